@@ -1,0 +1,1 @@
+"""What runs: sessions, models, harnesses, budgets, the journal, the daemon and its API."""

@@ -1,0 +1,351 @@
+"""Everything that can happen, as typed records.
+
+The journal is a sequence of `Event`s: an envelope (who, when, in which order) around one body. On
+the wire and in the journal an event is one flat JSON object,
+`{"engine", "seq", "at", "boot", "stamp", "session", "type", ...}`. Whatever is not an event did not
+happen. Bodies of types unknown to this version are kept as `Unknown`, never dropped.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from engine.clock import ClockState
+from verifier.verdict import Direction, Stage, Verdict
+
+SessionPhase = Literal[
+    "queued", "preparing", "running", "paused", "verifying", "finished", "failed"
+]
+Outcome = Literal[
+    "infrastructure",
+    "stopped_by_operator",
+    "tampered",
+    "context_exhausted",
+    "refused",
+    "no_valid_result",
+    "gate_failed",
+    "regressed",
+    "premature_stop",
+    "budget_exhausted",
+    "ran_to_end",
+    "converged",
+    "ended",
+]
+EndedBy = Literal["agent", "budget", "operator", "infrastructure", "context", "refusal"]
+BUDGET_KEYS = ("active", "wall", "turns", "tokens", "cost", "gpu")
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """One budget: the session is paused at `soft` and ended at `hard`."""
+
+    hard: float | None = None
+    soft: float | None = None
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens, turns and money. `input` is the uncached part; unknown cost is null, never 0."""
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+    turns: int = 0
+    cost: float | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        costs = [c for c in (self.cost, other.cost) if c is not None]
+        return Usage(
+            self.input + other.input,
+            self.cached + other.cached,
+            self.output + other.output,
+            self.reasoning + other.reasoning,
+            self.turns + other.turns,
+            sum(costs) if costs else None,
+        )
+
+    @property
+    def tokens(self) -> int:
+        """All tokens that count against a token budget."""
+        return self.input + self.cached + self.output
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+    """What happened; the tag is the event's type."""
+
+
+class EngineStarted(Body, frozen=True, kw_only=True, tag="engine.started"):
+    """A daemon took the state directory."""
+
+    version: str
+    pid: int
+    host: str = ""
+
+
+class EngineStopped(Body, frozen=True, kw_only=True, tag="engine.stopped"):
+    """The daemon ended in good order."""
+
+    reason: str = ""
+
+
+class RunCreated(Body, frozen=True, kw_only=True, tag="run.created"):
+    """Tasks x models x attempts were launched together. `spec` is what the operator asked."""
+
+    run: str
+    sessions: tuple[str, ...]
+    spec: dict[str, Any]
+
+
+class SessionCreated(Body, frozen=True, kw_only=True, tag="session.created"):
+    """One model (or scripted agent), one task, one sandbox to come.
+
+    `baseline_reward` and `reference_reward` are the horizontal lines of its plot; `metric_*` name
+    what the verifier measures.
+    """
+
+    run: str
+    task: str
+    task_path: str
+    task_hash: str
+    domain: str
+    model: str | None
+    agent: str
+    harness: str
+    harness_hash: str
+    attempt: int
+    budget: dict[str, Limit]
+    metric_name: str = ""
+    metric_unit: str = ""
+    metric_direction: Direction = "lower"
+    reference_reward: float = 0.5
+
+
+class SessionMoved(Body, frozen=True, kw_only=True, tag="session.moved"):
+    """The session entered another phase."""
+
+    state: SessionPhase
+    reason: str = ""
+
+
+class ClockMoved(Body, frozen=True, kw_only=True, tag="clock.moved"):
+    """The session's clock changed state. `moment` (boottime) may lie before the event's stamp."""
+
+    to: ClockState
+    reason: str = ""
+    moment: float
+
+
+class ActivityChanged(Body, frozen=True, kw_only=True, tag="activity.changed"):
+    """What the session is doing, in words ("generating", "bash make bench")."""
+
+    activity: str
+
+
+class TurnStarted(Body, frozen=True, kw_only=True, tag="turn.started"):
+    """A model turn went out."""
+
+    turn: int
+
+
+class TurnFinished(Body, frozen=True, kw_only=True, tag="turn.finished"):
+    """A model turn came back whole."""
+
+    turn: int
+    usage: Usage
+    seconds: float
+    stop_reason: str = ""
+
+
+class ModelRetried(Body, frozen=True, kw_only=True, tag="model.retried"):
+    """A model call failed and is tried again after `wait` seconds."""
+
+    attempt: int
+    cause: str
+    wait: float
+    detail: str = ""
+
+
+class ToolStarted(Body, frozen=True, kw_only=True, tag="tool.started"):
+    """A tool call began in the sandbox."""
+
+    call: str
+    tool: str
+    summary: str
+
+
+class ToolFinished(Body, frozen=True, kw_only=True, tag="tool.finished"):
+    """A tool call ended. `code` is null when it was cut off."""
+
+    call: str
+    tool: str
+    code: int | None
+    seconds: float
+
+
+class TranscriptGrew(Body, frozen=True, kw_only=True, tag="transcript.grew"):
+    """The transcript file now has `entries` lines; the new ones are bytes [start, end)."""
+
+    start: int
+    end: int
+    entries: int
+
+
+class SnapshotTaken(Body, frozen=True, kw_only=True, tag="snapshot.taken"):
+    """The editable files changed and were stored under `snapshot` (sha256)."""
+
+    snapshot: str
+    files: tuple[str, ...]
+    size: int
+    active: float
+
+
+class VerificationStarted(Body, frozen=True, kw_only=True, tag="verification.started"):
+    """The verifier began to judge a snapshot."""
+
+    snapshot: str
+    stage: Stage
+
+
+class VerdictGiven(Body, frozen=True, kw_only=True, tag="verdict.given"):
+    """The verifier judged a snapshot that was taken at `active` seconds (`wall`, `tokens`, ...)."""
+
+    verdict: Verdict
+    active: float
+    wall: float
+    tokens: int = 0
+    turns: int = 0
+    cost: float | None = None
+
+
+class SessionEnded(Body, frozen=True, kw_only=True, tag="session.ended"):
+    """The session is over: how, its class (see `engine.outcomes`), and the evidence in words."""
+
+    ended_by: EndedBy
+    outcome: Outcome
+    evidence: str
+    final_reward: float | None
+
+
+class AlertRaised(Body, frozen=True, kw_only=True, tag="alert.raised"):
+    """Something needs the operator."""
+
+    alert: str
+    text: str
+
+
+class AlertCleared(Body, frozen=True, kw_only=True, tag="alert.cleared"):
+    """It no longer does."""
+
+    alert: str
+
+
+class Noted(Body, frozen=True, kw_only=True, tag="noted"):
+    """A remark for the operator that changes nothing."""
+
+    text: str
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """An event of a type this version does not know, kept as it came."""
+
+    type: str
+    data: dict[str, Any]
+
+
+KnownBody = (
+    EngineStarted
+    | EngineStopped
+    | RunCreated
+    | SessionCreated
+    | SessionMoved
+    | ClockMoved
+    | ActivityChanged
+    | TurnStarted
+    | TurnFinished
+    | ModelRetried
+    | ToolStarted
+    | ToolFinished
+    | TranscriptGrew
+    | SnapshotTaken
+    | VerificationStarted
+    | VerdictGiven
+    | SessionEnded
+    | AlertRaised
+    | AlertCleared
+    | Noted
+)
+AnyBody = KnownBody | Unknown
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One line of the journal. `at` is Unix time (display only); `stamp` is boottime in `boot`."""
+
+    engine: str
+    seq: int
+    at: float
+    boot: str
+    stamp: float
+    session: str | None
+    body: AnyBody
+
+
+class _Envelope(msgspec.Struct):
+    engine: str
+    seq: int
+    at: str
+    boot: str
+    stamp: float
+    session: str | None
+    type: str
+
+
+_body_decoder: msgspec.json.Decoder[KnownBody] = msgspec.json.Decoder(KnownBody)
+_envelope_decoder = msgspec.json.Decoder(_Envelope)
+_encoder = msgspec.json.Encoder()
+_ENVELOPE = frozenset(_Envelope.__struct_fields__)
+KNOWN_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in KnownBody.__args__)
+
+
+def rfc3339(at: float) -> str:
+    """Unix time as RFC 3339 in UTC, to the millisecond."""
+    stamp = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return stamp.replace("+00:00", "Z")
+
+
+def encode_body(body: AnyBody) -> bytes:
+    """The body alone as a JSON object with its `type`."""
+    if isinstance(body, Unknown):
+        return _encoder.encode({"type": body.type, **body.data})
+    return _encoder.encode(body)
+
+
+def encode(event: Event) -> bytes:
+    """The flat JSON object that the journal, the stream and `--json` carry."""
+    head = _encoder.encode(
+        {
+            "engine": event.engine,
+            "seq": event.seq,
+            "at": rfc3339(event.at),
+            "boot": event.boot,
+            "stamp": event.stamp,
+            "session": event.session,
+        }
+    )
+    return head[:-1] + b"," + encode_body(event.body)[1:]
+
+
+def decode(data: bytes | str) -> Event:
+    """Read what `encode` wrote, by this version or another.
+
+    Raises `msgspec.ValidationError` (a `ValueError`) naming the field that does not fit.
+    """
+    head = _envelope_decoder.decode(data)
+    if head.type in KNOWN_TYPES:
+        body: AnyBody = _body_decoder.decode(data)
+    else:
+        everything = msgspec.json.decode(data, type=dict[str, Any])
+        body = Unknown(head.type, {k: v for k, v in everything.items() if k not in _ENVELOPE})
+    at = datetime.fromisoformat(head.at).timestamp()
+    return Event(head.engine, head.seq, at, head.boot, head.stamp, head.session, body)

@@ -1,0 +1,301 @@
+"""State as a fold of events.
+
+`reduce(state, event)` is the one reducer: the engine, the app, the reports and the replay all use
+it. It reads no clock and does no input or output, so the same events give the same state. For speed
+it changes the state it is given and returns it; whoever wants to share a state shares its JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from engine.clock import Clocks
+from engine.events import (
+    ActivityChanged,
+    AlertCleared,
+    AlertRaised,
+    ClockMoved,
+    EngineStarted,
+    EngineStopped,
+    Event,
+    Limit,
+    ModelRetried,
+    Noted,
+    Outcome,
+    RunCreated,
+    SessionCreated,
+    SessionEnded,
+    SessionMoved,
+    SessionPhase,
+    SnapshotTaken,
+    ToolFinished,
+    ToolStarted,
+    TranscriptGrew,
+    TurnFinished,
+    TurnStarted,
+    Usage,
+    VerdictGiven,
+    VerificationStarted,
+)
+from verifier.verdict import Direction, Stage, Status
+
+FEED_LENGTH = 200
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One verdict on the trajectory, placed at the moment its snapshot was taken."""
+
+    verdict: str
+    snapshot: str
+    stage: Stage
+    status: Status
+    active: float
+    wall: float
+    tokens: int
+    turns: int
+    cost: float | None
+    at: float
+    reward: float | None
+    best: float
+    value: float | None
+    speedup: float | None
+    failed_gate: str | None
+    reason: str
+
+
+class FeedItem(msgspec.Struct, frozen=True):
+    """One line of the feed: something an operator would want to have seen."""
+
+    seq: int
+    at: float
+    session: str | None
+    kind: str
+    text: str
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """Something that needs the operator, until it is cleared."""
+
+    id: str
+    text: str
+    at: float
+
+
+class SessionState(msgspec.Struct, kw_only=True):
+    """All that is known of one session."""
+
+    id: str
+    run: str
+    task: str
+    task_path: str
+    task_hash: str
+    domain: str
+    model: str | None
+    agent: str
+    harness: str
+    harness_hash: str
+    attempt: int
+    budget: dict[str, Limit]
+    metric_name: str
+    metric_unit: str
+    metric_direction: Direction
+    reference_reward: float
+    created: float
+    state: SessionPhase = "queued"
+    state_reason: str = ""
+    activity: str = ""
+    activity_boot: str = ""
+    activity_stamp: float = 0.0
+    clocks: Clocks = msgspec.field(default_factory=Clocks)
+    usage: Usage = Usage()
+    turn: int = 0
+    retries: int = 0
+    points: list[Point] = msgspec.field(default_factory=list)
+    best_reward: float | None = None
+    best_snapshot: str | None = None
+    final_reward: float | None = None
+    last_snapshot: str | None = None
+    snapshots: int = 0
+    last_improvement_active: float | None = None
+    verifying: str | None = None
+    transcript_bytes: int = 0
+    transcript_entries: int = 0
+    outcome: Outcome | None = None
+    outcome_evidence: str = ""
+    ended: float | None = None
+    assisted: bool = False
+    official: bool = True
+    alerts: list[Alert] = msgspec.field(default_factory=list)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in ("finished", "failed")
+
+
+class RunState(msgspec.Struct):
+    """Sessions launched together."""
+
+    id: str
+    created: float
+    spec: dict[str, Any]
+    sessions: list[str]
+
+
+class EngineState(msgspec.Struct):
+    """The daemon that wrote the newest events."""
+
+    id: str
+    version: str
+    pid: int
+    started: float
+    running: bool
+
+
+class State(msgspec.Struct):
+    """Everything, as of event number `seq`."""
+
+    seq: int = 0
+    engine: EngineState | None = None
+    runs: dict[str, RunState] = msgspec.field(default_factory=dict)
+    sessions: dict[str, SessionState] = msgspec.field(default_factory=dict)
+    feed: list[FeedItem] = msgspec.field(default_factory=list)
+
+
+def run_over(state: State, run: str) -> bool:
+    """Whether every session of a run has ended."""
+    return all(state.sessions[s].over for s in state.runs[run].sessions if s in state.sessions)
+
+
+def reduce(state: State, event: Event) -> State:
+    """Fold one event into the state (in place) and return it.
+
+    Events at or before `state.seq` are ignored, so that a stream may overlap a snapshot.
+    """
+    if event.seq <= state.seq:
+        return state
+    state.seq = event.seq
+    match event.body:
+        case EngineStarted(version=version, pid=pid):
+            state.engine = EngineState(event.engine, version, pid, event.at, True)
+        case EngineStopped():
+            if state.engine is not None:
+                state.engine.running = False
+        case RunCreated(run=run, sessions=sessions, spec=spec):
+            state.runs[run] = RunState(run, event.at, spec, list(sessions))
+            _feed(state, event, "run", f"run {run} created with {len(sessions)} sessions")
+        case SessionCreated() as created:
+            _create(state, event, created)
+        case Noted(text=text):
+            _feed(state, event, "note", text)
+        case _:
+            session = state.sessions.get(event.session or "")
+            if session is not None:
+                _reduce_session(state, session, event)
+    return state
+
+
+def _create(state: State, event: Event, created: SessionCreated) -> None:
+    if event.session is None:
+        return
+    fields = msgspec.structs.asdict(created)
+    state.sessions[event.session] = SessionState(id=event.session, created=event.at, **fields)
+
+
+def _reduce_session(  # noqa: PLR0912 - one case for each kind of event reads best in one list
+    state: State, session: SessionState, event: Event
+) -> None:
+    match event.body:
+        case SessionMoved(state=phase, reason=reason):
+            session.state, session.state_reason = phase, reason
+            if phase == "failed":
+                _feed(state, event, "failed", reason)
+        case ClockMoved(to=to, reason=reason, moment=moment):
+            session.clocks.move(to, reason, event.boot, moment)
+        case ActivityChanged(activity=activity):
+            _activity(session, event, activity)
+        case TurnStarted(turn=turn):
+            session.turn, session.retries = turn, 0
+        case TurnFinished(usage=usage):
+            session.usage = session.usage + usage
+        case ModelRetried(attempt=attempt, cause=cause):
+            session.retries = attempt
+            _feed(state, event, "retry", f"model call retried ({cause}), attempt {attempt}")
+        case ToolStarted(tool=tool, summary=summary):
+            _activity(session, event, f"{tool} {summary}".strip())
+        case ToolFinished():
+            pass
+        case TranscriptGrew(end=end, entries=entries):
+            session.transcript_bytes, session.transcript_entries = end, entries
+        case SnapshotTaken(snapshot=snapshot):
+            session.last_snapshot = snapshot
+            session.snapshots += 1
+        case VerificationStarted(snapshot=snapshot):
+            session.verifying = snapshot
+        case VerdictGiven() as given:
+            _verdict(state, session, event, given)
+        case SessionEnded() as ended:
+            session.outcome, session.outcome_evidence = ended.outcome, ended.evidence
+            session.final_reward, session.ended = ended.final_reward, event.at
+            _activity(session, event, "")
+            _feed(state, event, "ended", f"{ended.outcome}: {ended.evidence}")
+        case AlertRaised(alert=alert, text=text):
+            session.alerts = [a for a in session.alerts if a.id != alert]
+            session.alerts.append(Alert(alert, text, event.at))
+            _feed(state, event, "alert", text)
+        case AlertCleared(alert=alert):
+            session.alerts = [a for a in session.alerts if a.id != alert]
+        case _:
+            pass
+
+
+def _activity(session: SessionState, event: Event, activity: str) -> None:
+    session.activity = activity
+    session.activity_boot, session.activity_stamp = event.boot, event.stamp
+
+
+def _verdict(state: State, session: SessionState, event: Event, given: VerdictGiven) -> None:
+    verdict = given.verdict
+    session.verifying = None
+    session.official = session.official and verdict.seal.official
+    counts = verdict.reward is not None and verdict.status in ("scored", "zero", "rejected")
+    before = session.best_reward
+    improved = counts and verdict.reward is not None and verdict.reward > (before or 0.0)
+    if counts and verdict.reward is not None and (before is None or verdict.reward > before):
+        session.best_reward, session.best_snapshot = verdict.reward, verdict.snapshot
+    if improved:
+        session.last_improvement_active = given.active
+    session.points.append(
+        Point(
+            verdict=verdict.id,
+            snapshot=verdict.snapshot,
+            stage=verdict.stage,
+            status=verdict.status,
+            active=given.active,
+            wall=given.wall,
+            tokens=given.tokens,
+            turns=given.turns,
+            cost=given.cost,
+            at=event.at,
+            reward=verdict.reward,
+            best=session.best_reward or 0.0,
+            value=verdict.metric.value if verdict.metric else None,
+            speedup=verdict.speedup.value if verdict.speedup else None,
+            failed_gate=verdict.failed_gate,
+            reason=verdict.reason,
+        )
+    )
+    if improved:
+        _feed(state, event, "improved", f"reward {verdict.reward:.3f}: {verdict.reason}")
+    elif verdict.failed_gate is not None:
+        _feed(state, event, "gate", f"gate {verdict.failed_gate} failed: {verdict.reason}")
+    elif verdict.status != "scored":
+        _feed(state, event, verdict.status, verdict.reason)
+
+
+def _feed(state: State, event: Event, kind: str, text: str) -> None:
+    state.feed.append(FeedItem(event.seq, event.at, event.session, kind, text))
+    if len(state.feed) > FEED_LENGTH:
+        del state.feed[: len(state.feed) - FEED_LENGTH]

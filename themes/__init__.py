@@ -1,0 +1,1 @@
+"""How it looks: one TOML file per theme, read by `autolab_tui.themes`."""

@@ -1,0 +1,1 @@
+"""What judges: pins, gates, the sealed measurement, scoring and the verdict."""

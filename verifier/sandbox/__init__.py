@@ -1,0 +1,1 @@
+"""The isolation that agents and measurements run in."""
