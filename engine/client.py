@@ -1,0 +1,343 @@
+"""The way to call the engine: synchronous, over its Unix socket, standard library only.
+
+`connect(state_dir)` finds the engine of a state folder and starts it when none runs. Every method
+raises `EngineDownError` when nobody answers and `EngineRefusedError` when the engine said no; both
+messages name the remedy. Typed records (`Event`, `State`) are decoded on demand, so that commands
+that only print JSON load nothing more than this module.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlencode
+
+from engine.paths import engine_socket, make_private, state_dir
+
+if TYPE_CHECKING:
+    from engine.events import Event
+    from engine.state import State
+
+READ_TIMEOUT = 30.0
+STREAM_TIMEOUT = 5.0  # heartbeats come once a second
+START_TIMEOUT = 30.0
+_REMEDY = "start it with `autolab engine start`"
+
+
+class EngineError(RuntimeError):
+    """Calling the engine did not work."""
+
+
+class EngineDownError(EngineError):
+    """Nobody answers on the engine's socket, or the engine fell silent."""
+
+
+class EngineRefusedError(EngineError):
+    """The engine answered with an error; `status` is the HTTP status (400, 404, 409 or 503)."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The engine's sign of life, once a second.
+
+    `at` is RFC 3339; (`boot`, `stamp`) is the engine's boottime now, to age its stamps against;
+    `loop_lag` is how late the sessions' loop runs, in seconds; `seq` is the newest event; `trouble`
+    says in words what keeps the engine from recording, or is empty.
+    """
+
+    at: str
+    boot: str
+    stamp: float
+    loop_lag: float
+    seq: int
+    trouble: str = ""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over AF_UNIX."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("engine", timeout=timeout)
+        self._path = path
+        self.link: socket.socket | None = None
+
+    def connect(self) -> None:
+        """Connect to the socket file instead of a host."""
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        link.settimeout(self.timeout)
+        try:
+            link.connect(str(self._path))
+        except BaseException:
+            link.close()
+            raise
+        self.sock = self.link = link
+
+
+class EventStream(Iterator["Event | Heartbeat"]):
+    """Events and heartbeats as they come; an iterator and a context manager.
+
+    `close` may be called from any thread: the iteration then ends. When the engine dies or says
+    nothing for five seconds the iteration raises `EngineDownError`.
+    """
+
+    def __init__(self, path: Path, after: int) -> None:
+        self._path = path
+        self._closed = False
+        self._connection = _UnixConnection(path, STREAM_TIMEOUT)
+        with _down(path):
+            self._connection.request("GET", f"/events?after={after}")
+            self._response = self._connection.getresponse()
+        if self._response.status != 200:
+            body = self._response.read()
+            self.close()
+            raise _refusal(self._response.status, body)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the stream; an iteration that waits in another thread ends at once."""
+        self._closed = True
+        if self._connection.link is not None:
+            with suppress(OSError):
+                self._connection.link.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+    def __next__(self) -> Event | Heartbeat:
+        kind, data = "", ""
+        while True:
+            line = self._line()
+            if line == "":
+                if data:
+                    return _message(kind, data)
+                kind = ""
+            elif line.startswith("event:"):
+                kind = line[6:].strip()
+            elif line.startswith("data:"):
+                data += line[5:].strip()
+
+    def _line(self) -> str:
+        try:
+            with _down(self._path):
+                raw = self._response.readline()
+        except (EngineDownError, ValueError, AttributeError) as error:
+            # A stream closed by another thread fails in ways that depend on the moment.
+            if self._closed:
+                raise StopIteration from None
+            if isinstance(error, EngineDownError):
+                self.close()
+            raise
+        if not raw.endswith(b"\n"):
+            if self._closed:
+                raise StopIteration
+            self.close()
+            raise EngineDownError(f"the engine at {self._path} closed the stream; {_REMEDY}")
+        return raw.decode().rstrip("\r\n")
+
+
+def _message(kind: str, data: str) -> Event | Heartbeat:
+    if kind == "heartbeat":
+        fields = json.loads(data)
+        known = {name: fields[name] for name in Heartbeat.__slots__ if name in fields}
+        return Heartbeat(**known)
+    from engine.events import decode
+
+    return decode(data)
+
+
+class EngineClient:
+    """Calls to one engine. Every call opens a connection of its own, so threads may share it."""
+
+    def __init__(self, socket_path: Path) -> None:
+        self.socket_path = socket_path
+
+    def status(self) -> dict[str, Any]:
+        """`{schema, engine, runs, sessions}` as docs/json.md describes."""
+        return self._call("GET", "/status")
+
+    def engine(self) -> dict[str, Any]:
+        """`{schema, pid, version, state_dir, uptime, loop_lag, sessions_running}`."""
+        return self._call("GET", "/engine")
+
+    def state(self) -> State:
+        """The whole state as of its `seq`; follow with `events(state.seq)`."""
+        import msgspec
+
+        from engine.state import State as StateRecord
+
+        return msgspec.json.decode(self._raw("GET", "/state"), type=StateRecord)
+
+    def events(self, after: int = 0) -> EventStream:
+        """The events after number `after`, then new ones as they happen, and heartbeats."""
+        return EventStream(self.socket_path, after)
+
+    def create_run(self, spec: Mapping[str, Any], dry_run: bool = False) -> dict[str, Any]:
+        """Launch a run; `{run, sessions}`. A dry run checks everything and creates nothing."""
+        return self._call("POST", "/runs", {"dry_run": "1"} if dry_run else {}, dict(spec))
+
+    def stop(self, globs: Sequence[str], dry_run: bool = False) -> list[str]:
+        """Ask sessions to stop and be scored; the ids that matched and were not over yet."""
+        body = {"globs": list(globs)}
+        answer = self._call("POST", "/stop", {"dry_run": "1"} if dry_run else {}, body)
+        return [str(session) for session in answer["sessions"]]
+
+    def transcript(self, session: str, after: int = 0, limit: int = 200) -> dict[str, Any]:
+        """`{entries, next, live}`: up to `limit` entries from number `after` on."""
+        query = {"after": str(after), "limit": str(limit)}
+        return self._call("GET", f"/sessions/{quote(session, safe='')}/transcript", query)
+
+    def verdicts(self, session: str) -> list[dict[str, Any]]:
+        """Every verdict of a session, whole, in the order in which they were given."""
+        answer = self._call("GET", f"/sessions/{quote(session, safe='')}/verdicts")
+        return list(answer["verdicts"])
+
+    def shutdown(self) -> None:
+        """End the engine in good order: what runs is stopped, the journal is closed."""
+        self._call("POST", "/shutdown")
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        answer = json.loads(self._raw(method, path, query, body))
+        if not isinstance(answer, dict):
+            raise EngineError(f"{method} {path} answered with no object: {answer!r}")
+        return answer
+
+    def _raw(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> bytes:
+        connection = _UnixConnection(self.socket_path, READ_TIMEOUT)
+        target = f"{path}?{urlencode(query)}" if query else path
+        data = None if body is None else json.dumps(body)
+        try:
+            with _down(self.socket_path):
+                connection.request(method, target, data, {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                answer = response.read()
+        finally:
+            connection.close()
+        if response.status >= 400:
+            raise _refusal(response.status, answer)
+        return answer
+
+
+def _refusal(status: int, body: bytes) -> EngineRefusedError:
+    try:
+        message = str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        message = f"the engine answered {status}: {body[:200].decode(errors='replace')}"
+    return EngineRefusedError(status, message)
+
+
+@contextmanager
+def _down(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise EngineDownError(f"no engine runs at {path}; {_REMEDY}") from error
+    except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
+        said = str(error) or type(error).__name__
+        raise EngineDownError(
+            f"the engine at {path} does not answer ({said}); {_REMEDY}"
+        ) from error
+    except OSError as error:
+        raise EngineDownError(f"cannot reach the engine at {path}: {error}; {_REMEDY}") from error
+
+
+def find(state: Path | None = None) -> EngineClient | None:
+    """A client of the engine that runs for a state folder, or None when none runs."""
+    client = EngineClient(engine_socket(state_dir(state)))
+    try:
+        client.engine()
+    except EngineDownError:
+        return None
+    return client
+
+
+def connect(state: Path | None = None, start: bool = True) -> EngineClient:
+    """A client of the engine of a state folder, which is started, detached, when none runs.
+
+    Two callers at once start one engine. Raises `EngineDownError` with the end of `engine.log`
+    when it does not come up, or at once when `start` is false and none runs.
+    """
+    folder = state_dir(state)
+    client = find(folder)
+    if client is not None:
+        return client
+    if not start:
+        raise EngineDownError(f"no engine runs for {folder}; {_REMEDY}")
+    make_private(folder)
+    with _start_lock(folder):
+        client = find(folder)
+        return client if client is not None else _start(folder)
+
+
+@contextmanager
+def _start_lock(folder: Path) -> Iterator[None]:
+    with (folder / "engine-start.lock").open("a") as held:
+        deadline = time.monotonic() + START_TIMEOUT
+        while True:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise EngineDownError(
+                        f"another command has been starting the engine for {folder} for "
+                        f"{START_TIMEOUT:.0f} s; see {folder / 'engine.log'}"
+                    ) from None
+                time.sleep(0.05)
+        yield
+
+
+def _start(folder: Path) -> EngineClient:
+    log = folder / "engine.log"
+    home = str(Path(__file__).resolve().parent.parent)
+    path = os.pathsep.join(p for p in (home, os.environ.get("PYTHONPATH", "")) if p)
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "engine.daemon", "--state", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        client = find(folder)
+        if client is not None:
+            return client
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+    how = "ended" if process.poll() is not None else "does not answer"
+    raise EngineDownError(f"the engine {how} at its start; {log} says: " + " | ".join(said))
