@@ -1,0 +1,42 @@
+# Everything here works on a bare clone: each goal sets up what it needs first (scripts/setup).
+
+.PHONY: help demo test test-all lint setup clean
+
+PYTHON_ENV = .venv/bin
+
+help:
+	@echo "make demo      set up, then watch three agent sessions work (headless without a terminal)"
+	@echo "make test      set up, then run the default tests (minutes)"
+	@echo "make test-all  the same with the slow tests"
+	@echo "make lint      ruff and mypy --strict"
+	@echo "make setup     system packages (as root) and the virtual environment, nothing else"
+	@echo "make clean     remove the virtual environment and every cache"
+
+demo:
+	@scripts/setup
+	@if [ -t 1 ] && [ "$${TERM:-dumb}" != dumb ]; then \
+		exec $(PYTHON_ENV)/autolab demo; \
+	else \
+		exec $(PYTHON_ENV)/autolab demo --headless; \
+	fi
+
+test:
+	@scripts/setup --dev
+	@$(PYTHON_ENV)/python -m pytest -q
+
+test-all:
+	@scripts/setup --dev
+	@$(PYTHON_ENV)/python -m pytest -q -m 'not gpu'
+
+lint:
+	@scripts/setup --dev
+	@$(PYTHON_ENV)/ruff format --check .
+	@$(PYTHON_ENV)/ruff check .
+	@$(PYTHON_ENV)/mypy
+
+setup:
+	@scripts/setup --dev
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis snapshot_report.html
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
