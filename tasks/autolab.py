@@ -1,0 +1,139 @@
+"""The two tables that make a Harbor task an AutoLab task: `[optimization]` and `[autolab]`.
+
+docs/tasks.md says what each key means. Here are their shapes and the rules within one table; rules
+that need the directory or several tables are in `tasks.consistency`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from tasks.tables import Lenient, Strict, Strings
+
+DRIVER_GATES = ("artifact", "builds", "runs")
+Positive = Annotated[float, Field(gt=0)]
+Feedback = Literal["sealed", "gates", "score"]
+Rule = Literal["log", "linear", "share"]
+
+
+def _commands(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return tuple(tuple(one) if isinstance(one, list) else one for one in value)
+
+
+def _rows(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Anchor(Lenient):
+    """One end of the scale: the metric's value there, and how it was reached."""
+
+    score: float | None = None
+    method: str = ""
+
+
+class Optimization(Lenient):
+    """AutoLab's public table: what is optimized, and between which anchors (in full size)."""
+
+    metric: str = ""
+    direction: Literal["lower", "higher"] = "lower"
+    baseline: Anchor | None = None
+    reference: Anchor | None = None
+
+
+class Needs(Strict):
+    """What must be found inside the sandbox for the task to be available."""
+
+    commands: Strings = ()
+
+
+class Build(Strict):
+    """How the candidate is made. `{shim}` and `{flags}` in a word are filled in by the verifier."""
+
+    commands: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_commands)]
+    output: str
+    timeout_sec: Positive = 60.0
+
+
+class Flags(Strict):
+    """The artifact is a file of flags, each matching an entry of `allow`."""
+
+    file: str
+    allow: Strings
+
+
+class Driver(Strict):
+    """native: a program timed from outside. data: an artifact judged, never run."""
+
+    kind: Literal["native", "data"]
+    threads: int = Field(default=1, ge=1, le=256)
+    timeout_sec: Positive = 20.0
+    memory_mb: int = Field(default=512, ge=16)
+
+
+class Measure(Strict):
+    """How many alternating pairs of baseline and candidate are timed, and how exactly."""
+
+    pairs_min: int = Field(default=5, ge=2)
+    pairs_max: int = Field(default=15, ge=2, le=1000)
+    precision: Positive = 0.02
+
+
+class SizeTable(Strict):
+    """One size: parameters for judge.py, and what differs from the rest of the file."""
+
+    params: dict[str, Any] = Field(default_factory=dict)
+    baseline: float | None = None
+    reference: float | None = None
+    active_sec: Positive | None = None
+
+
+class Sizes(Strict):
+    """quick is for trying things out, full is what counts."""
+
+    quick: SizeTable
+    full: SizeTable
+
+    def get(self, name: str) -> SizeTable | None:
+        """The table of that size, or None."""
+        return {"quick": self.quick, "full": self.full}.get(name)
+
+
+class Reward(Strict):
+    """From metric to reward: see verifier/scoring.py. `bound` is the best that physics allows."""
+
+    rule: Rule
+    bound: float
+    bound_reason: str = Field(min_length=1)
+
+
+class GateTable(Strict):
+    """A correctness gate that judge.py reports on."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    description: str = Field(min_length=1)
+
+
+class Autolab(Strict):
+    """Our table: what may change, how it is built, run, judged and scored."""
+
+    domain: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    editable: Strings = Field(min_length=1)
+    feedback: Feedback = "sealed"
+    unit: str = ""
+    needs: Needs = Needs()
+    build: Build | None = None
+    flags: Flags | None = None
+    driver: Driver
+    measure: Measure = Measure()
+    sizes: Sizes
+    reward: Reward
+    gates: Annotated[tuple[GateTable, ...], BeforeValidator(_rows), Field(min_length=1)]
+
+    @property
+    def gate_names(self) -> tuple[str, ...]:
+        """Every gate in the order in which they are reached, the driver's own first."""
+        return (*DRIVER_GATES, *(gate.name for gate in self.gates))
