@@ -1,0 +1,51 @@
+"""What the verifier is asked: one snapshot of one task, as plain data.
+
+`python -m verifier` reads a `VerifyRequest` as JSON on stdin (`bytes` are base64).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from verifier.verdict import Stage
+
+SizeName = Literal["quick", "full"]
+
+
+class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One snapshot to judge.
+
+    `task` is the task's directory. `files` are the editable files by their path below /app. When
+    collecting them was refused, `refused` is the reason and `files` is empty; `snapshot` then
+    names what was refused (otherwise it is computed from the files). `task_hash` is the hash that
+    the task must still have. `ignored_edits` are pinned files that the agent changed: they are
+    noted. `measuring_cpus` and `working_cpus` are host CPU numbers; by default the last CPU
+    measures and the others build and judge.
+    """
+
+    task: str
+    files: dict[str, bytes] = {}
+    refused: str | None = None
+    snapshot: str | None = None
+    stage: Stage = "manual"
+    size: SizeName = "quick"
+    session: str | None = None
+    task_hash: str | None = None
+    ignored_edits: tuple[str, ...] = ()
+    measuring_cpus: tuple[int, ...] | None = None
+    working_cpus: tuple[int, ...] | None = None
+
+
+_decoder = msgspec.json.Decoder(VerifyRequest)
+
+
+def encode(request: VerifyRequest) -> bytes:
+    """The request as one JSON object."""
+    return msgspec.json.encode(request)
+
+
+def decode(data: bytes) -> VerifyRequest:
+    """Read what `encode` wrote. Raises `msgspec.ValidationError` naming the field at fault."""
+    return _decoder.decode(data)
