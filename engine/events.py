@@ -314,6 +314,11 @@ def rfc3339(at: float) -> str:
     return stamp.replace("+00:00", "Z")
 
 
+def type_of(body: AnyBody) -> str:
+    """The event's type, such as "verdict.given"."""
+    return body.type if isinstance(body, Unknown) else str(body.__struct_config__.tag)
+
+
 def encode_body(body: AnyBody) -> bytes:
     """The body alone as a JSON object with its `type`."""
     if isinstance(body, Unknown):

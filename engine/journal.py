@@ -1,0 +1,214 @@
+"""The append-only record of everything that happened.
+
+SQLite in WAL mode with `synchronous=FULL` behind one writer thread. Whatever waits is committed
+together, so that a burst costs one flush. `append` returns a future that resolves when the event is
+on disk; only then is it published to subscribers. Numbers have no gaps: an event gets its number in
+the transaction that stores it.
+
+When the disk is full or read-only nothing is lost or skipped: the writer keeps the batch, says what
+is wrong in `trouble`, and tries again each second. Whoever waits for an append waits with it.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.clock import Clock
+from engine.events import AnyBody, Event, decode, encode, encode_body, type_of
+
+_SCHEMA = 1
+_TABLES = (
+    "BEGIN",
+    "CREATE TABLE events ("
+    "seq INTEGER PRIMARY KEY, session TEXT, type TEXT NOT NULL, data TEXT NOT NULL)",
+    "CREATE INDEX events_by_session ON events (session, type, seq)",
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+)
+_BATCH = 512
+_RETRY_SECONDS = 1.0
+Subscriber = Callable[[Sequence[Event]], None]
+
+
+class JournalError(RuntimeError):
+    """The journal cannot be used; the message names the file and the remedy."""
+
+
+class _Waiting(NamedTuple):
+    body: AnyBody
+    session: str | None
+    at: float
+    boot: str
+    stamp: float
+    future: Future[Event]
+
+
+class Journal:
+    """The journal of one state folder. Its methods may be called from any thread.
+
+    Raises `JournalError` when the file is no journal, is of a newer version or cannot be written.
+    """
+
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+        self._path = path
+        self._clock = clock or Clock()
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()  # between committing a batch and attaching a subscriber
+        self._subscribers: list[Subscriber] = []
+        self._closing = threading.Event()
+        self.trouble = ""
+        try:
+            self._db = _open(path)
+            self.engine = _identity(self._db)
+            row = self._db.execute("SELECT max(seq) FROM events").fetchone()
+        except sqlite3.Error as error:
+            raise JournalError(
+                f"cannot open the journal {path}: {error}; check the disk and the folder's rights"
+            ) from error
+        self.last_seq: int = row[0] or 0
+        self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
+        self._writer.start()
+
+    def append(self, body: AnyBody, session: str | None = None) -> Future[Event]:
+        """Record what happened, now. The future gives the event once it is durable.
+
+        It fails with `JournalError` when the journal was closed before it could be written. A body
+        that cannot be JSON raises here, so that it never reaches the writer. Who waits may be
+        cancelled; the event is written all the same.
+        """
+        encode_body(body)
+        future: Future[Event] = Future()
+        future.set_running_or_notify_cancel()
+        clock = self._clock
+        at, boot, stamp = round(clock.wall(), 3), clock.boot(), clock.now()
+        if self._closing.is_set():
+            future.set_exception(JournalError(f"the journal {self._path} is closed"))
+        else:
+            self._queue.put(_Waiting(body, session, at, boot, stamp, future))
+        return future
+
+    def subscribe(self, subscriber: Subscriber) -> int:
+        """Call `subscriber` (on the writer's thread) with each batch after it is durable.
+
+        Returns the number of the newest event that it will not be called with.
+        """
+        with self._lock:
+            self._subscribers.append(subscriber)
+            return self.last_seq
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Stop calling it."""
+        with self._lock:
+            self._subscribers.remove(subscriber)
+
+    def events(self, after: int = 0, until: int | None = None) -> Iterator[Event]:
+        """The stored events with `after < seq <= until`, in order."""
+        return self._read("seq > ? AND seq <= ?", (after, 2**62 if until is None else until))
+
+    def of_session(self, session: str, kind: str) -> Iterator[Event]:
+        """The stored events of one session and one type ("verdict.given"), in order."""
+        return self._read("session = ? AND type = ?", (session, kind))
+
+    def _read(self, where: str, values: tuple[object, ...]) -> Iterator[Event]:
+        with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as reader:
+            query = f"SELECT data FROM events WHERE {where} ORDER BY seq"
+            for (data,) in reader.execute(query, values):
+                yield decode(data)
+
+    def close(self) -> None:
+        """Write what waits, then end the writer. Appends that cannot be written fail."""
+        if not self._closing.is_set():
+            self._closing.set()
+            self._queue.put(None)
+        self._writer.join()
+        self._db.close()
+
+    def _write(self) -> None:
+        ending = False
+        while not ending:
+            batch: list[_Waiting] = []
+            item = self._queue.get()
+            while True:
+                if item is None:
+                    ending = True
+                else:
+                    batch.append(item)
+                if len(batch) >= _BATCH or self._queue.empty():
+                    break
+                item = self._queue.get()
+            if batch:
+                self._commit_or_wait(batch)
+
+    def _commit_or_wait(self, batch: list[_Waiting]) -> None:
+        while True:
+            try:
+                self._commit(batch)
+            except sqlite3.Error as error:
+                self.trouble = (
+                    f"the journal {self._path} cannot be written ({error}); "
+                    "make room on its disk or mend its rights, and work goes on"
+                )
+                if self._closing.wait(_RETRY_SECONDS):
+                    for waiting in batch:
+                        waiting.future.set_exception(JournalError(self.trouble))
+                    return
+            else:
+                self.trouble = ""
+                return
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        with self._lock:
+            first = self.last_seq + 1
+            events = [
+                Event(self.engine, seq, w.at, w.boot, w.stamp, w.session, w.body)
+                for seq, w in enumerate(batch, first)
+            ]
+            with self._db:  # one transaction: all of the batch or none of it
+                self._db.executemany(
+                    "INSERT INTO events (seq, session, type, data) VALUES (?, ?, ?, ?)",
+                    [(e.seq, e.session, type_of(e.body), encode(e).decode()) for e in events],
+                )
+            self.last_seq = events[-1].seq
+            for subscriber in self._subscribers:
+                subscriber(events)
+        for waiting, event in zip(batch, events, strict=True):
+            waiting.future.set_result(event)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, check_same_thread=False, timeout=5.0)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > _SCHEMA:
+            raise JournalError(
+                f"the journal {path} was written by a newer version (format {version}, this one "
+                f"reads {_SCHEMA}); update autolab, or use another folder with --state DIR"
+            )
+        if version == 0:
+            with db:
+                for statement in _TABLES:
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {_SCHEMA}")
+    except BaseException:
+        db.close()
+        raise
+    path.chmod(0o600)
+    return db
+
+
+def _identity(db: sqlite3.Connection) -> str:
+    with db:
+        db.execute(
+            "INSERT OR IGNORE INTO meta (key, value) VALUES ('engine', ?)", (uuid.uuid4().hex[:12],)
+        )
+    row = db.execute("SELECT value FROM meta WHERE key = 'engine'").fetchone()
+    return str(row[0])
