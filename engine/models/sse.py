@@ -33,15 +33,17 @@ class SseParser:
 
     def feed(self, piece: bytes) -> Iterator[ServerEvent]:
         """The events that this piece completes."""
-        if piece and self._skip_newline:
+        if not piece:
+            return
+        if self._skip_newline:
             self._skip_newline = False
             piece = piece.removeprefix(b"\n")
         data = self._rest + piece
         if len(data) > MAX_EVENT_BYTES:
             raise ValueError(f"an event of the stream is above {MAX_EVENT_BYTES} bytes")
-        lines = data.splitlines(keepends=True) if piece else []
+        lines = data.splitlines(keepends=True)  # of bytes: at \n, \r and \r\n, as the format wants
         self._rest = b""
-        for line in _ended_by_newline(lines):
+        for line in lines:
             content = line.rstrip(b"\r\n")
             if content == line:
                 self._rest = line
@@ -67,8 +69,3 @@ class SseParser:
                 raise ValueError(f"an event of the stream is above {MAX_EVENT_BYTES} bytes")
             self._data.append(value)
         return None
-
-
-def _ended_by_newline(lines: list[bytes]) -> Iterator[bytes]:
-    """`bytes.splitlines` breaks at \\n, \\r and \\r\\n only, which are the three of the format."""
-    yield from lines

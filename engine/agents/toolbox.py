@@ -1,0 +1,222 @@
+"""The tools that a model has: what they are called, what they take, and what they do.
+
+Whatever a model asks for is data. A call that makes no sense gets an answer that the model can act
+on; it never ends the session.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from engine.models.types import ToolCall, ToolSchema
+
+WORKDIR = "/app"
+EDIT_LIMIT = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a tool call gave: the text that the model sees and the exit code (None: cut off)."""
+
+    text: str
+    code: int | None = 0
+    submitted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOutput:
+    """What a command printed and how it ended. `note` says in words if it was cut short."""
+
+    output: bytes
+    code: int | None
+    seconds: float
+    note: str = ""
+
+
+class FileTroubleError(Exception):
+    """A file in the sandbox cannot be read or written; the message is for the model."""
+
+
+class Hands(Protocol):
+    """What tools act through: one session's sandbox."""
+
+    async def run(self, command_id: str, script: str, timeout: float) -> CommandOutput:
+        """Run a script in the session's shell; the same id again joins the same command."""
+        ...
+
+    async def read(self, path: str) -> bytes:
+        """A file's content. Raises `FileTroubleError`."""
+        ...
+
+    async def write(self, path: str, data: bytes) -> None:
+        """Create or replace a file. Raises `FileTroubleError`."""
+        ...
+
+
+class Bash(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of `bash`."""
+
+    command: str
+    timeout_sec: float | None = None
+
+
+class Edit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of `edit`: either `content`, or `old_text` and `new_text`."""
+
+    path: str
+    content: str | None = None
+    old_text: str | None = None
+    new_text: str | None = None
+
+
+class Submit(msgspec.Struct, frozen=True):
+    """Arguments of `submit`: none; what a model adds is let be."""
+
+
+_BASH = ToolSchema(
+    "bash",
+    "Run a command in the session's bash shell and get its output and exit code. The shell keeps "
+    "its working directory, variables and functions from call to call.",
+    {
+        "type": "object",
+        "properties": {
+            "command": {"type": "string", "description": "The command, or several lines of bash."},
+            "timeout_sec": {
+                "type": "number",
+                "description": "Stop the command after this many seconds.",
+            },
+        },
+        "required": ["command"],
+        "additionalProperties": False,
+    },
+)
+_EDIT = ToolSchema(
+    "edit",
+    "Create or replace a file with `content`, or replace the one place where `old_text` stands in "
+    "it with `new_text`. Relative paths are below the working directory of the task.",
+    {
+        "type": "object",
+        "properties": {
+            "path": {"type": "string", "description": "The file."},
+            "content": {"type": "string", "description": "The file's whole new content."},
+            "old_text": {"type": "string", "description": "Text that occurs exactly once in it."},
+            "new_text": {"type": "string", "description": "What shall stand there instead."},
+        },
+        "required": ["path"],
+        "additionalProperties": False,
+    },
+)
+_SUBMIT = ToolSchema(
+    "submit",
+    "End the session: the editable files, as they are now, are judged.",
+    {"type": "object", "properties": {}, "additionalProperties": False},
+)
+_SCHEMAS = {schema.name: schema for schema in (_BASH, _EDIT, _SUBMIT)}
+
+
+def schemas(names: Sequence[str]) -> list[ToolSchema]:
+    """The tools of these names, as a model is offered them."""
+    return [_SCHEMAS[name] for name in names]
+
+
+def summary(call: ToolCall) -> str:
+    """One line that tells an operator what the call does."""
+    try:
+        arguments = json.loads(call.arguments or "{}")
+    except ValueError:
+        return ""
+    if not isinstance(arguments, dict):
+        return ""
+    shown = arguments.get("command") if call.name == "bash" else arguments.get("path")
+    line = " ".join(str(shown or "").split())
+    return line if len(line) <= 120 else line[:119] + "…"
+
+
+class Toolbox:
+    """Carries out tool calls through a session's hands."""
+
+    def __init__(self, hands: Hands, timeout: float, timeout_max: float, output_chars: int) -> None:
+        self._hands = hands
+        self._timeout = timeout
+        self._timeout_max = timeout_max
+        self._output_chars = output_chars
+
+    async def use(self, call: ToolCall, command_id: str, again: bool = False) -> Output:
+        """Carry out one call. `again` says that it may have happened before (after a restart)."""
+        try:
+            match call.name:
+                case "bash":
+                    return await self._bash(_read(call, Bash), command_id)
+                case "edit":
+                    return await self._edit(_read(call, Edit), again)
+                case "submit":
+                    return Output("submitted", submitted=True)
+        except msgspec.ValidationError as error:
+            return Output(f"the arguments of {call.name} do not fit: {error}", 2)
+        except ValueError as error:
+            return Output(f"the arguments of {call.name} are not a JSON object: {error}", 2)
+        known = ", ".join(_SCHEMAS)
+        return Output(f"there is no tool {call.name!r}; the tools are {known}", 2)
+
+    async def _bash(self, asked: Bash, command_id: str) -> Output:
+        timeout = asked.timeout_sec if asked.timeout_sec is not None else self._timeout
+        timeout = min(max(1.0, timeout), self._timeout_max)
+        result = await self._hands.run(command_id, asked.command, timeout)
+        text = printed(result.output, self._output_chars)
+        ending = "cut off" if result.code is None else f"exit code {result.code}"
+        notes = f"; {result.note}" if result.note else ""
+        gap = "" if not text or text.endswith("\n") else "\n"
+        return Output(f"{text}{gap}[{ending}, {result.seconds:.1f} s{notes}]", result.code)
+
+    async def _edit(self, asked: Edit, again: bool) -> Output:
+        try:
+            if asked.content is not None:
+                if asked.old_text is not None or asked.new_text is not None:
+                    return Output("give either content, or old_text and new_text, not both", 2)
+                return await self._replace(asked.path, asked.content)
+            if asked.old_text is None or asked.new_text is None:
+                return Output("give content, or both old_text and new_text", 2)
+            if not asked.old_text:
+                return Output("old_text is empty; give content to create or replace a file", 2)
+            return await self._exchange(asked.path, asked.old_text, asked.new_text, again)
+        except FileTroubleError as error:
+            return Output(str(error), 1)
+
+    async def _replace(self, path: str, content: str) -> Output:
+        data = content.encode("utf-8", "replace")
+        if len(data) > EDIT_LIMIT:
+            return Output(f"{path}: {len(data)} bytes are more than an edit may write", 1)
+        await self._hands.write(path, data)
+        return Output(f"wrote {path} ({len(data)} bytes)")
+
+    async def _exchange(self, path: str, old: str, new: str, again: bool) -> Output:
+        before = await self._hands.read(path)
+        wanted, given = old.encode("utf-8", "replace"), new.encode("utf-8", "replace")
+        found = before.count(wanted)
+        if found != 1:
+            if again and found == 0 and given and before.count(given) == 1:
+                return Output(f"edited {path}")  # it was done before the engine was restarted
+            where = "does not occur" if found == 0 else f"occurs {found} times"
+            more = "read the file again" if found == 0 else "give more of the lines around it"
+            return Output(f"old_text {where} in {path}, and must occur exactly once; {more}", 1)
+        await self._hands.write(path, before.replace(wanted, given))
+        return Output(f"edited {path}")
+
+
+def printed(output: bytes, limit: int) -> str:
+    """Command output as text, with its middle left out above `limit` characters."""
+    text = output.decode("utf-8", "replace")
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    left_out = len(text) - 2 * half
+    return f"{text[:half]}\n[... {left_out} characters left out ...]\n{text[-half:]}"
+
+
+def _read(call: ToolCall, kind: type[Any]) -> Any:
+    return msgspec.json.decode(call.arguments or "{}", type=kind, strict=False)
