@@ -45,7 +45,9 @@ class SandboxSpec:
     `label` names it on the host (cgroup, logs) and is never visible inside. `role` picks the host
     uid where the machine allows several; `slot` keeps sandboxes of one role apart (0 to 999).
     `files` are read-only files with the given content; `scratch` are private writable tmpfs
-    directories inside. /tmp and /dev/shm always exist, sized by `limits.tmp_mb`.
+    directories inside. /tmp, /dev/shm and the home folder always exist, sized by `limits.tmp_mb`.
+    With `as_init` the command is the sandbox's pid 1: nothing inside can end it, and it must reap
+    the processes that it inherits.
     """
 
     label: str
@@ -58,6 +60,7 @@ class SandboxSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
     hostname: str = "autolab"
+    as_init: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,8 @@ class Enforcement:
     @property
     def official(self) -> bool:
         """Whether memory, pids, cpu and freezing all hold for a whole tree."""
-        return None not in (self.memory, self.pids, self.cpu_set, self.freeze)
+        kinds = (self.memory, self.pids, self.cpu_set, self.freeze)
+        return all(kind is not None and "per process" not in kind for kind in kinds)
 
 
 class SandboxUnavailableError(RuntimeError):

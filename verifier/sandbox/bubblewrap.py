@@ -1,0 +1,328 @@
+"""The embedded back end: bubblewrap, control groups where they can be used, rlimits elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import select
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from verifier.sandbox import arguments, cgroups, places, seccomp, uids
+from verifier.sandbox.cgroups import Controllers, Group
+from verifier.sandbox.namespace import PidNamespace, namespace_inode
+from verifier.sandbox.process import BubblewrapProcess
+from verifier.sandbox.spawn import Plan, spawn
+from verifier.sandbox.spec import Enforcement, Limits, SandboxSpec, SandboxUnavailableError
+
+_MIB = 1024 * 1024
+_MINIMUM = (0, 8, 0)
+_INSTALL = "apt-get install bubblewrap"
+_OWN_FDS = 200  # bwrap's own descriptors start here; those of callers lie below
+_START_PATIENCE = 20.0
+_OVERHEAD_PIDS = 1  # pid 1 inside
+_SWITCHES = (
+    (
+        "/proc/sys/kernel/unprivileged_userns_clone",
+        "0",
+        "run: sysctl -w kernel.unprivileged_userns_clone=1",
+    ),
+    (
+        "/proc/sys/user/max_user_namespaces",
+        "0",
+        "run: sysctl -w user.max_user_namespaces=10000",
+    ),
+    (
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "run: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or give bwrap a profile",
+    ),
+)
+
+
+class Bubblewrap:
+    """Sandboxes from `bwrap`; see `arguments` for what is visible inside.
+
+    Cheap to make. `controllers` and `identity` are found on this machine unless given.
+    """
+
+    name = "bubblewrap"
+
+    def __init__(
+        self, controllers: Controllers | None = None, identity: uids.Identity | None = None
+    ) -> None:
+        self.controllers = cgroups.discover() if controllers is None else controllers
+        self.identity = uids.identity() if identity is None else identity
+        self._machine = os.uname().machine
+        self._bwrap: str | None = None
+        cgroups.sweep(self.controllers)
+
+    def require(self) -> None:
+        """Raise `SandboxUnavailableError` unless a sandbox can really be started here."""
+        self._program()
+        spec = SandboxSpec(label="probe", role="judge", slot=uids.SLOTS - 1)
+        read, write = os.pipe()
+        with os.fdopen(read, "rb") as said:
+            try:
+                sandbox = self.launch(spec, ["/bin/true"], stderr=write)
+            finally:
+                os.close(write)
+            try:
+                works = sandbox.wait(_START_PATIENCE).code == 0
+            except (SandboxUnavailableError, TimeoutError):
+                sandbox.kill()
+                works = False
+            if not works:
+                raise SandboxUnavailableError(_explain(said.read().decode(errors="replace")))
+
+    def _program(self) -> str:
+        """The path of a bwrap that is new enough."""
+        if self._bwrap is None:
+            found = shutil.which("bwrap")
+            if found is None:
+                raise SandboxUnavailableError(
+                    f"bubblewrap is not installed (no `bwrap` in PATH); install it: {_INSTALL}"
+                )
+            if not seccomp.supported(self._machine):
+                raise SandboxUnavailableError(
+                    f"no system call filter for processor {self._machine}; use x86_64 or aarch64"
+                )
+            text = subprocess.run(
+                [found, "--version"], capture_output=True, text=True, check=False
+            ).stdout
+            if _version(text) < _MINIMUM:
+                wanted = ".".join(map(str, _MINIMUM))
+                raise SandboxUnavailableError(
+                    f"{found} is {text.strip() or 'of unknown version'}; "
+                    f"bubblewrap {wanted} or newer is needed"
+                )
+            self._bwrap = found
+        return self._bwrap
+
+    def enforcement(self) -> Enforcement:
+        """What is enforced here; `autolab doctor` shows it and verdicts carry it."""
+        have = self.controllers
+        return Enforcement(
+            level=self.identity.level,
+            memory=cgroups.describe(have.memory) or "rlimit per process",
+            pids=cgroups.describe(have.pids) or "rlimit of the user namespace",
+            cpus=cgroups.describe(have.cpus),
+            cpu_set=cgroups.describe(have.cpu_set) or "affinity held by seccomp",
+            freeze=cgroups.describe(have.freeze) or "SIGSTOP walk",
+        )
+
+    def launch(
+        self,
+        spec: SandboxSpec,
+        argv: Sequence[str],
+        *,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        fds: Mapping[int, int] | None = None,
+    ) -> BubblewrapProcess:
+        """Start `argv` inside; about ten milliseconds.
+
+        Raises `SandboxUnavailableError` when bwrap is missing or cannot isolate here, `ValueError`
+        for a spec that cannot be met (a missing or unreachable mount, a bad descriptor number, a
+        CPU that is not there).
+        """
+        bwrap = self._program()
+        uid = self.identity.host_uid(spec.role, spec.slot)
+        _check(spec, argv, fds or {}, uid)
+        info, info_write = os.pipe()
+        status, status_write = os.pipe()
+        with _Descriptors(stdin, stdout, stderr, fds or {}) as own, os.fdopen(info, "rb") as reader:
+            release = None
+            if self.controllers.pids is None:
+                block, release = os.pipe()
+                own.closing(release)
+            try:
+                data = {
+                    path: own.give(_memfd(content))
+                    for path, (content, _) in arguments.made_files(spec).items()
+                }
+                options = arguments.arguments(
+                    spec,
+                    data_fds=data,
+                    seccomp_fd=own.give(_memfd(self._filter(spec.limits))),
+                    info_fd=own.give(info_write),
+                    status_fd=own.give(status_write),
+                    block_fd=None if release is None else own.give(block),
+                )
+                blob = b"".join(option.encode() + b"\0" for option in options)
+                args_fd = own.give(_memfd(blob))
+                group = self._group(spec)
+                command = [bwrap, "--args", str(args_fd), "--", *argv]
+                try:
+                    pid = spawn(command, self._plan(spec, group, own.inside, uid))
+                except BaseException:
+                    group.remove()
+                    raise
+            except BaseException:
+                os.close(status)
+                raise
+            own.close_given()  # so that the end of bwrap is the end of both pipes
+            init = _init_pid(reader.fileno())
+            if release is not None:
+                _limit_namespace(init, spec.limits)
+                os.write(release, b"1")
+        inode = None if init is None else namespace_inode(init)
+        tree = None if inode is None else PidNamespace(inode)
+        return BubblewrapProcess(pid, init, group, tree, status)
+
+    def _group(self, spec: SandboxSpec) -> Group:
+        try:
+            return cgroups.create(self.controllers, spec.label, spec.limits)
+        except OSError as error:
+            raise ValueError(
+                f"the limits of sandbox {spec.label!r} were refused: {error}; limits: {spec.limits}"
+            ) from error
+
+    def _filter(self, limits: Limits) -> bytes:
+        pinned = limits.cpu_set is not None and self.controllers.cpu_set is None
+        return seccomp.program(self._machine, pin_affinity=pinned)
+
+    def _plan(self, spec: SandboxSpec, group: Group, fds: Mapping[int, int], uid: int) -> Plan:
+        limits, have = spec.limits, self.controllers
+        # bwrap's own descriptors must fit, too.
+        open_files = max(limits.open_files, max(fds) + 32)
+        rlimits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: open_files}
+        if limits.file_mb is not None:
+            rlimits[resource.RLIMIT_FSIZE] = limits.file_mb * _MIB
+        if have.memory is None and limits.memory_mb is not None:
+            rlimits[resource.RLIMIT_AS] = limits.memory_mb * _MIB
+        pinned = have.cpu_set is None and limits.cpu_set is not None
+        return Plan(
+            fds=fds,
+            uid=uid if os.geteuid() == 0 and uid != 0 else None,
+            join=group.join_files(),
+            rlimits=rlimits,
+            cpu_set=frozenset(limits.cpu_set or ()) if pinned else None,
+        )
+
+
+class _Descriptors:
+    """What bwrap will have open: the caller's descriptors below 200, its own from there."""
+
+    def __init__(
+        self,
+        stdin: int | None,
+        stdout: int | None,
+        stderr: int | None,
+        fds: Mapping[int, int],
+    ) -> None:
+        self._given: list[int] = []
+        self._closing: list[int] = []
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        self._given.append(null)
+        standard = enumerate((stdin, stdout, stderr))
+        self.inside = {number: null if fd is None else fd for number, fd in standard}
+        self.inside.update(fds)
+
+    def give(self, fd: int) -> int:
+        """Hand a descriptor over for good; returns its number in bwrap."""
+        self._given.append(fd)
+        number = max(_OWN_FDS - 1, *self.inside) + 1
+        self.inside[number] = fd
+        return number
+
+    def closing(self, fd: int) -> None:
+        """Close this one at the end, too."""
+        self._closing.append(fd)
+
+    def close_given(self) -> None:
+        while self._given:
+            os.close(self._given.pop())
+
+    def __enter__(self) -> _Descriptors:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close_given()
+        while self._closing:
+            os.close(self._closing.pop())
+
+
+def _memfd(content: bytes) -> int:
+    fd = os.memfd_create("autolab", os.MFD_CLOEXEC)
+    with os.fdopen(os.dup(fd), "wb") as file:
+        file.write(content)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def _check(spec: SandboxSpec, argv: Sequence[str], fds: Mapping[int, int], uid: int) -> None:
+    if not argv:
+        raise ValueError(f"sandbox {spec.label!r} has no command")
+    if not spec.label or "/" in spec.label or spec.label.startswith("."):
+        raise ValueError(f"sandbox label {spec.label!r}: use letters, digits, '-' and '_'")
+    for number in fds:
+        if not 3 <= number < _OWN_FDS:
+            raise ValueError(f"descriptor {number} inside is out of range: use 3 to {_OWN_FDS - 1}")
+    for target in (spec.workdir, *spec.files, *spec.scratch, *(m.target for m in spec.mounts)):
+        if not target.startswith("/") or "\0" in target:
+            raise ValueError(f"path {target!r} inside sandbox {spec.label!r} must be absolute")
+    for mount in spec.mounts:
+        problem = places.why_unreachable(mount.source, uid)
+        if problem is not None:
+            raise ValueError(f"cannot mount {mount.source} at {mount.target}: {problem}")
+
+
+def _init_pid(info: int) -> int | None:
+    """The first process of the sandbox, from bwrap's --info-fd; None when bwrap failed first."""
+    text = b""
+    deadline = time.monotonic() + _START_PATIENCE
+    while time.monotonic() < deadline:
+        if not select.select([info], [], [], _START_PATIENCE)[0]:
+            break
+        chunk = os.read(info, 4096)
+        text += chunk
+        with contextlib.suppress(ValueError):
+            return int(json.loads(text)["child-pid"])
+        if not chunk:
+            break
+    return None
+
+
+def _limit_namespace(init: int | None, limits: Limits) -> None:
+    """Bound the processes of the sandbox's user namespace, which the kernel counts by itself.
+
+    Set before the namespace existed, the limit would count all processes of the user.
+    """
+    if init is None or limits.pids is None:
+        return
+    bound = limits.pids + _OVERHEAD_PIDS
+    with contextlib.suppress(ProcessLookupError):
+        resource.prlimit(init, resource.RLIMIT_NPROC, (bound, bound))
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """The numbers in `bubblewrap 0.8.0`; empty when there are none."""
+    words = text.split()
+    numbers = words[-1].split(".") if words else []
+    return tuple(int(n) for n in numbers) if all(n.isdigit() for n in numbers) else ()
+
+
+def _explain(stderr: str) -> str:
+    """Why bwrap failed, and what to do, from its message and the kernel's switches."""
+    message = stderr.strip().splitlines()[-1] if stderr.strip() else "bwrap said nothing"
+    for switch, bad, remedy in _SWITCHES:
+        with contextlib.suppress(OSError):
+            if Path(switch).read_text().strip() == bad:
+                return f"bubblewrap cannot isolate here ({message}): {switch} is {bad}; {remedy}"
+    if "proc" in message.lower():
+        return (
+            f"bubblewrap cannot isolate here ({message}): this looks like a container that hides "
+            "parts of /proc; start the container with --security-opt systempaths=unconfined"
+        )
+    return (
+        f"bubblewrap cannot isolate here ({message}); user namespaces must be allowed: in a "
+        "container, start it with --security-opt seccomp=unconfined --security-opt "
+        "apparmor=unconfined"
+    )

@@ -1,0 +1,373 @@
+"""Control groups: the limits and the freezer of one sandbox.
+
+One interface over version 2, version 1 and the hybrid of both, where each kind of control may live
+in a tree of its own. `discover` finds what this process may use; `Group` is one sandbox's share.
+Groups are named `LABEL.PID-N` after the process that made them, below one `autolab` folder in each
+tree, so that `reap` can tell whose owner is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from verifier.sandbox.spec import Limits
+
+_PARENT = "autolab"
+_MIB = 1024 * 1024
+_PERIOD = 100_000
+_PATIENCE = 10.0
+_OVERHEAD_PIDS = 2  # bwrap itself, outside and as pid 1 inside
+
+
+class FreezeError(RuntimeError):
+    """The freezer did not report the group frozen in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A folder below which groups can be made, in the words of cgroup version 1 or 2."""
+
+    version: int
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Controllers:
+    """Which tree serves which kind of control; None where none does."""
+
+    memory: Tree | None = None
+    pids: Tree | None = None
+    cpus: Tree | None = None
+    cpu_set: Tree | None = None
+    freeze: Tree | None = None
+    usage: Tree | None = None
+
+    def trees(self) -> set[Tree]:
+        """Every tree that is used."""
+        kinds = (self.memory, self.pids, self.cpus, self.cpu_set, self.freeze, self.usage)
+        return {tree for tree in kinds if tree is not None}
+
+
+def describe(tree: Tree | None) -> str | None:
+    """The tree in words for `Enforcement`."""
+    return None if tree is None else f"cgroup v{tree.version}"
+
+
+@dataclass(slots=True)
+class Group:
+    """The control group of one sandbox; made by `create`, gone after `remove`."""
+
+    name: str
+    controllers: Controllers
+    frozen: bool = field(default=False)
+
+    def _folder(self, tree: Tree) -> Path:
+        return tree.folder / self.name
+
+    def _folders(self) -> list[Path]:
+        return [self._folder(tree) for tree in self.controllers.trees()]
+
+    def join_files(self) -> list[str]:
+        """The files into which a process writes 0 to enter."""
+        return [str(folder / "cgroup.procs") for folder in self._folders()]
+
+    def pids(self) -> set[int]:
+        """Every process in the group."""
+        found: set[int] = set()
+        for folder in self._folders():
+            with contextlib.suppress(FileNotFoundError):
+                found.update(int(line) for line in (folder / "cgroup.procs").read_text().split())
+        return found
+
+    def freeze(self) -> None:
+        """Stop every process; returns when none runs. Raises `FreezeError` after ten seconds."""
+        self._set_frozen(True)
+
+    def thaw(self) -> None:
+        """Let every process run."""
+        self._set_frozen(False)
+
+    def _set_frozen(self, frozen: bool) -> None:
+        tree = self.controllers.freeze
+        if tree is None:
+            raise FreezeError(f"there is no freezer for {self.name}")
+        folder = self._folder(tree)
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            if tree.version == 2:
+                (folder / "cgroup.freeze").write_text("1" if frozen else "0")
+                reached = _fields(folder / "cgroup.events").get("frozen") == int(frozen)
+            else:
+                # Version 1 can get stuck half-way when a task is busy; asking again helps it on.
+                (folder / "freezer.state").write_text("FROZEN" if frozen else "THAWED")
+                state = (folder / "freezer.state").read_text().strip()
+                reached = state == ("FROZEN" if frozen else "THAWED")
+            if reached:
+                self.frozen = frozen
+                return
+            if time.monotonic() > deadline:
+                verb = "freeze" if frozen else "thaw"
+                raise FreezeError(f"{self.name} did not {verb} in {_PATIENCE:.0f} s")
+            time.sleep(0.0005)
+
+    def kill(self) -> None:
+        """End every process, frozen or not; returns when none is left (or after ten seconds)."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            for folder in self._folders():
+                with contextlib.suppress(OSError):
+                    (folder / "cgroup.kill").write_text("1")
+            for pid in self.pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            tree = self.controllers.freeze
+            if tree is not None and tree.version == 1:  # its frozen tasks cannot even die
+                with contextlib.suppress(OSError):
+                    (self._folder(tree) / "freezer.state").write_text("THAWED")
+            if not self._alive():
+                return
+            time.sleep(0.001)
+
+    def _alive(self) -> bool:
+        return any(not _is_zombie(pid) for pid in self.pids())
+
+    def cpu_seconds(self) -> float | None:
+        """CPU time that the group has used."""
+        tree = self.controllers.usage
+        if tree is None:
+            return None
+        try:
+            if tree.version == 2:
+                return _fields(self._folder(tree) / "cpu.stat")["usage_usec"] / 1e6
+            return int((self._folder(tree) / "cpuacct.usage").read_text()) / 1e9
+        except (FileNotFoundError, KeyError):
+            return None
+
+    def out_of_memory(self) -> bool:
+        """Whether the kernel killed a process of the group for want of memory."""
+        tree = self.controllers.memory
+        if tree is None:
+            return False
+        file = "memory.events" if tree.version == 2 else "memory.oom_control"
+        return _fields(self._folder(tree) / file).get("oom_kill", 0) > 0
+
+    def pids_exhausted(self) -> bool:
+        """Whether a process or thread was refused because of the limit."""
+        tree = self.controllers.pids
+        return tree is not None and _fields(self._folder(tree) / "pids.events").get("max", 0) > 0
+
+    def remove(self) -> None:
+        """Delete the folders; a folder that still has processes is left for `reap`."""
+        for folder in self._folders():
+            for _ in range(200):
+                try:
+                    folder.rmdir()
+                except FileNotFoundError:
+                    break
+                except OSError:  # the last process is leaving
+                    time.sleep(0.001)
+                else:
+                    break
+
+
+_numbers = itertools.count()
+
+
+def create(controllers: Controllers, label: str, limits: Limits) -> Group:
+    """Make the group of a new sandbox with these limits.
+
+    Raises `OSError` when the kernel refuses a limit (a CPU that does not exist, for example).
+    """
+    group = Group(f"{label}.{os.getpid()}-{next(_numbers)}", controllers)
+    try:
+        for folder in group._folders():
+            folder.mkdir()
+        _limit(group, limits)
+    except BaseException:
+        group.remove()
+        raise
+    return group
+
+
+def _limit(group: Group, limits: Limits) -> None:
+    have = group.controllers
+    if have.memory is not None and limits.memory_mb is not None:
+        folder, value = group._folder(have.memory), str(limits.memory_mb * _MIB)
+        if have.memory.version == 2:
+            (folder / "memory.max").write_text(value)
+            _write_if_there(folder / "memory.swap.max", "0")
+        else:
+            (folder / "memory.limit_in_bytes").write_text(value)
+            _write_if_there(folder / "memory.memsw.limit_in_bytes", value)
+    if have.pids is not None and limits.pids is not None:
+        folder = group._folder(have.pids)
+        (folder / "pids.max").write_text(str(limits.pids + _OVERHEAD_PIDS))
+    if have.cpus is not None and limits.cpus is not None:
+        folder, quota = group._folder(have.cpus), max(1000, int(limits.cpus * _PERIOD))
+        if have.cpus.version == 2:
+            (folder / "cpu.max").write_text(f"{quota} {_PERIOD}")
+        else:
+            (folder / "cpu.cfs_period_us").write_text(str(_PERIOD))
+            (folder / "cpu.cfs_quota_us").write_text(str(quota))
+    if have.cpu_set is not None:
+        folder, parent = group._folder(have.cpu_set), have.cpu_set.folder
+        if have.cpu_set.version == 1:  # a new group of version 1 has no CPU and no memory node
+            (folder / "cpuset.mems").write_text((parent / "cpuset.mems").read_text())
+            (folder / "cpuset.cpus").write_text((parent / "cpuset.cpus").read_text())
+        if limits.cpu_set is not None:
+            (folder / "cpuset.cpus").write_text(",".join(map(str, limits.cpu_set)))
+
+
+def leftovers(controllers: Controllers, prefix: str = "") -> Iterator[Group]:
+    """Groups named with this prefix whose maker is no longer alive."""
+    names: set[str] = set()
+    for tree in controllers.trees():
+        with contextlib.suppress(OSError):
+            names.update(entry.name for entry in os.scandir(tree.folder) if entry.is_dir())
+    for name in sorted(names):
+        _, _, owner = name.rpartition(".")
+        pid, _, _ = owner.partition("-")
+        if name.startswith(prefix) and pid.isdigit() and not Path("/proc", pid).exists():
+            yield Group(name, controllers)
+
+
+def reap(controllers: Controllers, prefix: str) -> list[str]:
+    """Kill what runs in leftover groups of this prefix and delete them; returns their names."""
+    reaped = []
+    for group in leftovers(controllers, prefix):
+        group.kill()
+        group.remove()
+        reaped.append(group.name)
+    return reaped
+
+
+def sweep(controllers: Controllers) -> None:
+    """Delete every leftover group that is empty, whoever made it."""
+    for group in leftovers(controllers):
+        for folder in group._folders():
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def discover(
+    mountinfo: str | None = None, own: str | None = None, *, root: bool | None = None
+) -> Controllers:
+    """Find the trees in which this process may make groups, and make the `autolab` folders.
+
+    The arguments default to /proc/self/mountinfo, /proc/self/cgroup and whether we are root.
+    """
+    mountinfo = Path("/proc/self/mountinfo").read_text() if mountinfo is None else mountinfo
+    own = Path("/proc/self/cgroup").read_text() if own is None else own
+    root = os.geteuid() == 0 if root is None else root
+    found: dict[str, Tree] = {}
+    for mount, kind, controllers in _mounts(mountinfo):
+        if kind == "cgroup2":
+            folder = _v2_parent(mount, own, root)
+            if folder is not None:
+                for name in _v2_controllers(folder):
+                    found[name] = Tree(2, folder)
+        elif root:
+            folder = _v1_parent(mount, controllers)
+            if folder is not None:
+                for name in controllers:
+                    found.setdefault(name, Tree(1, folder))
+    return Controllers(
+        memory=found.get("memory"),
+        pids=found.get("pids"),
+        cpus=found.get("cpu"),
+        cpu_set=found.get("cpuset"),
+        freeze=found.get("freeze") or found.get("freezer"),
+        usage=found.get("usage") or found.get("cpuacct"),
+    )
+
+
+def _mounts(mountinfo: str) -> Iterator[tuple[Path, str, list[str]]]:
+    """Version 2 first, because its freezer is the better one."""
+    rows = []
+    for line in mountinfo.splitlines():
+        left, _, right = line.partition(" - ")
+        kind, _, options = right.split(" ", 2)
+        if kind in ("cgroup", "cgroup2"):
+            mount = left.split(" ")[4].encode().decode("unicode_escape")
+            rows.append((Path(mount), kind, options.split(",")))
+    return iter(sorted(rows, key=lambda row: row[1] != "cgroup2"))
+
+
+def _v1_parent(mount: Path, controllers: list[str]) -> Path | None:
+    if any(option.startswith("name=") for option in controllers):
+        return None
+    folder = mount / _PARENT
+    try:
+        folder.mkdir(exist_ok=True)
+        if "cpuset" in controllers:
+            for name in ("cpuset.mems", "cpuset.cpus"):
+                if not (folder / name).read_text().strip():
+                    (folder / name).write_text((mount / name).read_text())
+    except OSError:
+        return None
+    return folder
+
+
+def _v2_parent(mount: Path, own: str, root: bool) -> Path | None:
+    """The folder for our groups: at the top as root, else in the highest one delegated to us."""
+    above = mount if root else _delegated(mount, own)
+    if above is None:
+        return None
+    folder = above / _PARENT
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError:
+        return None
+    for name in ("memory", "pids", "cpu", "cpuset"):
+        for level in (above, folder):
+            with contextlib.suppress(OSError):
+                (level / "cgroup.subtree_control").write_text(f"+{name}")
+    return folder
+
+
+def _delegated(mount: Path, own: str) -> Path | None:
+    path = next((line[3:] for line in own.splitlines() if line.startswith("0::")), "/")
+    folder, best = mount / path.lstrip("/"), None
+    while folder != mount and folder.is_relative_to(mount):
+        if os.access(folder, os.W_OK) and os.access(folder / "cgroup.procs", os.W_OK):
+            best = folder
+        folder = folder.parent
+    return best
+
+
+def _v2_controllers(folder: Path) -> list[str]:
+    names = ["usage"] if (folder / "cpu.stat").exists() else []
+    if (folder / "cgroup.freeze").exists():
+        names.append("freeze")
+    with contextlib.suppress(OSError):
+        names += (folder / "cgroup.subtree_control").read_text().split()
+    return names
+
+
+def _fields(file: Path) -> dict[str, int]:
+    """A file of `name number` lines; empty when the group is gone."""
+    try:
+        lines = file.read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.split() for line in lines)
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError, IndexError):
+        return True
+
+
+def _write_if_there(file: Path, text: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        file.write_text(text)

@@ -1,0 +1,135 @@
+"""The processes of one pid namespace, seen and stopped from the host.
+
+Used where there is no control group: an ordinary user may look at, and signal, every process of a
+namespace that belongs to them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_PATIENCE = 10.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One line of /proc: `state` is the kernel's letter, `cpu` in seconds with reaped children."""
+
+    pid: int
+    parent: int
+    state: str
+    cpu: float
+
+
+@dataclass(slots=True)
+class PidNamespace:
+    """The tree that lives in the pid namespace with this inode number."""
+
+    inode: int
+    _stopped_before: set[int] = field(default_factory=set)
+
+    def processes(self) -> list[Process]:
+        """All processes that can run or be waited for."""
+        found = []
+        for entry in os.scandir("/proc"):
+            if entry.name.isdigit() and _namespace_of(entry.name) == self.inode:
+                process = _read(int(entry.name))
+                if process is not None:
+                    found.append(process)
+        return found
+
+    def freeze(self) -> None:
+        """Stop everything, parents first; returns when a whole pass finds all of them stopped.
+
+        Processes that had stopped by themselves are remembered and stay stopped at `thaw`.
+        """
+        mine: set[int] = set()
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            processes = self.processes()
+            for process in processes:
+                if process.state == "T" and process.pid not in mine:
+                    self._stopped_before.add(process.pid)
+            running = [p for p in processes if p.state not in "TtZX"]
+            if not running:
+                return
+            for process in _parents_first(running):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGSTOP)
+                    mine.add(process.pid)
+            time.sleep(0.0005)
+        raise TimeoutError(f"pid namespace {self.inode} did not stop in {_PATIENCE:.0f} s")
+
+    def thaw(self) -> None:
+        """Let everything run that `freeze` had stopped.
+
+        Children first: a shell that woke before its job would take the job for suspended.
+        """
+        for process in reversed(_parents_first(self.processes())):
+            if process.pid not in self._stopped_before:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGCONT)
+        self._stopped_before.clear()
+
+    def cpu_seconds(self) -> float:
+        """CPU time of the living processes and of the children that they waited for."""
+        return sum(process.cpu for process in self.processes())
+
+
+def namespace_inode(pid: int) -> int | None:
+    """The inode of a process's pid namespace, or None when it is gone or not ours."""
+    return _namespace_of(str(pid))
+
+
+def _namespace_of(pid: str) -> int | None:
+    try:
+        return os.stat(f"/proc/{pid}/ns/pid").st_ino  # noqa: PTH116 - called for every process
+    except OSError:
+        return None
+
+
+def _read(pid: int) -> Process | None:
+    fields = _fields(f"/proc/{pid}/stat")
+    if fields is None:
+        return None
+    state = fields[0]
+    if state == "Z":  # the first thread may have ended before the others
+        states = [_fields(path) for path in _threads(pid)]
+        state = next((f[0] for f in states if f is not None and f[0] not in "ZX"), state)
+    cpu = sum(int(ticks) for ticks in fields[11:15]) / _TICKS
+    return Process(pid, int(fields[1]), state, cpu)
+
+
+def _threads(pid: int) -> list[str]:
+    try:
+        return [f"{entry.path}/stat" for entry in os.scandir(f"/proc/{pid}/task")]
+    except OSError:
+        return []
+
+
+def _fields(file: str) -> list[str] | None:
+    """The fields of a stat file after the name, which may hold any bytes."""
+    try:
+        return Path(file).read_bytes().rpartition(b")")[2].decode().split() or None
+    except OSError:
+        return None
+
+
+def _parents_first(processes: Iterable[Process]) -> list[Process]:
+    by_pid = {process.pid: process for process in processes}
+
+    def depth(process: Process) -> int:
+        steps = 0
+        while process.parent in by_pid and steps < len(by_pid):
+            process = by_pid[process.parent]
+            steps += 1
+        return steps
+
+    return sorted(by_pid.values(), key=depth)

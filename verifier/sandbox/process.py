@@ -1,0 +1,170 @@
+"""One running sandbox: freeze, thaw, kill, wait and meter it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Iterable
+
+from verifier.sandbox.cgroups import Group
+from verifier.sandbox.namespace import PidNamespace
+from verifier.sandbox.spec import Exit, SandboxUnavailableError
+
+_SIGNAL_BASE = 128
+_LAST_SIGNAL = 64
+
+
+class BubblewrapProcess:
+    """A `SandboxProcess` around one bwrap.
+
+    `status` is the read end of bwrap's --json-status-fd and belongs to this object.
+    """
+
+    def __init__(
+        self, pid: int, init_pid: int | None, group: Group, tree: PidNamespace | None, status: int
+    ) -> None:
+        self._pid = pid
+        self._init_pid = init_pid
+        self._group = group
+        self._tree = tree
+        self._status = status
+        self._killed = False
+        self._cpu: float | None = None
+        self._exit: Exit | None = None
+        self._pidfd = os.pidfd_open(pid)
+
+    @property
+    def pid(self) -> int:
+        """The outer bwrap on the host."""
+        return self._pid
+
+    @property
+    def init_pid(self) -> int | None:
+        """The sandbox's pid 1 as the host sees it."""
+        return self._init_pid
+
+    @property
+    def pidfd(self) -> int:
+        """A descriptor that becomes readable when the sandbox has ended; closed by `wait`."""
+        return self._pidfd
+
+    def freeze(self) -> None:
+        """Stop every process of the tree; returns when none can run."""
+        if self._exit is not None:
+            return
+        if self._group.controllers.freeze is not None:
+            self._group.freeze()
+        elif self._tree is not None:
+            self._tree.freeze()
+
+    def thaw(self) -> None:
+        """Let the tree run again."""
+        if self._exit is not None:
+            return
+        if self._group.controllers.freeze is not None:
+            self._group.thaw()
+        elif self._tree is not None:
+            self._tree.thaw()
+
+    def kill(self) -> None:
+        """End every process of the tree, frozen or not; returns when none is left."""
+        if self._exit is not None:
+            return
+        self._killed = True
+        self._cpu = self._measure()
+        # The end of its pid 1 ends a pid namespace, whatever state its processes are in.
+        if self._init_pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._init_pid, signal.SIGKILL)
+        self._group.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        self._await_empty_tree()
+
+    def _await_empty_tree(self) -> None:
+        deadline = time.monotonic() + 10.0
+        while self._tree is not None and time.monotonic() < deadline:
+            if all(process.state in "ZX" for process in self._tree.processes()):
+                return
+            time.sleep(0.001)
+
+    def wait(self, timeout: float | None = None) -> Exit:
+        """Wait for the end and release what the host held (group, descriptors).
+
+        Raises `TimeoutError` after `timeout` seconds, and `SandboxUnavailableError` when bwrap
+        itself failed before the command was started.
+        """
+        if self._exit is not None:
+            return self._exit
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if not _readable(self._pidfd, timeout):
+            raise TimeoutError(f"the sandbox {self._group.name} did not end in {timeout} s")
+        _, status = os.waitpid(self._pid, 0)
+        self._await_empty_tree()
+        self._cpu = self._measure() or self._cpu
+        code = _exit_code(status)
+        memory, pids = self._group.out_of_memory(), self._group.pids_exhausted()
+        started = _command_started(_drain(self._status, deadline))
+        os.close(self._status)
+        os.close(self._pidfd)
+        self._group.remove()
+        self._exit = Exit(code, memory, pids)
+        if not started and not self._killed and not memory and code > 0:
+            raise SandboxUnavailableError(
+                f"bwrap could not set up the sandbox {self._group.name} (exit status {code}); "
+                "`autolab doctor` shows what this machine lacks"
+            )
+        return self._exit
+
+    def cpu_seconds(self) -> float | None:
+        """CPU time used by the whole tree so far (the last known value once it has ended)."""
+        if self._exit is not None:
+            return self._cpu
+        return self._measure()
+
+    def _measure(self) -> float | None:
+        metered = self._group.cpu_seconds()
+        if metered is None and self._tree is not None:
+            metered = self._tree.cpu_seconds()
+        return metered
+
+
+def _exit_code(status: int) -> int:
+    """bwrap reports a command that died of signal N as 128 + N, like a shell."""
+    code = os.waitstatus_to_exitcode(status)
+    if _SIGNAL_BASE < code <= _SIGNAL_BASE + _LAST_SIGNAL:
+        return _SIGNAL_BASE - code
+    return code
+
+
+def _readable(fd: int, timeout: float | None) -> bool:
+    import select
+
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(None if timeout is None else max(0.0, timeout * 1000)))
+
+
+def _drain(fd: int, deadline: float | None) -> bytes:
+    os.set_blocking(fd, False)
+    chunks = []
+    with contextlib.suppress(BlockingIOError):
+        while chunk := os.read(fd, 4096):
+            chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _command_started(status: bytes) -> bool:
+    """bwrap reports an exit code only for a command that it got to execute."""
+    return any("exit-code" in record for record in _records(status))
+
+
+def _records(status: bytes) -> Iterable[dict[str, object]]:
+    for line in status.splitlines():
+        with contextlib.suppress(ValueError):
+            record = json.loads(line)
+            if isinstance(record, dict):
+                yield record
