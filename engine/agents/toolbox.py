@@ -45,8 +45,11 @@ class FileTroubleError(Exception):
 class Hands(Protocol):
     """What tools act through: one session's sandbox."""
 
-    async def run(self, command_id: str, script: str, timeout: float) -> CommandOutput:
-        """Run a script in the session's shell; the same id again joins the same command."""
+    async def run(self, command_id: str, script: str, seconds: float) -> CommandOutput:
+        """Run a script in the session's shell for at most `seconds`.
+
+        The same id again joins the same command.
+        """
         ...
 
     async def read(self, path: str) -> bytes:

@@ -1,0 +1,130 @@
+"""Which snapshot is verified next.
+
+One at a time for the measuring CPUs. Final snapshots go first. Of each session only the newest
+unverified checkpoint is kept, and checkpoints may take no more than a set share of the session's
+time, so that a session that edits often is not the one that everybody waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from verifier.verdict import Stage, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Where a session stood when its snapshot was taken: seconds, tokens, turns, US dollars."""
+
+    active: float
+    wall: float
+    tokens: int
+    turns: int
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One snapshot to verify."""
+
+    session: str
+    snapshot: str
+    stage: Stage
+    marks: Marks
+
+
+Judge = Callable[[Job], Awaitable[Verdict]]
+Elapsed = Callable[[str], float]
+_RECHECK_SECONDS = 0.5
+
+
+class Verifications:
+    """The queue and the worker behind it. Used on the sessions' loop only.
+
+    `judge` verifies a job and records what came of it; `elapsed` is the time of a session so far,
+    of which checkpoints may take the part `share`.
+    """
+
+    def __init__(self, judge: Judge, elapsed: Elapsed, share: float) -> None:
+        self._judge = judge
+        self._elapsed = elapsed
+        self._share = share
+        self._finals: deque[tuple[Job, asyncio.Future[Verdict]]] = deque()
+        self._checkpoints: dict[str, Job] = {}
+        self._spent: dict[str, float] = {}
+        self._news = asyncio.Event()
+        self.current: Job | None = None
+
+    def charge(self, session: str, seconds: float) -> None:
+        """Count verification time that was spent before this queue existed."""
+        self._spent[session] = self._spent.get(session, 0.0) + seconds
+
+    def checkpoint(self, job: Job) -> None:
+        """Verify this snapshot when there is room; it replaces an older one of its session."""
+        self._checkpoints[job.session] = job
+        self._news.set()
+
+    def withdraw(self, session: str) -> None:
+        """Forget a checkpoint that waits: the session's final snapshot is what counts now."""
+        self._checkpoints.pop(session, None)
+
+    async def final(self, job: Job) -> Verdict:
+        """Verify this snapshot before any checkpoint and return its verdict."""
+        self.withdraw(job.session)
+        future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._finals.append((job, future))
+        self._news.set()
+        return await future
+
+    def busy_with(self, session: str) -> bool:
+        """Whether a snapshot of this session waits or is being verified."""
+        current = self.current is not None and self.current.session == session
+        return current or session in self._checkpoints
+
+    async def work(self) -> None:
+        """Verify what comes, for ever; cancelled when the engine ends."""
+        while True:
+            if self._finals:
+                job, future = self._finals.popleft()
+                try:
+                    verdict = await self._verify(job)
+                except Exception as error:
+                    if not future.done():
+                        future.set_exception(error)
+                else:
+                    if not future.done():
+                        future.set_result(verdict)
+            elif (chosen := self._next_checkpoint()) is not None:
+                del self._checkpoints[chosen.session]
+                verdict = await self._verify(chosen)
+                self.charge(chosen.session, verdict.seconds)
+            else:
+                await self._wait()
+
+    async def _verify(self, job: Job) -> Verdict:
+        self.current = job
+        try:
+            return await self._judge(job)
+        finally:
+            self.current = None
+
+    def _next_checkpoint(self) -> Job | None:
+        """The checkpoint whose session has had the least of its share, or None."""
+        allowed = [
+            (self._spent.get(name, 0.0) / max(self._elapsed(name), 1e-9), job)
+            for name, job in self._checkpoints.items()
+            if self._spent.get(name, 0.0) <= self._share * self._elapsed(name)
+        ]
+        return min(allowed, key=lambda pair: pair[0])[1] if allowed else None
+
+    async def _wait(self) -> None:
+        self._news.clear()
+        patience = _RECHECK_SECONDS if self._checkpoints else None
+        try:
+            async with asyncio.timeout(patience):
+                await self._news.wait()
+        except TimeoutError:
+            return
