@@ -1,0 +1,113 @@
+"""`autolab engine`: the daemon that owns the sessions."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+from autolab_tui.cli.failures import CommandError
+from autolab_tui.cli.output import emit
+from autolab_tui.cli.values import short_duration
+
+if TYPE_CHECKING:
+    from autolab_tui.cli.parser import Commands
+
+_STOP_SECONDS = 60.0
+_STATUS_KEYS = ("pid", "version", "state_dir", "uptime", "loop_lag", "sessions_running")
+
+
+def add_to(commands: Commands) -> None:
+    """Declare the noun."""
+    from autolab_tui.cli.parser import command, group
+
+    verbs = group(commands, "engine", "the daemon that owns the sessions")
+    command(verbs, "start", start, summary="start the engine, detached", dry_run=True)
+    command(
+        verbs,
+        "stop",
+        stop,
+        summary="end the engine in good order; what still runs is ended",
+        dry_run=True,
+    )
+    command(verbs, "status", status, summary="whether it runs, and how it is")
+    command(
+        verbs,
+        "serve",
+        serve,
+        summary="be the engine, in the foreground, until Ctrl-C",
+        json=False,
+    )
+
+
+def start(args: argparse.Namespace) -> int:
+    """Start the engine when none runs; print who runs."""
+    from engine.client import connect, find
+
+    running = find(args.state)
+    if args.dry_run:
+        said = "an engine runs already" if running else "would start an engine"
+        if args.json:
+            emit("engine-start", {"would_start": running is None})
+        else:
+            print(said)
+        return 0
+    facts = (running or connect(args.state)).engine()
+    if args.json:
+        emit("engine", {key: facts[key] for key in _STATUS_KEYS})
+    else:
+        how = "runs already" if running else "started"
+        print(f"engine {facts['version']} {how}, pid {facts['pid']}, state in {facts['state_dir']}")
+    return 0
+
+
+def stop(args: argparse.Namespace) -> int:
+    """End the engine and wait until it is gone."""
+    from engine.client import find
+
+    client = find(args.state)
+    if client is None or args.dry_run:
+        would = client is not None
+        if args.json:
+            emit("engine-stop", {"was_running": would, "stopped": False})
+        else:
+            print("would stop the engine" if would else "no engine runs")
+        return 0
+    running = client.engine()["sessions_running"]
+    client.shutdown()
+    deadline = time.monotonic() + _STOP_SECONDS
+    while find(args.state) is not None:
+        if time.monotonic() > deadline:
+            raise CommandError(
+                f"the engine still answers after {_STOP_SECONDS:.0f} s; see engine.log in its "
+                "state folder (`autolab engine status`)"
+            )
+        time.sleep(0.05)
+    if args.json:
+        emit("engine-stop", {"was_running": True, "stopped": True})
+    else:
+        print(f"engine stopped; {running} sessions were running" if running else "engine stopped")
+    return 0
+
+
+def status(args: argparse.Namespace) -> int:
+    """Print the engine's facts; exit code 1 when none runs."""
+    from engine.client import connect
+
+    facts = connect(args.state, start=False).engine()
+    if args.json:
+        emit("engine", {key: facts[key] for key in _STATUS_KEYS})
+        return 0
+    print(f"engine {facts['version']}, pid {facts['pid']}, up {short_duration(facts['uptime'])}")
+    print(f"state      {facts['state_dir']}")
+    print(f"sessions   {facts['sessions_running']} running")
+    print(f"loop lag   {facts['loop_lag'] * 1000:.1f} ms")
+    return 0
+
+
+def serve(args: argparse.Namespace) -> int:
+    """Be the engine in this process."""
+    from engine.daemon import main
+    from engine.paths import state_dir
+
+    return main(["--state", str(state_dir(args.state))])

@@ -1,0 +1,99 @@
+"""Events as lines for eyes: what an operator would want to have seen, and nothing else."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from autolab_tui.cli.output import plain
+from autolab_tui.cli.values import short_duration
+from engine.events import (
+    AlertCleared,
+    AlertRaised,
+    EngineStarted,
+    EngineStopped,
+    ModelRetried,
+    Noted,
+    RunCreated,
+    SessionEnded,
+    SessionMoved,
+    SnapshotTaken,
+    ToolFinished,
+    ToolStarted,
+    TurnFinished,
+    TurnStarted,
+    VerdictGiven,
+    VerificationStarted,
+)
+
+if TYPE_CHECKING:
+    from engine.events import Event
+    from verifier.verdict import Verdict
+
+_WIDTH = 100
+
+
+def line(event: Event) -> str | None:
+    """`TIME  SESSION  WHAT` for an event, or None for one that is no news to a person."""
+    what = describe(event)
+    if what is None:
+        return None
+    at = time.strftime("%H:%M:%S", time.localtime(event.at))
+    return f"{at}  {event.session or 'engine'}  {plain(what, _WIDTH)}"
+
+
+def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case for each event
+    """The event in words, or None."""
+    match event.body:
+        case EngineStarted(version=version, pid=pid):
+            return f"engine {version} started, pid {pid}"
+        case EngineStopped(reason=reason):
+            return f"engine stopped {reason}".rstrip()
+        case RunCreated(run=run, sessions=sessions):
+            return f"run {run} created with {len(sessions)} sessions"
+        case SessionMoved(state=state, reason=reason):
+            return f"{state}: {reason}" if reason else state
+        case TurnStarted(turn=turn):
+            return f"turn {turn}"
+        case TurnFinished(usage=usage, seconds=seconds):
+            return f"answered in {seconds:.1f} s, {usage.output} tokens"
+        case ToolStarted(tool=tool, summary=summary):
+            return f"$ {tool} {summary}"
+        case ToolFinished(tool=tool, code=code, seconds=seconds) if code != 0:
+            how = "cut off" if code is None else f"exit code {code}"
+            return f"{tool}: {how} after {seconds:.1f} s"
+        case ModelRetried(attempt=attempt, cause=cause, wait=wait):
+            return f"model call failed ({cause}); attempt {attempt} in {wait:.1f} s"
+        case SnapshotTaken(snapshot=snapshot, files=files):
+            return f"snapshot {snapshot[:12]} of {', '.join(files)}"
+        case VerificationStarted(stage=stage, snapshot=snapshot):
+            return f"verifying {snapshot[:12]} ({stage})"
+        case VerdictGiven(verdict=verdict, active=active):
+            return f"{verdict_words(verdict)}, after {short_duration(active)} active"
+        case SessionEnded(outcome=outcome, evidence=evidence, final_reward=final):
+            reward = "not judged" if final is None else f"final reward {final:.3f}"
+            return f"ended: {outcome}, {reward}; {evidence}"
+        case AlertRaised(text=text):
+            return f"needs you: {text}"
+        case AlertCleared(alert=alert):
+            return f"settled: {alert}"
+        case Noted(text=text):
+            return text
+        case _:
+            return None
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """A verdict in one line: reward, speedup, and the gate that failed if one did."""
+    if verdict.failed_gate is not None:
+        return f"verdict ({verdict.stage}): gate {verdict.failed_gate} failed, reward 0"
+    if verdict.reward is None:
+        return f"verdict ({verdict.stage}): could not be judged: {verdict.reason}"
+    words = [f"verdict ({verdict.stage}): reward {verdict.reward:.3f}"]
+    if verdict.metric is not None:
+        words.append(f"{verdict.metric.value:.4g} {verdict.metric.unit}".rstrip())
+    if verdict.speedup is not None:
+        words.append(f"{verdict.speedup.value:.2f}x")
+    if verdict.status not in ("scored", "zero"):
+        words.append(verdict.status)
+    return ", ".join(words)

@@ -1,0 +1,50 @@
+"""What commands print: JSON with its schema for programs, aligned plain text for eyes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+def emit(schema: str, content: Mapping[str, Any]) -> None:
+    """Print one JSON object as `autolab/SCHEMA/1`."""
+    print(json.dumps({"schema": f"autolab/{schema}/1", **content}, ensure_ascii=False, indent=2))
+
+
+def plain(text: str, limit: int | None = None) -> str:
+    """One line that a terminal cannot take for commands, cut to `limit` cells.
+
+    Whatever an agent or a suite wrote may hold escape sequences or direction overrides.
+    """
+    from autolab_tui.plain import cut
+    from autolab_tui.plain import plain as harmless
+
+    line = harmless(text)
+    return line if limit is None else cut(line, limit)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Aligned columns under upper-case heads; columns numbered in `right` stand to the right."""
+    from autolab_tui.plain import fit, width
+
+    lines = [[h.upper() for h in head], *([plain(cell) for cell in row] for row in rows)]
+    widths = [max(width(line[i]) for line in lines) for i in range(len(head))]
+
+    def cell(index: int, text: str) -> str:
+        return fit(text, widths[index], "right" if index in right else "left")
+
+    return "\n".join(
+        "  ".join(cell(i, text) for i, text in enumerate(line)).rstrip() for line in lines
+    )
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure, or a dash for what is not known."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def note(text: str) -> None:
+    """A remark for the operator that is no part of the output."""
+    print(f"autolab: {plain(text)}", file=sys.stderr, flush=True)

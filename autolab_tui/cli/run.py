@@ -1,0 +1,174 @@
+"""`autolab run`: launch tasks x models x attempts."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from autolab_tui.cli.failures import UsageError
+from autolab_tui.cli.output import emit
+from autolab_tui.cli.values import budgets
+
+if TYPE_CHECKING:
+    from autolab_tui.cli.parser import Commands
+
+_DETAILS = """\
+The run is the product of its tasks, models (or agents), harnesses and attempts. It goes on when
+this command and the terminal are gone.
+
+agents without a model:
+  nop       does nothing; must score 0
+  oracle    applies the final reference
+  ladder    applies the reference's stages one after another
+
+examples:
+  autolab run --task 'median*' --agent ladder --size quick --watch
+  autolab run --task '*' --model local/qwen --provider local=http://127.0.0.1:8000/v1
+  autolab run --model openai/gpt-5.6 --provider openai=https://api.openai.com/v1 \\
+              --provider-key-env openai=OPENAI_API_KEY --attempts 3 --budget active=2h,cost=5
+
+budgets: active, wall (90s, 15m, 2h), turns, tokens, cost (USD), gpu (time)"""
+
+
+def add_to(commands: Commands) -> None:
+    """Declare the command."""
+    from autolab_tui.cli.parser import command
+
+    parser = command(
+        commands,
+        "run",
+        run,
+        summary="launch tasks x models x attempts",
+        details=_DETAILS,
+        dry_run=True,
+    )
+    what = parser.add_argument_group("what runs")
+    what.add_argument("--suite", type=Path, metavar="DIR", help="default: the shipped tasks")
+    what.add_argument("--task", action="append", metavar="GLOB", default=[], help="default: all")
+    what.add_argument("--model", action="append", metavar="P/NAME", default=[])
+    what.add_argument("--agent", action="append", metavar="NAME", default=[])
+    what.add_argument("--harness", action="append", metavar="NAME", default=[])
+    what.add_argument("--attempts", type=int, metavar="K", default=1)
+    what.add_argument("--size", choices=("quick", "full"), default="full", help="default: full")
+    limits = parser.add_argument_group("limits")
+    limits.add_argument("--budget", action="append", metavar="KEY=AMOUNT,...", default=[])
+    limits.add_argument(
+        "--soft", action="append", metavar="KEY=AMOUNT,...", default=[], help="pause at these"
+    )
+    limits.add_argument("--concurrency", type=int, metavar="N", help="sessions at the same time")
+    providers = parser.add_argument_group("model providers")
+    providers.add_argument("--provider", action="append", metavar="NAME=BASE_URL", default=[])
+    providers.add_argument(
+        "--provider-key-env",
+        action="append",
+        metavar="NAME=ENVVAR",
+        default=[],
+        help="the environment variable that holds the key; the key itself is never stored",
+    )
+    attached = parser.add_mutually_exclusive_group()
+    attached.add_argument("--watch", action="store_true", help="print events until it ends")
+    attached.add_argument("--detach", action="store_true", help="return at once (the default)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check the request, hand it to the engine, and watch when asked to."""
+    from engine.client import connect
+
+    spec = spec_of(args)
+    client = connect(args.state)
+    before = client.state() if args.watch and not args.dry_run else None
+    created = client.create_run(spec, dry_run=args.dry_run)
+    if args.dry_run or before is None:
+        _announce(args, created)
+        return 0
+    from autolab_tui.cli.watch import follower_for, printer, watch_own
+
+    return watch_own(client, follower_for(args.state, created["run"], before, printer(args.json)))
+
+
+def spec_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The run spec that the engine is sent. Raises `UsageError` for what cannot be meant."""
+    if not args.model and not args.agent:
+        raise UsageError("nobody to run: give --model P/NAME or --agent nop|oracle|ladder")
+    for name in ("attempts", "concurrency"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise UsageError(f"--{name} {value} is below 1; give a whole number from 1 on")
+    spec: dict[str, Any] = {
+        "tasks": args.task or ["*"],
+        "models": args.model,
+        "agents": args.agent,
+        "attempts": args.attempts,
+        "budget": budget_of(args.budget, args.soft),
+        "size": args.size,
+        "providers": providers_of(args.provider, args.provider_key_env, args.model),
+    }
+    if args.suite is not None:
+        spec["suite"] = str(args.suite.absolute())
+    if args.harness:
+        spec["harnesses"] = args.harness
+    if args.concurrency is not None:
+        spec["concurrency"] = args.concurrency
+    return spec
+
+
+def budget_of(hard: list[str], soft: list[str]) -> dict[str, dict[str, float]]:
+    """{key: {hard, soft}} from the two options. Raises `UsageError`."""
+    try:
+        ends, pauses = budgets(hard), budgets(soft)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    merged: dict[str, dict[str, float]] = {}
+    for name, amounts in (("hard", ends), ("soft", pauses)):
+        for key, amount in amounts.items():
+            merged.setdefault(key, {})[name] = amount
+    for key, limit in merged.items():
+        if limit.get("soft", 0.0) > limit.get("hard", float("inf")):
+            raise UsageError(
+                f"--soft {key}={limit['soft']:g} is above --budget {key}={limit['hard']:g}; "
+                "the pause must come before the end"
+            )
+    return merged
+
+
+def providers_of(urls: list[str], keys: list[str], models: list[str]) -> dict[str, Any]:
+    """{name: {base_url, key_env}} from the two options. Raises `UsageError`."""
+    providers: dict[str, dict[str, str]] = {}
+    for text in urls:
+        name, _, url = text.partition("=")
+        parts = urlsplit(url)
+        if not name or parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(
+                f"--provider {text} is not NAME=BASE_URL; write local=http://127.0.0.1:8000/v1"
+            )
+        providers[name] = {"base_url": url.rstrip("/")}
+    for text in keys:
+        name, _, variable = text.partition("=")
+        if name not in providers:
+            raise UsageError(
+                f"--provider-key-env {text} names no provider given with --provider; "
+                f"write --provider {name or 'NAME'}=BASE_URL too"
+            )
+        if not variable.isidentifier():
+            raise UsageError(
+                f"--provider-key-env {name}=... must name an environment variable, "
+                f"such as {name}=OPENAI_API_KEY; never write the key itself"
+            )
+        providers[name]["key_env"] = variable
+    for model in models:
+        if "/" not in model.strip("/"):
+            raise UsageError(f"--model {model} is not PROVIDER/NAME; write openai/{model}")
+    return providers
+
+
+def _announce(args: argparse.Namespace, created: dict[str, Any]) -> None:
+    run, sessions = created.get("run"), created["sessions"]
+    if args.json:
+        emit("run-created", {"run": run, "sessions": sessions, "dry_run": args.dry_run})
+    elif args.dry_run:
+        print(f"would create a run with {len(sessions)} sessions; nothing was changed")
+    else:
+        print(f"run {run} with {len(sessions)} sessions: {', '.join(sessions)}")
+        print(f"follow it with `autolab watch {run}` or in the app with `autolab`")

@@ -1,0 +1,97 @@
+"""`autolab status`: what runs, and how well. Reads only; loads nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from autolab_tui.cli.failures import CommandError
+from autolab_tui.cli.output import emit, number, plain, table
+from autolab_tui.cli.values import short_duration
+
+if TYPE_CHECKING:
+    from autolab_tui.cli.parser import Commands
+
+_HEAD = ("session", "state", "task", "model", "final", "best", "active", "outcome or activity")
+
+
+def add_to(commands: Commands) -> None:
+    """Declare the command."""
+    from autolab_tui.cli.parser import command
+
+    parser = command(
+        commands,
+        "status",
+        run,
+        summary="what runs and how well",
+        details="examples:\n  autolab status\n  autolab status RUN --json | jq '.sessions[]'",
+    )
+    parser.add_argument("which", nargs="?", metavar="RUN|SESSION", help="only this one")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the engine, the runs and the sessions; never starts an engine."""
+    from engine.client import find
+
+    client = find(args.state)
+    answer = client.status() if client else {"engine": None, "runs": [], "sessions": []}
+    if args.which:
+        answer = narrowed(answer, args.which)
+    if args.json:
+        emit("status", {key: answer[key] for key in ("engine", "runs", "sessions")})
+    else:
+        _show(answer)
+    return 0
+
+
+def narrowed(answer: Mapping[str, Any], which: str) -> dict[str, Any]:
+    """The part of a status that concerns one run or one session."""
+    runs = [r for r in answer["runs"] if r["id"] == which]
+    sessions = [s for s in answer["sessions"] if which in (s["id"], s["run"])]
+    if not runs and sessions:
+        runs = [r for r in answer["runs"] if r["id"] == sessions[0]["run"]]
+    if not runs and not sessions:
+        if answer["engine"] is None:
+            raise CommandError(
+                f"no engine runs, so nothing is known of {which!r}; `autolab engine start`"
+            )
+        known = ", ".join(r["id"] for r in answer["runs"][-5:]) or "none yet"
+        raise CommandError(f"no run or session is called {which!r}; the newest runs: {known}")
+    return {"engine": answer["engine"], "runs": runs, "sessions": sessions}
+
+
+def _show(answer: Mapping[str, Any]) -> None:
+    engine = answer["engine"]
+    if engine is None:
+        print("No engine runs. Start one with `autolab engine start`, or see `autolab demo`.")
+        return
+    running = engine["sessions_running"]
+    print(
+        f"engine {engine['version']}, pid {engine['pid']}, "
+        f"up {short_duration(engine['uptime'])}, {running} "
+        f"session{'' if running == 1 else 's'} running"
+    )
+    if not answer["sessions"]:
+        print("Nothing has run yet: try `autolab demo`, or `autolab run --help`.")
+        return
+    print()
+    print(sessions_table(answer["sessions"]))
+
+
+def sessions_table(sessions: Sequence[Mapping[str, Any]]) -> str:
+    """One line for each session object."""
+    return table(_HEAD, (_row(session) for session in sessions), right=(4, 5, 6))
+
+
+def _row(session: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        session["id"],
+        session["state"],
+        session["task"],
+        session["model"] or session["agent"],
+        number(session["final_reward"]),
+        number(session["best_reward"]),
+        short_duration(session["clocks"]["active"]),
+        plain(session["outcome"] or session["activity"] or "", 48),
+    )

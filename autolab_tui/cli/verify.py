@@ -1,0 +1,128 @@
+"""`autolab verify`: judge a directory, or the untouched baseline, here and now."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autolab_tui.cli.failures import DONE, FAILED, NEGATIVE, CommandError
+from autolab_tui.cli.output import number, plain
+
+if TYPE_CHECKING:
+    from autolab_tui.cli.parser import Commands
+    from tasks import Task
+    from verifier.request import SizeName, VerifyRequest
+    from verifier.verdict import Verdict
+
+_DETAILS = """\
+Needs no engine. TASK is a name of the suite or a task's directory. DIR holds a workspace; without
+it the task's untouched baseline is judged. Only the editable files are taken from DIR.
+
+examples:
+  autolab verify median_filter                 the baseline: reward 0
+  autolab verify median_filter ./app           a workspace of your own
+  autolab verify ./my-task ./my-task/solution/steps/01-first --size full --json
+
+exit codes: 0 every gate passed, 1 could not be judged, 3 a gate failed or the verdict is suspect"""
+
+
+def add_to(commands: Commands) -> None:
+    """Declare the command."""
+    from autolab_tui.cli.parser import command
+
+    parser = command(
+        commands,
+        "verify",
+        run,
+        summary="judge a directory with the sealed verifier, without an engine",
+        details=_DETAILS,
+    )
+    parser.add_argument("task", metavar="TASK", help="a task's name or directory")
+    parser.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the workspace to judge")
+    parser.add_argument("--suite", type=Path, metavar="DIR", help="default: the shipped tasks")
+    parser.add_argument("--size", choices=("quick", "full"), default="quick", help="default: quick")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Judge and print the verdict."""
+    from autolab_tui.cli.tasks import find_task
+    from verifier.sealed import verify
+
+    task = find_task(args.suite, args.task)
+    progress = _progress if not args.json and sys.stderr.isatty() else None
+    request = request_for(task, args.dir, args.size)
+    verdict = verify(request, progress=progress) if progress else verify(request)
+    if args.json:
+        _emit(verdict)
+    else:
+        _show(verdict)
+    if verdict.status == "not_judged":
+        return FAILED
+    bad = verdict.status in ("rejected", "suspect") or verdict.failed_gate is not None
+    return NEGATIVE if bad else DONE
+
+
+def request_for(task: Task, workspace: Path | None, size: SizeName) -> VerifyRequest:
+    """What the verifier is asked: the editable files of `workspace`, or of the baseline."""
+    from tasks import files
+    from verifier import artifact
+    from verifier.request import VerifyRequest
+
+    if task.autolab is None:
+        raise CommandError(
+            f"{task.path}: has no [autolab] table, so the sealed verifier cannot judge it; "
+            "docs/tasks.md says what it needs"
+        )
+    where = str(task.path)
+    if workspace is None:
+        return VerifyRequest(task=where, files=task.baseline(), size=size)
+    if not workspace.is_dir():
+        raise CommandError(f"{workspace}: is not a directory; give the workspace to judge")
+    pristine = {
+        name: files.read_inside(task.path, f"environment/app/{name}")
+        for name in files.tree(task.path, "environment/app")
+        if not task.editable(name)
+    }
+    try:
+        found = artifact.collect(workspace, task.autolab.editable)
+    except artifact.ArtifactRefusedError as error:
+        return VerifyRequest(task=where, refused=str(error), size=size)
+    present = {name: data for name, data in pristine.items() if (workspace / name).exists()}
+    edits = artifact.pinned_edits(workspace, present)
+    return VerifyRequest(task=where, files=dict(found.files), size=size, ignored_edits=edits)
+
+
+def _emit(verdict: Verdict) -> None:
+    import msgspec
+
+    from autolab_tui.cli.output import emit
+
+    emit("verdict", msgspec.to_builtins(verdict))
+
+
+def _progress(phase: str) -> None:
+    print(f"  {plain(phase)}", file=sys.stderr, flush=True)
+
+
+def _show(verdict: Verdict) -> None:
+    for gate in verdict.gates:
+        mark = "pass" if gate.passed else "FAIL"
+        print(plain(f"gate {gate.name}: {mark} {gate.evidence}", 200))
+    if verdict.metric is not None:
+        metric = verdict.metric
+        print(
+            plain(f"{metric.name}: {metric.value:.6g} {metric.unit} ({metric.direction} is better)")
+        )
+    if verdict.speedup is not None:
+        speedup = verdict.speedup
+        within = speedup.interval
+        interval = f" (95 %: {within.low:.3f} to {within.high:.3f})" if within else ""
+        print(f"speedup: {speedup.value:.3f}x{interval}")
+    print(f"reward: {number(verdict.reward)} ({verdict.status})")
+    print(plain(f"reason: {verdict.reason}", 400))
+    for finding in verdict.findings:
+        print(plain(f"{finding.severity}: {finding.what} {finding.evidence}", 400))
+    if not verdict.seal.official:
+        print(plain(f"unofficial: {verdict.seal.why}", 400))
