@@ -7,7 +7,6 @@ the system's own folders and the sources of `SandboxSpec.mounts`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 

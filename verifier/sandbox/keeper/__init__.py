@@ -1,0 +1,1 @@
+"""The keeper: the small process that owns agent sandboxes and outlives the engine."""

@@ -1,0 +1,320 @@
+"""The engine's way to its sandboxes.
+
+    async with await ensure_keeper(state_dir, socket) as keeper:
+        await keeper.create("s1", spec)
+        result = await keeper.run("s1", "turn-3-1", "make bench", timeout=600)
+
+The client sends heartbeats by itself. When the engine falls silent for two seconds the keeper
+freezes every sandbox; only `thaw` lets them run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import msgspec
+
+from verifier.sandbox.keeper import protocol
+from verifier.sandbox.keeper.protocol import CommandResult, FileStat, SandboxInfo
+from verifier.sandbox.spec import SandboxSpec, SandboxUnavailableError
+
+T = TypeVar("T")
+_START_PATIENCE = 15.0
+
+
+class KeeperError(RuntimeError):
+    """The keeper could not do what was asked; the message says what and why."""
+
+
+class KeeperLostError(KeeperError):
+    """The connection to the keeper ended. Call `ensure_keeper` again."""
+
+
+class SandboxGoneError(KeeperError):
+    """No sandbox of this name is alive."""
+
+
+class SandboxFrozenError(KeeperError):
+    """The sandbox is frozen; thaw it first."""
+
+
+class KeeperClient:
+    """A connection to the keeper. All methods may be used concurrently.
+
+    `on_silence` is called with the sandboxes that the keeper froze because this engine had been
+    silent, once for each freezing, as soon as the engine is heard again.
+    """
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        on_silence: Callable[[Sequence[SandboxInfo]], None] | None = None,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._on_silence = on_silence
+        self._waiting: dict[int, asyncio.Future[protocol.Reply]] = {}
+        self._next = 0
+        self._lost: str | None = None
+        self._told: set[tuple[str, float | None]] = set()
+        self._tasks = [
+            asyncio.create_task(self._read(), name="keeper-replies"),
+            asyncio.create_task(self._beat(), name="keeper-heartbeat"),
+        ]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
+
+    @property
+    def connected(self) -> bool:
+        """Whether requests can still be answered."""
+        return self._lost is None
+
+    async def create(self, sandbox_id: str, spec: SandboxSpec) -> SandboxInfo:
+        """Start a sandbox, or leave a living one of this name as it is.
+
+        Raises `SandboxUnavailableError` when this machine cannot isolate, `KeeperError` for a spec
+        that cannot be met.
+        """
+        return await self._ask(protocol.Create(sandbox=sandbox_id, spec=spec), SandboxInfo)
+
+    async def run(
+        self,
+        sandbox_id: str,
+        command_id: str,
+        script: str,
+        timeout: float | None = None,  # noqa: ASYNC109 - the keeper keeps the time, not this loop
+        *,
+        output_limit: int = protocol.OUTPUT_LIMIT,
+    ) -> CommandResult:
+        """Run a script in the sandbox's shell and wait for its end.
+
+        A `command_id` that was used before starts nothing: it waits for that command, or answers
+        at once with its result, also when the sandbox has ended since. `timeout` counts seconds in
+        which the sandbox was not frozen. Cancelling the wait does not stop the command. A command
+        waits while another one runs in the same sandbox.
+
+        Raises `SandboxGoneError`, `KeeperLostError`.
+        """
+        body = protocol.Run(
+            sandbox=sandbox_id,
+            command=command_id,
+            script=script,
+            timeout=timeout,
+            output_limit=output_limit,
+        )
+        return await self._ask(body, CommandResult)
+
+    async def read_file(
+        self, sandbox_id: str, path: str, limit: int = protocol.FILE_LIMIT
+    ) -> bytes:
+        """A file's content as the sandbox's user sees it (at most 16 MiB).
+
+        Raises `OSError` with the errno from inside (EFBIG beyond the limit).
+        """
+        return await self._ask(protocol.ReadFile(sandbox=sandbox_id, path=path, limit=limit), bytes)
+
+    async def write_file(
+        self, sandbox_id: str, path: str, content: bytes, mode: int | None = None
+    ) -> None:
+        """Create or replace a file (at most 16 MiB) and the folders above it.
+
+        An existing file keeps its mode unless one is given. Raises `OSError` with the errno.
+        """
+        body = protocol.WriteFile(sandbox=sandbox_id, path=path, content=content, mode=mode)
+        await self._ask(body, type(None))
+
+    async def stat(self, sandbox_id: str, path: str) -> FileStat | None:
+        """What is at a path, or None. Raises `OSError` for anything but its absence."""
+        return await self._ask(
+            protocol.Stat(sandbox=sandbox_id, path=path),
+            FileStat | None,  # type: ignore[arg-type]  # mypy has no type form for a union yet
+        )
+
+    async def freeze(self, sandbox_id: str) -> SandboxInfo:
+        """Stop every process of the sandbox; `frozen_since` of the answer says since when."""
+        return await self._ask(protocol.Freeze(sandbox=sandbox_id), SandboxInfo)
+
+    async def thaw(self, sandbox_id: str) -> SandboxInfo:
+        """Let the sandbox run again."""
+        return await self._ask(protocol.Thaw(sandbox=sandbox_id), SandboxInfo)
+
+    async def kill(self, sandbox_id: str) -> None:
+        """End every process of the sandbox; returns when none is left. Unknown names are fine."""
+        await self._ask(protocol.Kill(sandbox=sandbox_id), type(None))
+
+    async def list(self) -> list[SandboxInfo]:
+        """Every sandbox that this keeper has started, also those that ended."""
+        return await self._ask(protocol.List(), list[SandboxInfo])
+
+    async def shutdown(self) -> None:
+        """End every sandbox and the keeper, and close this connection."""
+        with contextlib.suppress(KeeperLostError):
+            await self._ask(protocol.Shutdown(), type(None))
+        await self.close()
+
+    async def close(self) -> None:
+        """Leave the keeper and its sandboxes alone; it freezes them two seconds from now."""
+        self._lose("the connection was closed")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+    async def __aenter__(self) -> KeeperClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _ask(self, body: protocol.AnyBody, kind: type[T]) -> T:
+        if self._lost is not None:
+            raise KeeperLostError(f"the keeper cannot be reached: {self._lost}")
+        self._next += 1
+        number = self._next
+        frame = protocol.encode(protocol.Request(number, body))
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        try:
+            self._writer.write(frame)
+            await self._writer.drain()
+            reply = await future
+        except ConnectionError as error:
+            raise KeeperLostError(f"the keeper cannot be reached: {error}") from error
+        finally:
+            self._waiting.pop(number, None)
+        if reply.error is not None:
+            raise _error(reply)
+        return msgspec.convert(reply.result, kind)
+
+    async def _read(self) -> None:
+        while (data := await protocol.read_frame(self._reader)) is not None:
+            reply = protocol.decode_reply(data)
+            if reply.kind == "replaced":
+                self._lose(reply.error or "another engine took over")
+                return
+            future = self._waiting.get(reply.id)
+            if future is not None and not future.done():
+                future.set_result(reply)
+        self._lose("it closed the connection")
+
+    async def _beat(self) -> None:
+        while True:
+            silenced = await self._ask(protocol.Heartbeat(), list[SandboxInfo])
+            fresh = [info for info in silenced if (info.id, info.frozen_since) not in self._told]
+            self._told = {(info.id, info.frozen_since) for info in silenced}
+            if fresh and self._on_silence is not None:
+                self._on_silence(fresh)
+            await asyncio.sleep(protocol.HEARTBEAT_SECONDS)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A task that failed takes the connection with it, so that every caller hears of it."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._lose(str(error))
+
+    def _lose(self, why: str) -> None:
+        if self._lost is None:
+            self._lost = why
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(KeeperLostError(f"the keeper cannot be reached: {why}"))
+
+
+def _error(reply: protocol.Reply) -> Exception:
+    text = reply.error or "the keeper gave no reason"
+    match reply.kind:
+        case "gone":
+            return SandboxGoneError(text)
+        case "frozen":
+            return SandboxFrozenError(text)
+        case "unavailable":
+            return SandboxUnavailableError(text)
+        case "file":
+            return OSError(reply.errno, text)
+        case _:
+            return KeeperError(text)
+
+
+async def connect(
+    runtime_socket: Path, on_silence: Callable[[Sequence[SandboxInfo]], None] | None = None
+) -> KeeperClient:
+    """Connect to a keeper that runs. Raises `KeeperLostError` when none answers."""
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(runtime_socket))
+    except OSError as error:
+        raise KeeperLostError(f"no keeper answers at {runtime_socket}: {error}") from error
+    return KeeperClient(reader, writer, on_silence)
+
+
+async def ensure_keeper(
+    state_dir: Path,
+    runtime_socket: Path,
+    on_silence: Callable[[Sequence[SandboxInfo]], None] | None = None,
+) -> KeeperClient:
+    """Connect to the keeper of this state directory; start one, detached, when none runs.
+
+    Raises `KeeperError` with the end of its log when it does not come up.
+    """
+    with contextlib.suppress(KeeperLostError):
+        return await connect(runtime_socket, on_silence)
+    folder = state_dir / "keeper"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = folder / "keeper.log"
+    process = _start(state_dir, runtime_socket, log)
+    try:
+        async with asyncio.timeout(_START_PATIENCE):
+            while True:
+                with contextlib.suppress(KeeperLostError):
+                    return await connect(runtime_socket, on_silence)
+                code = process.poll()
+                if code is not None and code != protocol.ALREADY_RUNNING:
+                    raise KeeperError(f"the keeper ended with code {code}; {_tail(log)}")
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise KeeperError(
+            f"the keeper did not answer at {runtime_socket} in {_START_PATIENCE:.0f} s; "
+            f"{_tail(log)}"
+        ) from None
+
+
+def _start(state_dir: Path, runtime_socket: Path, log: Path) -> subprocess.Popen[bytes]:
+    package_root = str(Path(__file__).resolve().parents[3])
+    paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    # The engine's environment holds providers' keys; the keeper has no use for them.
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "verifier.sandbox.keeper"),
+                *("--state", str(state_dir), "--socket", str(runtime_socket)),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            env={**kept, "PYTHONPATH": os.pathsep.join(paths)},
+            start_new_session=True,
+        )
+
+
+def _tail(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").splitlines()[-3:]
+    except OSError:
+        lines = []
+    return f"its log {log} ends: {' / '.join(lines) or '(empty)'}"

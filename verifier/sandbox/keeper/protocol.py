@@ -1,0 +1,222 @@
+"""What engine and keeper say to each other.
+
+Frames on a Unix stream socket: four bytes of length (big-endian), then one msgpack object. The
+engine sends `Request`s, each answered by one `Reply` with the same number, in any order. A request
+that takes long (`Run`) holds up no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from verifier.sandbox.spec import SandboxSpec
+
+MAX_FRAME = 64 * 1024 * 1024
+HEARTBEAT_SECONDS = 0.5
+SILENCE_SECONDS = 2.0
+OUTPUT_LIMIT = 128 * 1024
+FILE_LIMIT = 16 * 1024 * 1024
+ALREADY_RUNNING = 75  # exit status of a second keeper for one state directory
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, tag_field="op"):
+    """What is asked."""
+
+
+class Heartbeat(Body, frozen=True, kw_only=True, tag="heartbeat"):
+    """The engine is alive. Answered with the `SandboxInfo` of those that silence froze."""
+
+
+class Create(Body, frozen=True, kw_only=True, tag="create"):
+    """Start a sandbox; a living one of this name is left as it is. Answer: `SandboxInfo`."""
+
+    sandbox: str
+    spec: SandboxSpec
+
+
+class Run(Body, frozen=True, kw_only=True, tag="run"):
+    """Run a script in the sandbox's shell, or wait for the command of this name that was started
+    before. Answer: `CommandResult`."""
+
+    sandbox: str
+    command: str
+    script: str
+    timeout: float | None = None
+    output_limit: int = OUTPUT_LIMIT
+
+
+class ReadFile(Body, frozen=True, kw_only=True, tag="read_file"):
+    """Answer: the file's bytes."""
+
+    sandbox: str
+    path: str
+    limit: int = FILE_LIMIT
+
+
+class WriteFile(Body, frozen=True, kw_only=True, tag="write_file"):
+    """Create or replace a file. Answer: null."""
+
+    sandbox: str
+    path: str
+    content: bytes
+    mode: int | None = None
+
+
+class Stat(Body, frozen=True, kw_only=True, tag="stat"):
+    """Answer: `FileStat` or null."""
+
+    sandbox: str
+    path: str
+
+
+class Freeze(Body, frozen=True, kw_only=True, tag="freeze"):
+    """Stop every process of the sandbox. Answer: `SandboxInfo`."""
+
+    sandbox: str
+
+
+class Thaw(Body, frozen=True, kw_only=True, tag="thaw"):
+    """Let the sandbox run again. Answer: `SandboxInfo`."""
+
+    sandbox: str
+
+
+class Kill(Body, frozen=True, kw_only=True, tag="kill"):
+    """End every process of the sandbox for good. Answer: null."""
+
+    sandbox: str
+
+
+class List(Body, frozen=True, kw_only=True, tag="list"):
+    """Answer: a list of `SandboxInfo`."""
+
+
+class Shutdown(Body, frozen=True, kw_only=True, tag="shutdown"):
+    """End every sandbox and the keeper. Answer: null, then the connection closes."""
+
+
+AnyBody = (
+    Heartbeat | Create | Run | ReadFile | WriteFile | Stat | Freeze | Thaw | Kill | List | Shutdown
+)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A question and its number."""
+
+    id: int
+    body: AnyBody
+
+
+ErrorKind = Literal["refused", "gone", "frozen", "file", "unavailable", "failed", "replaced"]
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The answer to one request: a result, or what went wrong (`errno` for kind `file`)."""
+
+    id: int
+    result: Any = None
+    error: str | None = None
+    kind: ErrorKind | None = None
+    errno: int = 0
+
+
+class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How a command ended.
+
+    `code` is null when it was cut off or its status could not be learned; `note` says why, and
+    whatever else happened (the shell had to be started anew, for example). `output` is stdout and
+    stderr as they came; where it was longer than the limit, its head and tail with a line between
+    that counts the `omitted` bytes. `seconds` leaves out the time in which the sandbox was frozen.
+    """
+
+    code: int | None
+    output: bytes
+    omitted: int = 0
+    timed_out: bool = False
+    seconds: float = 0.0
+    note: str = ""
+
+    @property
+    def truncated(self) -> bool:
+        """Whether some of the output was left out."""
+        return self.omitted > 0
+
+
+class FileStat(msgspec.Struct, frozen=True):
+    """A path inside: links are followed; `mtime` in seconds since the epoch."""
+
+    kind: Literal["file", "directory", "other"]
+    size: int
+    mode: int
+    mtime: float
+
+
+class SandboxInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One sandbox. `frozen_since` is CLOCK_BOOTTIME in seconds; `running` is a command's name.
+
+    `commands` are the names of all commands whose result can be asked for with `run`.
+    """
+
+    id: str
+    alive: bool
+    frozen: bool
+    frozen_since: float | None = None
+    frozen_by: Literal["command", "silence"] | None = None
+    running: str | None = None
+    commands: tuple[str, ...] = ()
+    cpu_seconds: float | None = None
+    restarts: int = 0
+    note: str = ""
+
+
+class FrameError(ValueError):
+    """The other side sent something that is no frame of this protocol."""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(f"cannot send a {type(value).__name__}")
+
+
+def _rich(kind: type, value: Any) -> Any:
+    if issubclass(kind, Path):
+        return Path(value)
+    raise NotImplementedError(f"cannot receive a {kind.__name__}")
+
+
+def encode(message: Request | Reply) -> bytes:
+    """One frame. Raises `FrameError` when it would be longer than the limit."""
+    data = msgspec.msgpack.encode(message, enc_hook=_plain)
+    if len(data) > MAX_FRAME:
+        raise FrameError(f"a message of {len(data)} bytes exceeds the limit of {MAX_FRAME}")
+    return struct.pack(">I", len(data)) + data
+
+
+def decode_request(data: bytes) -> Request:
+    """Raises `msgspec.DecodeError` (a `ValueError`) when it is no request."""
+    return msgspec.msgpack.decode(data, type=Request, dec_hook=_rich)
+
+
+def decode_reply(data: bytes) -> Reply:
+    """Raises `msgspec.DecodeError` (a `ValueError`) when it is no reply."""
+    return msgspec.msgpack.decode(data, type=Reply)
+
+
+async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
+    """The next frame's content; None when the other side has closed.
+
+    Raises `FrameError` for a length beyond the limit.
+    """
+    try:
+        (length,) = struct.unpack(">I", await reader.readexactly(4))
+        if length > MAX_FRAME:
+            raise FrameError(f"a frame of {length} bytes exceeds the limit of {MAX_FRAME}")
+        return await reader.readexactly(length)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
