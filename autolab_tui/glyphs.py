@@ -1,0 +1,163 @@
+"""The signs that screens draw with, once in Unicode and once in ASCII.
+
+A sign never stands alone for a meaning: a word is beside it, or the legend names it.
+"""
+
+from __future__ import annotations
+
+import locale
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.cells import get_character_cell_size
+
+from engine.events import SessionPhase
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """One set of signs; each is one terminal cell wide, sequences go from little to much."""
+
+    unicode: bool
+    states: Mapping[SessionPhase, str]
+    pulse: str
+    spark: str
+    bar_full: str
+    bar_half: str
+    bar_empty: str
+    bar_tick: str
+    cursor: str
+    rule: str
+    column: str
+    alert: str
+    improved: str
+    scored: str
+    failed: str
+    unjudged: str
+    suspect: str
+    final: str
+    folded: str
+    opened: str
+    more: str
+    dash: str
+    dashed: str
+    up: str
+    separator: str
+    axis_corner: str
+    axis_tick: str
+
+
+UNICODE = Glyphs(
+    unicode=True,
+    states={
+        "queued": "○",
+        "preparing": "◌",
+        "running": "●",
+        "paused": "‖",
+        "verifying": "◆",
+        "finished": "✓",
+        "failed": "✗",
+    },
+    pulse="⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏",
+    spark="▁▂▃▄▅▆▇█",
+    bar_full="━",
+    bar_half="╸",
+    bar_empty="─",
+    bar_tick="┃",
+    cursor="▌",
+    rule="─",
+    column="│",
+    alert="▲",
+    improved="●",
+    scored="○",
+    failed="✗",
+    unjudged="?",
+    suspect="!",
+    final="◆",
+    folded="▸",
+    opened="▾",
+    more="…",
+    dash="—",
+    dashed="╌",
+    up="↑",
+    separator="·",
+    axis_corner="└",
+    axis_tick="┴",
+)
+
+ASCII = Glyphs(
+    unicode=False,
+    states={
+        "queued": "o",
+        "preparing": "~",
+        "running": "*",
+        "paused": "=",
+        "verifying": "?",
+        "finished": "+",
+        "failed": "x",
+    },
+    pulse="|/-\\",
+    spark="_.-:=+*#",
+    bar_full="#",
+    bar_half="#",
+    bar_empty=".",
+    bar_tick="|",
+    cursor=">",
+    rule="-",
+    column="|",
+    alert="!",
+    improved="*",
+    scored="o",
+    failed="x",
+    unjudged="?",
+    suspect="!",
+    final="@",
+    folded=">",
+    opened="v",
+    more="~",
+    dash="-",
+    dashed="-",
+    up="^",
+    separator="-",
+    axis_corner="+",
+    axis_tick="+",
+)
+
+# What text in an ASCII terminal becomes where a sign of ours or a stranger's letter has no ASCII.
+_ASCII_FOR = str.maketrans(
+    {
+        "—": "-", "–": "-", "…": "~", "·": "-", "‘": "'", "’": "'", "“": '"', "”": '"',
+        "→": ">", "←": "<", "↑": "^", "↓": "v", "×": "x", "≤": "<", "≥": ">", "▸": ">", "▾": "v",
+        "─": "-", "━": "-", "╌": "-", "│": "|", "┃": "|", "╸": "-", "▌": ">", "┌": "+", "┐": "+",
+        "└": "+", "┘": "+", "├": "+", "┤": "+", "┬": "+", "┴": "+", "┼": "+", "╭": "+", "╮": "+",
+        "╰": "+", "╯": "+", "█": "#", "▔": "-", "▁": "_", "▎": "|", "▊": "|", "▏": "|", "▕": "|",
+        "✓": "+", "✗": "x", "●": "*", "○": "o", "◆": "@",
+    }
+)  # fmt: skip
+
+
+def to_ascii(text: str) -> str:
+    """The text in ASCII, in as many terminal cells as before."""
+    if text.isascii():
+        return text
+    translated = text.translate(_ASCII_FOR)
+    return "".join(c if c.isascii() else "?" * get_character_cell_size(c) for c in translated)
+
+
+def terminal_is_unicode(environ: Mapping[str, str]) -> bool:
+    """Whether the locale says that the terminal reads UTF-8.
+
+    `AUTOLAB_ASCII=1` says that it does not, for terminals whose fonts lack the signs.
+    """
+    if environ.get("AUTOLAB_ASCII", "") not in ("", "0"):
+        return False
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        if environ.get(name):
+            said = environ[name].lower().replace("-", "")
+            return "utf8" in said
+    return "utf" in locale.getpreferredencoding(False).lower()
+
+
+def choose(unicode: bool) -> Glyphs:
+    """The set for a terminal."""
+    return UNICODE if unicode else ASCII

@@ -1,0 +1,57 @@
+"""The feed: what happened that an operator would want to have seen, newest first."""
+
+from __future__ import annotations
+
+from autolab_tui import words
+from autolab_tui.glyphs import Glyphs
+from autolab_tui.plain import cut, cut_middle, plain
+from autolab_tui.roles import Line, Role, Span
+from autolab_tui.views import sessions as say
+from autolab_tui.views.fleet import Choice, runs_shown
+from autolab_tui.views.layout import pad
+from engine.state import FeedItem, State
+
+_KINDS: dict[str, tuple[str, Role]] = {
+    "run": ("run", "title"),
+    "note": ("note", "dim"),
+    "improved": ("improved", "verdict-pass"),
+    "gate": ("gate failed", "verdict-fail"),
+    "zero": ("zero", "verdict-fail"),
+    "rejected": ("rejected", "verdict-fail"),
+    "not_judged": ("not judged", "verdict-unjudged"),
+    "suspect": ("suspect", "verdict-suspect"),
+    "retry": ("retry", "warn"),
+    "alert": ("alert", "warn"),
+    "failed": ("failed", "run-failed"),
+    "ended": ("ended", "run-finished"),
+}
+_KIND_CELLS = 11
+
+
+def items(state: State, choice: Choice) -> list[FeedItem]:
+    """The feed of the runs on the screen and of the engine itself, newest first."""
+    runs = set(runs_shown(state, choice))
+    kept = []
+    for item in reversed(state.feed):
+        session = state.sessions.get(item.session or "")
+        if session is None or session.run in runs:
+            kept.append(item)
+    return kept
+
+
+def line(item: FeedItem, state: State, cells: int, glyphs: Glyphs) -> Line:
+    """One line of the feed: when, where, what."""
+    session = state.sessions.get(item.session or "")
+    word, role = _KINDS.get(item.kind, (plain(item.kind), "text"))
+    spans: list[Span] = [("  ", "text"), (words.time_of_day(item.at), "dim"), ("  ", "text")]
+    spans += [*pad([(word, role)], _KIND_CELLS), (" ", "text")]
+    where_cells = 34 if cells >= 140 else 22 if cells >= 100 else 16
+    if session is not None:
+        name = plain(session.task)
+        if cells >= 140:
+            name += f" {glyphs.separator} {say.who(session)}"
+        spans += [*pad([(cut_middle(name, where_cells), "strong")], where_cells), (" ", "text")]
+    used = sum(len(text) for text, _ in spans[:3]) + _KIND_CELLS + 1
+    used += where_cells + 1 if session is not None else 0
+    spans.append((cut(plain(item.text), max(0, cells - used - 1)), "text"))
+    return tuple(pad(spans, cells))

@@ -1,0 +1,267 @@
+"""The fleet: which sessions are shown, in which order, and the line or two each one gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from autolab_tui import words
+from autolab_tui.glyphs import Glyphs
+from autolab_tui.plain import cut_middle, fit, plain
+from autolab_tui.roles import Line, Role, Span
+from autolab_tui.store import Moment
+from autolab_tui.views import sessions as say
+from autolab_tui.views.frame import Frame
+from autolab_tui.views.layout import Column, Remark, pad, remark, remarks, widths
+from engine.state import SessionState, State, run_over
+
+SORTS = ("needs you", "reward", "budget", "task", "model", "newest")
+WIDE = 118  # from here on a session fits on one line with everything
+
+_COLUMNS = (
+    Column("state", "state", 12, 12),
+    Column("task", "task", 14, 30),
+    Column("who", "model", 10, 30, rank=3),
+    Column("final", "final", 6, 6, align="right"),
+    Column("best", "best", 6, 6, align="right"),
+    Column("spark", "best so far", 10, 28, rank=1),
+    Column("bar", "budget", 8, 20, rank=1),
+    Column("time", "used", 12, 14, rank=4),
+    Column("improved", "improved", 9, 10, rank=2),
+    Column("now", "now", 20, 46),
+    Column("verdict", "last verdict", 16, 42, rank=2),
+)
+_PAIR = (
+    Column("state", "state", 12, 12),
+    Column("task", "task", 14, 24),
+    Column("final", "final", 5, 6, align="right"),
+    Column("best", "best", 5, 6, align="right"),
+    Column("spark", "best so far", 8, 24, rank=1),
+    Column("bar", "budget", 8, 18, rank=1),
+    Column("time", "used", 11, 13, rank=2),
+)
+_SINGLE = (
+    Column("state", "state", 12, 12),
+    Column("task", "task", 12, 22),
+    Column("final", "final", 5, 6, align="right"),
+    Column("best", "best", 5, 6, align="right"),
+    Column("spark", "so far", 6, 16, rank=2),
+    Column("bar", "budget", 6, 14, rank=1),
+    Column("now", "now", 16, 40),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the operator chose to see. `run` narrows to one run; `history` shows old runs too."""
+
+    sort: str = SORTS[0]
+    words: str = ""
+    run: str | None = None
+    history: bool = False
+
+
+def runs_shown(state: State, choice: Choice) -> list[str]:
+    """The runs on the screen: the one asked for, else those that go on, else the newest."""
+    if choice.run is not None and choice.run in state.runs:
+        return [choice.run]
+    everything = list(state.runs)
+    if choice.history:
+        return everything
+    open_runs = [run for run in everything if not run_over(state, run)]
+    return open_runs or everything[-1:]
+
+
+def in_scope(state: State, choice: Choice) -> list[SessionState]:
+    """The sessions of the runs on the screen, before the filter."""
+    runs = set(runs_shown(state, choice))
+    return [session for session in state.sessions.values() if session.run in runs]
+
+
+def shown(state: State, choice: Choice, moment: Moment) -> list[SessionState]:
+    """The sessions to list, filtered and sorted."""
+    found = [s for s in in_scope(state, choice) if matches(s, choice.words)]
+    return sorted(found, key=_sort_key(choice.sort, moment))
+
+
+def matches(session: SessionState, asked: str) -> bool:
+    """Whether a session has every word; `task:x`, `model:x`, `state:x` ... look in one place."""
+    places = {
+        "task": session.task,
+        "model": say.who(session),
+        "state": session.state,
+        "harness": session.harness,
+        "domain": session.domain,
+        "outcome": session.outcome or "",
+    }
+    everywhere = " ".join((session.id, session.run, *places.values())).lower()
+    for word in asked.lower().split():
+        place, colon, sought = word.partition(":")
+        if colon and place in places:
+            if sought not in places[place].lower():
+                return False
+        elif word not in everywhere:
+            return False
+    return True
+
+
+def need(session: SessionState) -> int:
+    """How much a session needs the operator; 0 is most."""
+    if session.alerts and not session.over:
+        return 0
+    if session.state == "failed":
+        return 1
+    if session.state == "paused":
+        return 2
+    last = say.last_point(session)
+    if not session.over and last is not None and last.failed_gate is not None:
+        return 3
+    if session.over:
+        return 6
+    return 5 if session.state == "queued" else 4
+
+
+def _sort_key(sort: str, moment: Moment) -> Callable[[SessionState], tuple[float | int | str, ...]]:
+    def key(session: SessionState) -> tuple[float | int | str, ...]:
+        tail = (session.created, session.task, session.id)
+        if sort == "reward":
+            best = session.final_reward if session.over else session.best_reward
+            return (-1.0 if best is None else -best, *tail)
+        if sort == "budget":
+            return (-(say.use(session, moment).share or 0.0), *tail)
+        if sort == "task":
+            return (session.task, session.model or session.agent, session.attempt, session.id)
+        if sort == "model":
+            return (session.model or session.agent, session.task, session.attempt, session.id)
+        if sort == "newest":
+            return (-session.created, session.task, session.id)
+        return (need(session), *tail)
+
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The painted fleet: a head line, and `height` lines for each session, in order."""
+
+    head: Line
+    rows: tuple[tuple[str, tuple[Line, ...]], ...]
+    height: int
+
+
+def table(sessions: Sequence[SessionState], frame: Frame, cells: int, room: int) -> Table:
+    """The fleet in `cells` columns; narrow, a session takes two lines while `room` lines allow."""
+    columns: tuple[Column, ...]
+    if cells >= WIDE:
+        pair, columns = False, _COLUMNS
+    else:
+        pair = 2 * len(sessions) <= max(room, 2)
+        columns = _PAIR if pair else _SINGLE
+    given = widths(columns, cells - 2)
+    shown_columns = [c for c in columns if c.key in given]
+    head: list[Span] = [("  ", "dim")]
+    for column in shown_columns:
+        head += [(fit(column.title, given[column.key], column.align), "dim"), (" ", "dim")]
+    rows = []
+    for session in sessions:
+        lines = [_row(session, frame, shown_columns, given)]
+        if pair:
+            lines.append(_second(session, frame, cells))
+        rows.append((session.id, tuple(lines)))
+    return Table(tuple(pad(head, cells)), tuple(rows), 2 if pair else 1)
+
+
+def _row(
+    session: SessionState, frame: Frame, columns: Iterable[Column], given: dict[str, int]
+) -> Line:
+    used = say.use(session, frame.moment)
+    line: list[Span] = []
+    for column in columns:
+        cells = given[column.key]
+        line += pad(_cell(column.key, session, frame, used, cells), cells, column.align)
+        line.append((" ", "text"))
+    return tuple(line)
+
+
+def _cell(  # noqa: PLR0911 - one return for each column reads best as a list
+    key: str, session: SessionState, frame: Frame, used: say.Use, cells: int
+) -> Sequence[Span]:
+    glyphs, moment = frame.glyphs, frame.moment
+    if key == "state":
+        return say.state_spans(session, glyphs)
+    if key == "task":
+        return [(cut_middle(plain(session.task), cells), "strong")]
+    if key == "who":
+        return [(cut_middle(say.who(session), cells), "text")]
+    if key == "final":
+        role: Role = "strong" if session.final_reward is not None else "dim"
+        return [(words.reward(session.final_reward), role)]
+    if key == "best":
+        return [(words.reward(session.best_reward), "text" if session.best_reward else "dim")]
+    if key == "spark":
+        return say.spark(session, used, cells, glyphs)
+    if key == "bar":
+        return say.bar(used, cells, glyphs)
+    if key == "time":
+        return [(time_used(used), "dim")]
+    if key == "improved":
+        return [improved(session, moment)]
+    if key == "now":
+        return now(session, moment, cells)
+    return concern(session, glyphs)
+
+
+def time_used(used: say.Use) -> str:
+    """`3:12/2h00`: active time and its limit."""
+    if used.active_limit is None:
+        return words.duration(used.active)
+    return f"{words.duration(used.active)}/{words.short(used.active_limit)}"
+
+
+def improved(session: SessionState, moment: Moment) -> Span:
+    """How much active time ago the best reward rose."""
+    ago = say.since_improvement(session, moment)
+    if ago is None:
+        return "never" if session.points else words.UNKNOWN, "dim"
+    return f"{words.short(ago)} ago", "text"
+
+
+def now(session: SessionState, moment: Moment, cells: int) -> list[Span]:
+    """What it does, with the age kept whole at the right of the words."""
+    doing, age = say.activity(session, moment)
+    role: Role = "dim" if session.over or session.state == "queued" else "text"
+    if age is None:
+        return [(fit(doing, cells).rstrip(), role)]
+    tail = f" {words.duration(age)}"
+    return [(fit(doing, max(0, cells - len(tail))).rstrip(), role), (tail, "dim")]
+
+
+def concern(session: SessionState, glyphs: Glyphs) -> list[Span]:
+    """Its newest alert, else its last verdict and whether that is official."""
+    if session.alerts and not session.over:
+        return [(f"{glyphs.alert} {plain(session.alerts[-1].text)}", "warn")]
+    point = say.last_point(session)
+    if point is None:
+        return [("verifying the first" if session.verifying else "no verdict yet", "dim")]
+    said, role = say.verdict_words(point)
+    spans: list[Span] = [(said, role)]
+    if not session.official:
+        spans.append((" unofficial", "warn"))
+    return spans
+
+
+def _second(session: SessionState, frame: Frame, cells: int) -> Line:
+    """The second line of a session on a narrow screen."""
+    glyphs, moment = frame.glyphs, frame.moment
+    doing, _ = say.activity(session, moment)
+    doing_cells = max(12, min(34, cells - 46))
+    said: list[Remark] = [
+        remark(cut_middle(say.who(session), 22), "dim", rank=3),
+        Remark(tuple(now(session, moment, doing_cells)), rank=0) if doing else remark("", rank=9),
+        Remark(tuple(concern(session, glyphs)), rank=1),
+    ]
+    if session.last_improvement_active is not None and not session.over:
+        said.append(remark(f"improved {improved(session, moment)[0]}", "dim", rank=2))
+    kept = [r for r in said if r.cells]
+    spans = remarks(kept, cells - 6, (f" {glyphs.separator} ", "faint"))
+    return tuple(pad([("  ", "text"), *spans], cells - 2))

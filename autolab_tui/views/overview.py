@@ -1,0 +1,132 @@
+"""The two lines at the top of the fleet: is everything alive, how far, what did it cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from autolab_tui import words
+from autolab_tui.plain import plain
+from autolab_tui.roles import Line, Span
+from autolab_tui.store import Moment
+from autolab_tui.views import sessions as say
+from autolab_tui.views.fleet import Choice, in_scope, runs_shown
+from autolab_tui.views.frame import Frame
+from autolab_tui.views.layout import Remark, between, pad, remark, remarks
+from engine.events import Usage
+from engine.state import SessionState, State
+
+LAGGING = 1.0  # seconds of loop lag from which the engine is called slow
+
+
+def heartbeat(frame: Frame) -> list[Span]:
+    """A sign that moves while the engine is heard, and a word for how it is."""
+    health, glyphs = frame.health, frame.glyphs
+    sign = glyphs.pulse[frame.beat % len(glyphs.pulse)]
+    if health.standing == "connecting":
+        return [(f"{sign} connecting to the engine", "dim")]
+    if health.standing == "down":
+        seen = f", data {words.duration(health.age)} old" if health.age else ""
+        return [(f"{glyphs.failed} engine down{seen}, trying again", "bad")]
+    if health.standing == "stale":
+        return [(f"{glyphs.alert} engine silent, data {words.duration(health.age)} old", "warn")]
+    if health.trouble:
+        return [(f"{glyphs.alert} engine in trouble", "bad")]
+    if health.loop_lag >= LAGGING:
+        return [(f"{sign} engine slow, {health.loop_lag:.1f} s behind", "warn")]
+    return [(sign, "good"), (" engine live", "dim")]
+
+
+def lines(state: State, choice: Choice, frame: Frame, cells: int) -> tuple[Line, Line]:
+    """The header strip of the fleet screen."""
+    health, moment, glyphs = frame.health, frame.moment, frame.glyphs
+    sessions = in_scope(state, choice)
+    clock: Span = (words.time_of_day(moment.at), "dim")
+    separator: Span = (f" {glyphs.separator} ", "faint")
+    left: list[Span] = [("AutoLab  ", "title"), *heartbeat(frame)]
+    progress = _progress(sessions)
+    right = remarks([*progress, Remark((clock,), rank=1)], cells // 2, separator)
+    top = between([(" ", "text"), *left], [*right, (" ", "text")], cells)
+    second: list[Span]
+    if health.standing in ("down", "stale") and health.reason:
+        second = [(plain(health.reason), "warn")]
+    elif health.trouble:
+        second = [(plain(health.trouble), "warn")]
+    else:
+        said = _summary(state, choice, sessions, moment)
+        second = remarks(said, cells - 2, separator)
+    return top, tuple(pad([(" ", "text"), *second], cells))
+
+
+def _progress(sessions: list[SessionState]) -> list[Remark]:
+    if not sessions:
+        return []
+    over = sum(s.over for s in sessions)
+    counts = Counter(s.state for s in sessions if not s.over)
+    said = [remark(f"{over} of {len(sessions)} finished", "strong")]
+    for state, number in counts.items():
+        said.append(remark(f"{number} {state}", "text", rank=2))
+    failed = sum(s.state == "failed" for s in sessions)
+    if failed:
+        said.append(remark(f"{failed} failed", "bad", rank=1))
+    return said
+
+
+def _summary(
+    state: State, choice: Choice, sessions: list[SessionState], moment: Moment
+) -> list[Remark]:
+    runs = runs_shown(state, choice)
+    if not runs:
+        return [remark("no run yet", "dim")]
+    name = f"run {plain(runs[0])}" if len(runs) == 1 else words.plural(len(runs), "run")
+    older = len(state.runs) - len(runs)
+    said = [remark(name, "text", rank=3)]
+    usage = sum((s.usage for s in sessions), Usage())
+    cost = words.money(usage.cost) if usage.cost is not None else "unknown"
+    said.append(Remark((("cost ", "dim"), (cost, "text")), rank=1))
+    said.append(Remark(((words.count(usage.tokens), "text"), (" tokens", "dim")), rank=5))
+    said.append(_left(sessions, moment))
+    said.append(_trust(sessions))
+    bests = [s for s in sessions if s.last_improvement_active is not None]
+    if bests:
+        better = f"{len(bests)} of {len(sessions)}"
+        said.append(Remark(((better, "text"), (" improved on the baseline", "dim")), rank=6))
+    if older > 0:
+        said.append(remark(f"{older} older: a", "dim", rank=4))
+    return said
+
+
+def _left(sessions: list[SessionState], moment: Moment) -> Remark:
+    """An upper bound for the end: the longest budget left among the sessions at work."""
+    waiting = sum(s.state == "queued" for s in sessions)
+    left = [say.use(s, moment).left for s in sessions if not s.over and s.state != "queued"]
+    if not left and not waiting:
+        return remark("all over", "good", rank=2)
+    known = [seconds for seconds in left if seconds is not None]
+    spans: list[Span] = []
+    if known:
+        longest = words.duration(max(known))
+        spans += [("at most ", "dim"), (longest, "text"), (" of work left", "dim")]
+    if waiting:
+        spans += [((" then " if spans else "") + f"{waiting} queued", "dim")]
+    if not spans:
+        spans = [("no limit of time", "dim")]
+    return Remark(tuple(spans), rank=2)
+
+
+def _trust(sessions: list[SessionState]) -> Remark:
+    """Whether the scores can be trusted: how many verdicts, and what is wrong with any."""
+    points = [point for s in sessions for point in s.points]
+    if not points:
+        return remark("no verdict yet", "dim", rank=2)
+    suspect = sum(p.status == "suspect" for p in points)
+    unjudged = sum(p.status == "not_judged" for p in points)
+    unofficial = sum(1 for s in sessions if s.points and not s.official)
+    spans: list[Span] = [(words.plural(len(points), "verdict"), "text")]
+    for number, word in ((suspect, "suspect"), (unjudged, "not judged")):
+        if number:
+            spans.append((f", {number} {word}", "warn"))
+    if unofficial:
+        spans.append((f", {words.plural(unofficial, 'session')} unofficial", "warn"))
+    elif len(spans) == 1:
+        spans.append((", all official", "dim"))
+    return Remark(tuple(spans), rank=1)

@@ -1,0 +1,172 @@
+"""A transcript's entries as lines: who spoke, what was called, what came back, folded.
+
+Entries are dictionaries from the engine (docs/architecture.md says of which form) that agents and
+tools filled: any field may be missing or of another kind, and none is trusted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from autolab_tui import words
+from autolab_tui.glyphs import Glyphs
+from autolab_tui.plain import cut, plain, wrapped
+from autolab_tui.roles import Line, Role, Span
+from autolab_tui.views.layout import between, pad
+
+FOLDED = 4  # lines of an entry that are seen while it is folded
+OPENED = 1000  # and at most when it is open
+_INDENT = 2
+_CHARACTERS = 200_000  # of one field that are looked at
+
+Entry = Mapping[str, Any]
+
+
+def entry_lines(entry: Entry, opened: bool, cells: int, glyphs: Glyphs) -> list[Line]:
+    """The lines of one entry in `cells` columns."""
+    kind = _text(entry.get("kind"))
+    most = OPENED if opened else FOLDED
+    if kind == "assistant":
+        return _assistant(entry, opened, cells, glyphs)
+    if kind == "tool":
+        title, role = _result(entry)
+        body = _text(entry.get("output"))
+        return _entry((title, role), "", body, "output", 3 if not opened else most, cells, glyphs)
+    if kind == "note":
+        body = _text(entry.get("text"))
+        return _body(f"note: {body}", "dim", most, cells, glyphs)
+    most = 1 if kind == "system" and not opened else most
+    named: Span = (kind or "entry", "title")
+    at = time_of(entry)
+    return _entry(named, at, _text(entry.get("text")), "said", most, cells, glyphs)
+
+
+def live_lines(live: Mapping[str, Any], cells: int, glyphs: Glyphs) -> list[Line]:
+    """The turn that is being streamed: the end of what it said so far."""
+    lines = [_heading(("assistant", "title"), f"writing {glyphs.more}", cells)]
+    for key, role in (("reasoning", "thought"), ("text", "said")):
+        text = _text(live.get(key))
+        if text:
+            lines += _tail(text, role, cells)
+    tool = _text(live.get("tool"))
+    if tool:
+        lines += _tail(f"calls {plain(tool)}", "tool", cells)
+    return lines
+
+
+def time_of(entry: Entry) -> str:
+    """An entry's local time of day, or nothing."""
+    try:
+        return words.time_of_day(datetime.fromisoformat(str(entry.get("at"))).timestamp())
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def call_summary(call: Mapping[str, Any]) -> str:
+    """A tool call in one line: its name and the argument that tells most."""
+    name = plain(_text(call.get("name"))) or "tool"
+    arguments = call.get("arguments")
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments)
+        except ValueError:
+            return f"{name} {plain(arguments)}"
+    if not isinstance(arguments, Mapping):
+        return name
+    for key in ("command", "path"):
+        if isinstance(arguments.get(key), str):
+            return f"{name} {plain(arguments[key])}"
+    return f"{name} {plain(json.dumps(arguments, ensure_ascii=False))}" if arguments else name
+
+
+def _assistant(entry: Entry, opened: bool, cells: int, glyphs: Glyphs) -> list[Line]:
+    most = OPENED if opened else FOLDED
+    lines = [_heading(("assistant", "title"), time_of(entry), cells)]
+    reasoning = _text(entry.get("reasoning"))
+    if reasoning:
+        lines += _body(reasoning, "thought", OPENED if opened else 2, cells, glyphs)
+    text = _text(entry.get("text"))
+    if text:
+        lines += _body(text, "said", OPENED if opened else 12, cells, glyphs)
+    calls = entry.get("tool_calls")
+    for call in calls if isinstance(calls, Sequence) and not isinstance(calls, str) else ():
+        if not isinstance(call, Mapping):
+            continue
+        sign = glyphs.opened if opened else glyphs.folded
+        summary = cut(call_summary(call), max(8, cells - _INDENT - 3))
+        lines.append(tuple(pad([(" " * _INDENT, "text"), (f"{sign} {summary}", "tool")], cells)))
+        if opened:
+            lines += _body(_arguments(call), "output", most, cells, glyphs, extra=2)
+    return lines
+
+
+def _arguments(call: Mapping[str, Any]) -> str:
+    arguments = call.get("arguments")
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments)
+        except ValueError:
+            return str(arguments)
+    if isinstance(arguments, Mapping):
+        return "\n".join(
+            value if isinstance(value, str) else f"{key} = {json.dumps(value, ensure_ascii=False)}"
+            for key, value in arguments.items()
+        )
+    return "" if arguments is None else str(arguments)
+
+
+def _result(entry: Entry) -> Span:
+    """How a tool call ended, in words."""
+    name = plain(_text(entry.get("name"))) or "tool"
+    code, seconds = entry.get("code"), entry.get("seconds")
+    took = f" after {seconds:.1f} s" if isinstance(seconds, int | float) else ""
+    if code is None:
+        return f"{name} was cut off{took}", "warn"
+    if code == 0:
+        return f"{name} done{took}", "good"
+    return f"{name} ended with code {plain(str(code))}{took}", "bad"
+
+
+def _entry(
+    title: Span, at: str, body: str, role: Role, most: int, cells: int, glyphs: Glyphs
+) -> list[Line]:
+    return [_heading(title, at, cells), *_body(body, role, most, cells, glyphs)]
+
+
+def _heading(title: Span, at: str, cells: int) -> Line:
+    return between([title], [(at, "dim"), (" ", "text")], cells)
+
+
+def _body(
+    text: str, role: Role, most: int, cells: int, glyphs: Glyphs, extra: int = 0
+) -> list[Line]:
+    """The first `most` lines of a text, indented, and how many more there are."""
+    indent: Span = (" " * (_INDENT + extra), "text")
+    room = max(4, cells - _INDENT - extra - 1)
+    every = wrapped(text[:_CHARACTERS].strip("\n"), room) if text else []
+    lines = [tuple(pad([indent, (line, role)], cells)) for line in every[:most]]
+    if len(every) > most:
+        more = f"{glyphs.folded} {words.plural(len(every) - most, 'more line')}"
+        lines.append(tuple(pad([indent, (more, "dim")], cells)))
+    return lines
+
+
+def _tail(text: str, role: Role, cells: int) -> list[Line]:
+    every = wrapped(text[-4000:].strip("\n"), max(4, cells - _INDENT - 1))[-12:]
+    return [tuple(pad([(" " * _INDENT, "text"), (line, role)], cells)) for line in every]
+
+
+def _text(value: object) -> str:
+    """A field as text; what a model sent as parts is joined."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Sequence):
+        return "\n".join(_text(part) for part in value)
+    if isinstance(value, Mapping):
+        return _text(value.get("text")) if "text" in value else json.dumps(value, default=str)
+    return str(value)
