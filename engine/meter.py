@@ -41,6 +41,16 @@ class Meter:
         self._running = False
         self._move()
 
+    def gap(self, since: float, reason: str) -> None:
+        """Somebody held the session from `since` (boottime) until now without this meter knowing.
+
+        That time is paused; what was before it is charged as it was.
+        """
+        if self._running:
+            self._record(ClockMoved(to="paused", reason=reason, moment=since))
+            self.state = "paused"
+            self._move()
+
     @contextmanager
     def turn(self) -> Iterator[None]:
         """A model turn is in flight."""

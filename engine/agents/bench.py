@@ -1,0 +1,63 @@
+"""What an agent works with. A loop sees a `Bench` and nothing else of its session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from engine.agents.toolbox import Output
+from engine.harnesses import Harness
+from engine.models.types import ToolCall
+from engine.outcomes import Ending
+from engine.transcripts import Entry
+from tasks import Task
+
+
+class Bench(Protocol):
+    """One session, as its agent sees it.
+
+    `entries` is the conversation so far, oldest first, and all that an agent may remember: when the
+    engine is restarted the agent is started again with the same entries. `budget` says in words
+    what the session may use, `active_sec` how much time that is.
+    """
+
+    task: Task
+    harness: Harness
+    budget: str
+    active_sec: float
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """The conversation so far."""
+        ...
+
+    async def say(self, kind: str, **fields: Any) -> None:
+        """Add an entry to the conversation."""
+        ...
+
+    async def ask(self) -> None:
+        """Ask the model for a turn; its answer is a new `assistant` entry.
+
+        Raises `ModelError` when there is no answer to be had.
+        """
+        ...
+
+    async def use(self, call: ToolCall) -> Output:
+        """Carry out a tool call of the newest `assistant` entry; its result is a `tool` entry."""
+        ...
+
+    async def rest(self, seconds: float) -> None:
+        """Let time pass; it is charged as work."""
+        ...
+
+    async def judged(self, patience: float) -> None:
+        """Wait until no snapshot of the session waits for its verdict, or `patience` is over."""
+        ...
+
+
+class Agent(Protocol):
+    """Who works in a session."""
+
+    async def work(self, bench: Bench) -> Ending:
+        """Work until done; the engine cancels it when a budget ends or the operator says so."""
+        ...

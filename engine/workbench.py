@@ -1,0 +1,227 @@
+"""The bench at which a session's agent works: every turn and tool call is journalled here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+from engine.agents.toolbox import Output, Toolbox, schemas, summary
+from engine.agents.tools import conversation
+from engine.clock import Clock
+from engine.events import (
+    ActivityChanged,
+    AnyBody,
+    ModelRetried,
+    ToolFinished,
+    ToolStarted,
+    TurnFinished,
+    TurnStarted,
+)
+from engine.harnesses import Harness
+from engine.meter import Meter
+from engine.models.retry import Retries, RetryPolicy
+from engine.models.types import (
+    Delta,
+    Model,
+    ModelError,
+    ReasoningDelta,
+    TextDelta,
+    ToolCall,
+    ToolDelta,
+    Turn,
+)
+from engine.transcripts import Entry, Transcript
+from tasks import Task
+
+_JUDGED_POLL = 0.1
+
+
+class Live:
+    """The turn of one session that is being streamed, for whoever watches. Replaced, never edited.
+
+    Written on the sessions' loop, read on the API's thread.
+    """
+
+    def __init__(self) -> None:
+        self.turn: dict[str, str] | None = None
+
+    def take(self, delta: Delta) -> None:
+        """Add what came."""
+        turn = dict(self.turn or {"text": "", "reasoning": "", "tool": ""})
+        match delta:
+            case TextDelta(text):
+                turn["text"] += text
+            case ReasoningDelta(text):
+                turn["reasoning"] += text
+            case ToolDelta(name, arguments):
+                turn["tool"] = (turn["tool"] or f"{name} ") + arguments
+            case Turn():
+                return
+        self.turn = turn
+
+
+class Services(Protocol):
+    """What the bench needs of its session."""
+
+    async def record(self, body: AnyBody) -> object:
+        """Journal an event of this session; returns when it is durable."""
+        ...
+
+    async def after_tool(self) -> None:
+        """Take a snapshot if the editable files changed."""
+        ...
+
+    def verifying(self) -> bool:
+        """Whether a snapshot of this session waits for its verdict."""
+        ...
+
+
+class Workbench:
+    """See `engine.agents.bench.Bench`, which this is."""
+
+    def __init__(
+        self,
+        *,
+        task: Task,
+        harness: Harness,
+        budget: str,
+        active_sec: float,
+        services: Services,
+        transcript: Transcript,
+        toolbox: Toolbox,
+        meter: Meter,
+        model: Model | None,
+        live: Live,
+        clock: Clock,
+        policy: RetryPolicy,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.task = task
+        self.harness = harness
+        self.budget = budget
+        self.active_sec = active_sec
+        self._services = services
+        self._transcript = transcript
+        self._toolbox = toolbox
+        self._meter = meter
+        self._model = model
+        self._live = live
+        self._clock = clock
+        self._policy = policy
+        self._sleep = sleep
+        self._inherited = len(transcript.entries)
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """The conversation so far."""
+        return self._transcript.entries
+
+    async def say(self, kind: str, **fields: Any) -> None:
+        """Add an entry to the conversation."""
+        await self._transcript.add({"kind": kind, **fields})
+
+    async def ask(self) -> None:
+        """Ask the model for a turn, with retries; see `Bench.ask`."""
+        retries = Retries(self._policy)
+        number = self._turns() + 1
+        while True:
+            try:
+                turn, seconds = await self._stream(number)
+                break
+            except ModelError as error:
+                wait = retries.wait(error)
+                if wait is None:
+                    raise
+                await self._services.record(
+                    ModelRetried(
+                        attempt=retries.failures,
+                        cause=error.cause,
+                        wait=round(wait, 3),
+                        detail=error.detail,
+                    )
+                )
+                with self._meter.waiting(error.cause):
+                    await self._sleep(wait)
+        # Usage first: if the engine dies between the two, the turn is asked, and paid, again.
+        await self._services.record(
+            TurnFinished(
+                turn=number, usage=turn.usage, seconds=round(seconds, 3), stop_reason=turn.stop
+            )
+        )
+        calls = [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in turn.tool_calls]
+        await self.say(
+            "assistant",
+            text=turn.text,
+            reasoning=turn.reasoning,
+            tool_calls=calls,
+            turn=number,
+            stop=turn.stop,
+        )
+        self._live.turn = None
+
+    async def _stream(self, number: int) -> tuple[Turn, float]:
+        if self._model is None:
+            raise ModelError("fatal", "no model", "this session has none")
+        await self._services.record(TurnStarted(turn=number))
+        await self._services.record(ActivityChanged(activity="generating"))
+        started = self._clock.now()
+        self._live.turn = None
+        tools = schemas(self.harness.tools)
+        try:
+            with self._meter.turn():
+                async for delta in self._model.ask(conversation(self.entries), tools):
+                    if isinstance(delta, Turn):
+                        return delta, self._clock.now() - started
+                    self._live.take(delta)
+        except BaseException:
+            self._live.turn = None
+            raise
+        raise ModelError("retry", "the stream broke off", "it ended without an answer")
+
+    async def use(self, call: ToolCall) -> Output:
+        """Carry out a tool call of the newest answer; see `Bench.use`."""
+        answer, number = self._place_of_call()
+        command_id = f"{answer}-{number}"
+        words = summary(call)
+        await self._services.record(ToolStarted(call=call.id, tool=call.name, summary=words))
+        started = self._clock.now()
+        result = await self._toolbox.use(call, command_id, again=answer < self._inherited)
+        seconds = round(self._clock.now() - started, 3)
+        await self._transcript.add(
+            {
+                "kind": "tool",
+                "call": call.id,
+                "name": call.name,
+                "output": result.text,
+                "code": result.code,
+                "seconds": seconds,
+            }
+        )
+        await self._services.record(
+            ToolFinished(call=call.id, tool=call.name, code=result.code, seconds=seconds)
+        )
+        await self._services.after_tool()
+        return result
+
+    async def rest(self, seconds: float) -> None:
+        """Let time pass."""
+        await self._sleep(seconds)
+
+    async def judged(self, patience: float) -> None:
+        """Wait for the session's verdicts, at most `patience` seconds."""
+        deadline = self._clock.now() + patience
+        while self._services.verifying() and self._clock.now() < deadline:
+            await self._sleep(_JUDGED_POLL)
+
+    def _turns(self) -> int:
+        return sum(entry["kind"] == "assistant" for entry in self.entries)
+
+    def _place_of_call(self) -> tuple[int, int]:
+        """(number of the newest answer, how many of its calls have a result)."""
+        done = 0
+        for entry in reversed(self.entries):
+            if entry["kind"] == "assistant":
+                return entry["n"], done
+            done += entry["kind"] == "tool"
+        return 0, done

@@ -1,0 +1,181 @@
+"""One session's sandbox as the engine uses it: commands, files, holding still, and collecting.
+
+The workspace is a folder on the host that only the sandbox's uid works in; it outlives the sandbox,
+so that what a killed agent left can still be collected. Nothing in it is trusted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import posixpath
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from engine.agents.toolbox import WORKDIR, CommandOutput, FileTroubleError
+from engine.meter import Meter
+from engine.paths import make_private
+from engine.snapshots import Snapshot, SnapshotStore
+from tasks import Task
+from verifier.artifact import ArtifactRefusedError, collect
+from verifier.sandbox import places, uids
+from verifier.sandbox.keeper.client import KeeperClient, SandboxFrozenError
+from verifier.sandbox.spec import Limits, Mount, SandboxSpec
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a session's workspace lies on the host, and which of the agents' uids it has."""
+
+    directory: Path
+    slot: int
+
+    @classmethod
+    def load(cls, file: Path) -> Place | None:
+        """The place that `save` wrote, or None."""
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+            return cls(Path(data["directory"]), int(data["slot"]))
+        except FileNotFoundError:
+            return None
+
+    def save(self, file: Path) -> None:
+        """Remember it across the engine's death."""
+        make_private(file.parent)
+        data = {"directory": str(self.directory), "slot": self.slot}
+        partial = file.with_suffix(".new")
+        partial.write_text(json.dumps(data), encoding="utf-8")
+        partial.replace(file)
+
+
+def lay_out(state: Path, task: Task, slot: int) -> Place:
+    """Copy the task's workspace to a folder that the sandbox of `slot` can use."""
+    uid = uids.identity().host_uid("agent", slot)
+    return Place(places.make_workspace(state, task.workspace, uid), slot)
+
+
+def spec_for(session: str, task: Task, place: Place, cpu_set: tuple[int, ...]) -> SandboxSpec:
+    """The sandbox of a session: the task's limits, its workspace at /app, and nothing else."""
+    environment = task.config.environment
+    return SandboxSpec(
+        label=session,
+        role="agent",
+        slot=place.slot,
+        mounts=(Mount(place.directory, WORKDIR, writable=True),),
+        workdir=WORKDIR,
+        limits=Limits(
+            memory_mb=environment.memory_mb or Limits().memory_mb,
+            cpu_set=cpu_set or None,
+        ),
+    )
+
+
+class Workspace:
+    """The sandbox of one session, through the keeper. Used on the sessions' loop only.
+
+    Methods raise `KeeperError` when the keeper or the sandbox is gone.
+    """
+
+    def __init__(
+        self, keeper: KeeperClient, session: str, place: Place, task: Task, meter: Meter
+    ) -> None:
+        self._keeper = keeper
+        self._id = session
+        self._task = task
+        self._meter = meter
+        self._holders = 0
+        self._order = asyncio.Lock()
+        self._free = asyncio.Event()
+        self._free.set()
+        self.place = place
+
+    async def create(self, cpu_set: tuple[int, ...]) -> None:
+        """Start the sandbox."""
+        await self._keeper.create(self._id, spec_for(self._id, self._task, self.place, cpu_set))
+
+    async def run(self, command_id: str, script: str, seconds: float) -> CommandOutput:
+        """Run a script in the session's shell; the same id again joins the same command."""
+        with self._meter.command():
+            result = await self._when_free(
+                lambda: self._keeper.run(self._id, command_id, script, seconds)
+            )
+        return CommandOutput(result.output, result.code, result.seconds, result.note)
+
+    async def read(self, path: str) -> bytes:
+        """A file's content. Raises `FileTroubleError`."""
+        inside = posixpath.join(WORKDIR, path)
+        try:
+            return await self._when_free(lambda: self._keeper.read_file(self._id, inside))
+        except OSError as error:
+            raise FileTroubleError(f"cannot read {path}: {error.strerror or error}") from error
+
+    async def write(self, path: str, data: bytes) -> None:
+        """Create or replace a file. Raises `FileTroubleError`."""
+        inside = posixpath.join(WORKDIR, path)
+        try:
+            await self._when_free(lambda: self._keeper.write_file(self._id, inside, data))
+        except OSError as error:
+            raise FileTroubleError(f"cannot write {path}: {error.strerror or error}") from error
+
+    async def _when_free(self, act: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            await self._free.wait()
+            try:
+                return await act()
+            except SandboxFrozenError:
+                # A hold began between the look and the act; whoever holds it lets go again. If
+                # nobody here does, the keeper froze it because this engine had been silent.
+                if self._free.is_set():
+                    await self._keeper.thaw(self._id)
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Every process inside stands still; holds may overlap."""
+        async with self._order:
+            if self._holders == 0:
+                self._free.clear()
+                await self._keeper.freeze(self._id)
+            self._holders += 1
+        try:
+            yield
+        finally:
+            await asyncio.shield(self._let_go())
+
+    async def _let_go(self) -> None:
+        async with self._order:
+            self._holders -= 1
+            if self._holders == 0:
+                try:
+                    await self._keeper.thaw(self._id)
+                finally:
+                    self._free.set()
+
+    async def thaw(self) -> None:
+        """Let it run again after the keeper held it because the engine was silent."""
+        if self._free.is_set():
+            await self._keeper.thaw(self._id)
+
+    async def kill(self) -> None:
+        """End every process inside."""
+        await self._keeper.kill(self._id)
+
+
+def take_snapshot(place: Place, task: Task, store: SnapshotStore) -> Snapshot:
+    """Collect the editable files of a workspace whose processes stand still, and store them."""
+    editable = task.autolab.editable if task.autolab else ()
+    try:
+        artifact = collect(place.directory, editable)
+    except ArtifactRefusedError as error:
+        return store.put_refused(str(error))
+    return store.put(artifact.hash, artifact.files)
+
+
+def remove(place: Place) -> None:
+    """Delete a workspace that nobody needs any more."""
+    places.remove(place.directory)
