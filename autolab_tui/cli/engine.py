@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import autolab_tui
 from autolab_tui.cli.failures import CommandError
 from autolab_tui.cli.output import emit
 from autolab_tui.cli.values import short_duration
@@ -106,8 +110,10 @@ def status(args: argparse.Namespace) -> int:
 
 
 def serve(args: argparse.Namespace) -> int:
-    """Be the engine in this process."""
-    from engine.daemon import main
+    """Become the engine: this process is replaced by the daemon's own."""
     from engine.paths import state_dir
 
-    return main(["--state", str(state_dir(args.state))])
+    home = str(Path(autolab_tui.__file__).resolve().parents[1])
+    path = os.pathsep.join(p for p in (home, os.environ.get("PYTHONPATH", "")) if p)
+    line = [sys.executable, "-P", "-m", "engine.daemon", "--state", str(state_dir(args.state))]
+    os.execve(sys.executable, line, {**os.environ, "PYTHONPATH": path})
