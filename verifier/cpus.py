@@ -1,0 +1,94 @@
+"""Which CPU measures, which ones work, and whose turn it is to measure.
+
+With two or more CPUs the last one is kept for timed repetitions and the others build, judge and
+drive. Two verifiers on one machine take turns on a measuring CPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from verifier.outcomes import NotJudgedError
+from verifier.request import VerifyRequest
+from verifier.sandbox.spec import Backend
+
+_PATIENCE = 180.0
+_POLL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Cpus:
+    """Host CPU numbers. With a single CPU both sets are the same."""
+
+    measuring: tuple[int, ...]
+    working: tuple[int, ...]
+
+    @property
+    def apart(self) -> bool:
+        """Whether nothing of the verifier's own runs where it measures."""
+        return not set(self.measuring) & set(self.working)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where things run: the isolation and the CPUs."""
+
+    backend: Backend
+    cpus: Cpus
+
+
+def choose(request: VerifyRequest) -> Cpus:
+    """The sets that the request names, or the default split of the CPUs we may use."""
+    ours = sorted(os.sched_getaffinity(0))
+    measuring = request.measuring_cpus or (ours[-1],)
+    rest = tuple(cpu for cpu in ours if cpu not in measuring)
+    return Cpus(tuple(measuring), request.working_cpus or rest or tuple(ours))
+
+
+@contextlib.contextmanager
+def working(cpus: Cpus) -> Iterator[None]:
+    """Keep the calling thread off the measuring CPUs."""
+    before = os.sched_getaffinity(0)
+    # Without the right to move (a narrower cpuset, say), nothing is lost but quiet.
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(0, cpus.working)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, before)
+
+
+@contextlib.contextmanager
+def turn(cpus: Cpus, patience: float = _PATIENCE) -> Iterator[None]:
+    """Hold the machine-wide right to measure on these CPUs.
+
+    An abstract socket's name is the lock: it works across users, leaves nothing on disk, and is
+    free again however its holder ends; sandboxes have network namespaces of their own and cannot
+    take it. Raises `NotJudgedError` (contention) after `patience` seconds.
+    """
+    deadline = time.monotonic() + patience
+    with contextlib.ExitStack() as held:
+        for cpu in sorted(cpus.measuring):
+            lock = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            while not _bound(lock, f"\0autolab-measuring-cpu-{cpu}"):
+                if time.monotonic() > deadline:
+                    raise NotJudgedError(
+                        f"another verifier has been measuring on CPU {cpu} for {patience:.0f} s",
+                        "contention",
+                    )
+                time.sleep(_POLL)
+        yield
+
+
+def _bound(lock: socket.socket, name: str) -> bool:
+    try:
+        lock.bind(name)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,149 @@
+"""How often to measure, and what the measurements say: alternating pairs and log-speedups.
+
+Each pair is the pristine baseline and the candidate on the same fresh input, one right after the
+other. What is estimated is the mean of ln(baseline / candidate) over pairs, with a two-sided 95 %
+interval from Student's t.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from verifier.outcomes import NotJudgedError
+from verifier.verdict import Interval
+
+# Two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom.
+_T95 = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
+_Z95 = 1.960
+
+_SHARE = 0.03  # of a repetition that others may take before it is contended
+_FLOOR_SEC = 0.0005  # and what they may take of a short one
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many pairs to take; stop early once the interval's half-width is `precision` or less.
+
+    At most `discards_max` contended pairs are thrown away before the measurement is given up; None
+    keeps them all.
+    """
+
+    pairs_min: int
+    pairs_max: int
+    precision: float
+    discards_max: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Seconds of baseline and candidate on one input; `contended` when others were in the way."""
+
+    baseline: float
+    candidate: float
+    contended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The pairs that count, and how many were discarded."""
+
+    pairs: tuple[Pair, ...]
+    discarded: int
+
+    @property
+    def log_speedups(self) -> tuple[float, ...]:
+        """ln(baseline / candidate) of each pair."""
+        return tuple(math.log(pair.baseline / pair.candidate) for pair in self.pairs)
+
+    @property
+    def speedup(self) -> float:
+        """The geometric mean of baseline over candidate."""
+        return math.exp(statistics.fmean(self.log_speedups))
+
+    @property
+    def log_interval(self) -> Interval:
+        """The 95 % interval of the mean log-speedup."""
+        return mean_interval(self.log_speedups)
+
+    @property
+    def interval(self) -> Interval:
+        """The 95 % interval of the speedup."""
+        logs = self.log_interval
+        return Interval(math.exp(logs.low), math.exp(logs.high))
+
+
+def contended(delay: float | None, seconds: float) -> bool:
+    """Whether a repetition of `seconds` that waited `delay` seconds for its CPU should not count.
+
+    Where the delay cannot be told (None) nothing is discarded; the verdict's seal says so.
+    """
+    return delay is not None and delay > max(_FLOOR_SEC, _SHARE * seconds)
+
+
+def take_pairs(next_pair: Callable[[int], Pair], plan: Plan) -> Timing:
+    """Take pairs until they say enough; `next_pair(n)` measures the n-th one, n from 0.
+
+    Pair 0 warms the machine and is never counted. Raises `NotJudgedError` (contention) when too
+    many had to be discarded, and whatever `next_pair` raises.
+    """
+    pairs: list[Pair] = []
+    discarded = 0
+    number = 0
+    next_pair(number)
+    while not _enough(pairs, plan):
+        number += 1
+        pair = next_pair(number)
+        if not pair.contended or plan.discards_max is None:
+            pairs.append(pair)
+            continue
+        discarded += 1
+        if discarded > plan.discards_max:
+            raise NotJudgedError(
+                f"other work took the measuring CPU in {discarded} of {number} pairs; "
+                "the snapshot can be verified again when the machine is quieter",
+                "contention",
+            )
+    return Timing(tuple(pairs), discarded)
+
+
+def _enough(pairs: Sequence[Pair], plan: Plan) -> bool:
+    if len(pairs) < max(2, plan.pairs_min):
+        return False
+    if len(pairs) >= plan.pairs_max:
+        return True
+    interval = Timing(tuple(pairs), 0).log_interval
+    surely_slower = interval.high < 0  # it earns 0 however exactly that is known
+    return surely_slower or (interval.high - interval.low) / 2 <= plan.precision
+
+
+def mean_interval(values: Sequence[float]) -> Interval:
+    """The 95 % interval of the mean of at least two values."""
+    freedom = len(values) - 1
+    quantile = _T95[freedom - 1] if freedom <= len(_T95) else _Z95 * (1 + 1.2 / freedom)
+    half = quantile * statistics.stdev(values) / math.sqrt(len(values))
+    middle = statistics.fmean(values)
+    return Interval(middle - half, middle + half)
+
+
+def median_interval(values: Sequence[float]) -> Interval | None:
+    """An interval that holds the median with at least 95 %, from order statistics.
+
+    None below six values, where no such interval exists.
+    """
+    ordered, count = sorted(values), len(values)
+    if count < 6:
+        return None
+    outside, cut = 0.0, 0
+    while True:
+        outside += 2 * math.comb(count, cut) / 2**count
+        if outside > 0.05:
+            break
+        cut += 1
+    return Interval(ordered[cut - 1], ordered[count - cut])

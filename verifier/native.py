@@ -1,0 +1,221 @@
+"""Judging a program: build it, test it on every case, then time it beside the pristine baseline.
+
+Every output is checked, the timed ones too, against what the baseline makes of the same input.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from verifier import memfd
+from verifier.artifact import printable
+from verifier.build import BuildError, build
+from verifier.cpus import Machine, turn
+from verifier.judge import Case, Judge
+from verifier.measure import Pair, Plan, Timing, contended, take_pairs
+from verifier.outcomes import FailedError, NotJudgedError
+from verifier.repetition import Program, Repetition, repeat
+from verifier.verdict import Cause, Gate
+
+if TYPE_CHECKING:
+    from tasks.autolab import Autolab, Build
+
+Progress = Callable[[str], None]
+_LOG_SHOWN = 1500
+_DISCARDS_PER_PAIR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """A whole source tree by path below /app, and the flags to build it with."""
+
+    files: Mapping[str, bytes]
+    flags: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NativeResult:
+    """A candidate that passed every gate, and how its time compares."""
+
+    gates: tuple[Gate, ...]
+    timing: Timing
+    delay_known: bool
+
+
+class NativeJudging:
+    """One candidate against the pristine baseline. `gates` are those passed so far, in order."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        table: Autolab,
+        judge: Judge,
+        progress: Progress,
+    ) -> None:
+        self._machine = machine
+        self._table = table
+        self._judge = judge
+        self._progress = progress
+        self._delay_known = True
+        self.gates: list[Gate] = []
+
+    def run(
+        self,
+        recipe: Build,
+        pristine: Sources,
+        candidate: Sources,
+        cases: Sequence[Case],
+    ) -> NativeResult:
+        """Build both by `recipe`, test, time.
+
+        Where both are the same, as few pairs as allowed are taken and contention does no harm: the
+        time is for information.
+
+        Raises `FailedError` for the candidate's failures and `NotJudgedError` for all others'.
+        """
+        timed = [case for case in cases if case.timed]
+        if not timed:
+            raise NotJudgedError("judge.py names no timed case, so there is nothing to measure")
+        self._progress("build")
+        baseline_program = self._build_baseline(recipe, pristine)
+        candidate_program = self._build_candidate(recipe, candidate)
+        self.gates.append(Gate("builds", True, f"{len(candidate_program.image)} bytes"))
+        task_gates: list[Gate] = []
+        with turn(self._machine.cpus):
+            for number, case in enumerate(cases):
+                if not case.timed:
+                    self._progress(f"correctness {number + 1}/{len(cases)}: {case.name}")
+                    _, task_gates = self._pair(baseline_program, candidate_program, [case], 0)
+            timing = take_pairs(
+                lambda n: self._timed_pair(baseline_program, candidate_program, timed, n),
+                self._plan(same=pristine == candidate),
+            )
+        checked = len(cases) - len(timed) + (len(timing.pairs) + timing.discarded + 1) * len(timed)
+        self.gates.append(Gate("runs", True, f"{checked} repetitions"))
+        self.gates += self._all_passed(task_gates, checked)
+        return NativeResult(tuple(self.gates), timing, self._delay_known)
+
+    def _plan(self, *, same: bool) -> Plan:
+        measure = self._table.measure
+        if same:
+            return Plan(measure.pairs_min, measure.pairs_min, measure.precision, None)
+        most = measure.pairs_max
+        return Plan(measure.pairs_min, most, measure.precision, _DISCARDS_PER_PAIR * most)
+
+    def _all_passed(self, last: Sequence[Gate], checked: int) -> list[Gate]:
+        evidence = f"{checked} outputs"
+        declared = [gate.name for gate in self._table.gates]
+        if not self._judge.checks:
+            return [Gate(declared[0], True, evidence)]
+        said = {gate.name for gate in last} or set(declared)
+        return [Gate(name, True, evidence) for name in declared if name in said]
+
+    def _build_baseline(self, recipe: Build, sources: Sources) -> Program:
+        try:
+            image = build(self._machine, recipe, sources.files, sources.flags)
+        except BuildError as error:
+            raise NotJudgedError(
+                f"the pristine baseline does not build: {error.why}: {_excerpt(error.log)}"
+            ) from error
+        return self._program(image)
+
+    def _build_candidate(self, recipe: Build, sources: Sources) -> Program:
+        try:
+            image = build(self._machine, recipe, sources.files, sources.flags)
+        except BuildError as error:
+            cause: Cause = "out_of_memory" if error.out_of_memory else "build_failed"
+            evidence = f"{error.why}: {_excerpt(error.log)}" if error.log else error.why
+            raise FailedError("builds", cause, evidence) from error
+        return self._program(image)
+
+    def _program(self, image: bytes) -> Program:
+        driver = self._table.driver
+        return Program(image, driver.threads, driver.memory_mb, driver.timeout_sec)
+
+    def _timed_pair(
+        self, baseline: Program, candidate: Program, cases: Sequence[Case], number: int
+    ) -> Pair:
+        most = self._table.measure.pairs_max
+        self._progress("warm-up" if number == 0 else f"timing {number} (at most {most} pairs)")
+        pair, _ = self._pair(baseline, candidate, cases, number)
+        return pair
+
+    def _pair(
+        self, baseline: Program, candidate: Program, cases: Sequence[Case], number: int
+    ) -> tuple[Pair, list[Gate]]:
+        """Both programs on one fresh input of each case: summed seconds, the last case's gates."""
+        seconds = [0.0, 0.0]
+        disturbed = False
+        gates: list[Gate] = []
+        for case in cases:
+            seed = secrets.randbits(63)
+            with ExitStack() as held:
+                given, output_size = self._judge.generate(case, seed)
+                held.callback(os.close, given)
+                runs: dict[bool, Repetition] = {}
+                # Which goes first alternates, so that a drift of the machine favours neither.
+                for is_candidate in (False, True) if number % 2 == 0 else (True, False):
+                    program = candidate if is_candidate else baseline
+                    run = self._repeat(program, is_candidate, case, given, output_size)
+                    held.callback(os.close, run.output)
+                    runs[is_candidate] = run
+                gates = self._check(case, seed, given, runs[True].output, runs[False].output)
+            for is_candidate, run in runs.items():
+                seconds[is_candidate] += run.seconds
+                disturbed |= contended(run.delay, run.seconds)
+                self._delay_known &= run.delay is not None
+        return Pair(seconds[False], seconds[True], disturbed), gates
+
+    def _repeat(
+        self, program: Program, is_candidate: bool, case: Case, given: int, output_size: int
+    ) -> Repetition:
+        try:
+            return repeat(self._machine, program, given, output_size)
+        except FailedError as error:
+            if is_candidate:
+                raise FailedError(
+                    error.gate, error.cause, f"case {case.name}: {error.evidence}"
+                ) from error
+            raise NotJudgedError(
+                f"the pristine baseline failed on case {case.name}: {error.evidence}"
+            ) from error
+
+    def _check(self, case: Case, seed: int, given: int, output: int, expected: int) -> list[Gate]:
+        """The task's gates for one output. Raises `FailedError` for the first that fails."""
+        where = f"case {case.name}, seed {seed}"
+        if not self._judge.checks:
+            at = memfd.first_difference(output, expected)
+            if at is None:
+                return []
+            self.gates.append(Gate("runs", True))
+            raise FailedError(
+                self._table.gates[0].name,
+                "wrong_output",
+                f"{where}: byte {at} of {memfd.size_of(expected)} is not the baseline's",
+            )
+        with ExitStack() as held:
+            fds = []
+            for fd in (output, expected):
+                sealed = memfd.sealed_reader(fd)
+                held.callback(os.close, sealed)
+                fds.append(sealed)
+            gates = self._judge.check(case, given, fds[0], fds[1])
+        declared = {gate.name for gate in self._table.gates}
+        for at, gate in enumerate(gates):
+            if gate.name not in declared:
+                raise NotJudgedError(f'judge.py reports a gate "{gate.name}" not in task.toml')
+            if not gate.passed:
+                self.gates += [Gate("runs", True), *gates[:at]]
+                raise FailedError(gate.name, "wrong_output", f"{where}: {printable(gate.evidence)}")
+        return list(gates)
+
+
+def _excerpt(log: str) -> str:
+    lines = [printable(line, 300) for line in log.strip().splitlines() if line.strip()]
+    text = "; ".join(lines)
+    return text if len(text) <= _LOG_SHOWN else text[:_LOG_SHOWN] + "…"

@@ -1,0 +1,332 @@
+"""The sealed verification: from a request to a verdict, whatever happens on the way.
+
+The order is fixed: the task's pins, the artifact, the gates, the metric, the reward. Every way to
+end has a type (`verifier.outcomes`), and none of them is a default score.
+"""
+
+from __future__ import annotations
+
+import secrets
+import statistics
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks import TaskError, load_task
+from verifier import cpus as cpu_sets
+from verifier import flags
+from verifier.artifact import ArtifactRefusedError, Caps, check_files, printable, snapshot_hash
+from verifier.cpus import Machine
+from verifier.data import judge_data
+from verifier.judge import Judge, JudgeError
+from verifier.measure import median_interval
+from verifier.native import NativeJudging, NativeResult, Sources
+from verifier.outcomes import STATUS, FailedError, NotJudgedError
+from verifier.pins import PinnedTask, PinsError
+from verifier.request import VerifyRequest
+from verifier.sandbox import get_backend
+from verifier.sandbox.spec import Backend, SandboxUnavailableError
+from verifier.scoring import Scale, ScaleError, scale_of
+from verifier.verdict import (
+    Anchors,
+    Cause,
+    Finding,
+    Gate,
+    Metric,
+    Seal,
+    Speedup,
+    Status,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from tasks import Task
+    from tasks.autolab import Autolab
+
+Progress = Callable[[str], None]
+_WORKSPACE = "environment/app"
+_EDITS_SHOWN = 20
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What is known of the verdict so far."""
+
+    task: str
+    snapshot: str
+    task_hash: str = ""
+    gates: list[Gate] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    lacks: list[str] = field(default_factory=list)  # why the seal is not official
+    anchors: Anchors | None = None
+    metric: Metric | None = None
+    speedup: Speedup | None = None
+    reward: float | None = None
+    cause: Cause | None = None
+    reason: str = ""
+
+    @property
+    def status(self) -> Status:
+        return "scored" if self.cause is None else STATUS[self.cause]
+
+
+def verify(
+    request: VerifyRequest,
+    progress: Progress = lambda _: None,
+    backend: Backend | None = None,
+) -> Verdict:
+    """Judge one snapshot. Call it from the main thread: sandboxes die with the thread that asked.
+
+    `progress` is told each phase in words. Never raises for anything that the request, the task,
+    the artifact or the machine can do; the verdict then says what it was.
+    """
+    started = time.monotonic()
+    snapshot = request.snapshot or snapshot_hash(request.files)
+    draft = _Draft(Path(request.task).name, snapshot)
+    if request.ignored_edits:
+        draft.findings.append(_edits(request.ignored_edits))
+    backend = backend or get_backend()
+    machine = Machine(backend, cpu_sets.choose(request))
+    try:
+        with cpu_sets.working(machine.cpus):
+            _judge(request, draft, machine, progress)
+    except ArtifactRefusedError as error:
+        _fail(draft, FailedError("artifact", "artifact_refused", str(error)))
+    except FailedError as error:
+        _fail(draft, error)
+    except NotJudgedError as error:
+        draft.findings += error.findings
+        _give_up(draft, error.cause, error.reason)
+    except (TaskError, PinsError, ScaleError, JudgeError, SandboxUnavailableError) as error:
+        _give_up(draft, "verifier_error", str(error))
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        _give_up(draft, "verifier_error", f"the verifier failed: {type(error).__name__}: {error}")
+    return Verdict(
+        id=f"v-{secrets.token_hex(8)}",
+        session=request.session,
+        task=draft.task,
+        task_hash=draft.task_hash,
+        snapshot=draft.snapshot,
+        stage=request.stage,
+        gates=tuple(draft.gates),
+        metric=draft.metric,
+        speedup=draft.speedup,
+        reward=draft.reward,
+        status=draft.status,
+        cause=draft.cause,
+        anchors=draft.anchors,
+        seal=_seal(backend, draft.lacks),
+        reason=draft.reason,
+        findings=tuple(draft.findings),
+        seconds=round(time.monotonic() - started, 3),
+        at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    )
+
+
+def _fail(draft: _Draft, failure: FailedError) -> None:
+    draft.gates.append(Gate(failure.gate, False, failure.evidence))
+    draft.cause, draft.reward = failure.cause, 0.0
+    draft.reason = f"gate {failure.gate} failed: {failure.evidence}"
+
+
+def _give_up(draft: _Draft, cause: Cause, reason: str) -> None:
+    draft.cause, draft.reward, draft.reason = cause, None, reason
+
+
+def _edits(paths: Sequence[str]) -> Finding:
+    shown = ", ".join(printable(path, 80) for path in paths[:_EDITS_SHOWN])
+    more = len(paths) - _EDITS_SHOWN
+    return Finding(
+        "info",
+        "edited pinned files are ignored",
+        f"{shown} and {more} more" if more > 0 else shown,
+    )
+
+
+def _seal(backend: Backend, lacks: Sequence[str]) -> Seal:
+    level = backend.enforcement().level
+    return Seal(level, "driver", not lacks, "; ".join(lacks))
+
+
+def _judge(request: VerifyRequest, draft: _Draft, machine: Machine, progress: Progress) -> None:
+    progress("pins")
+    pinned = PinnedTask(Path(request.task))
+    draft.task_hash = pinned.hash
+    task = load_task(Path(request.task))
+    draft.task = task.name
+    if request.task_hash is not None and request.task_hash != pinned.hash:
+        raise NotJudgedError(
+            f"the task is not the one that the session began with: its hash is {pinned.hash}, "
+            f"not {request.task_hash}; restore the task's files, or start a new session"
+        )
+    if task.autolab is None:
+        raise NotJudgedError(
+            f"{task.name} has no [autolab] table: only its own test.sh could judge it, "
+            "which this version does not run"
+        )
+    scale = scale_of(task, request.size)
+    draft.anchors = Anchors("task", scale.baseline, scale.reference)
+    progress("artifact")
+    chosen = _accept(request, task.autolab, draft)
+    machine.backend.require()
+    judging = _Judging(request, task, task.autolab, pinned, scale, draft)
+    with Judge(machine, pinned.below("tests")) as judge:
+        if task.autolab.driver.kind == "native":
+            judging.native(machine, judge, chosen, progress)
+        else:
+            judging.data(judge, progress)
+
+
+def _accept(request: VerifyRequest, table: Autolab, draft: _Draft) -> tuple[str, ...]:
+    """The `artifact` gate; returns the flags where the artifact is a flags file."""
+    if request.refused is not None:
+        raise FailedError("artifact", "artifact_refused", printable(request.refused, 400))
+    check_files(request.files, table.editable, Caps())
+    chosen: tuple[str, ...] = ()
+    if table.flags is not None:
+        if table.flags.file not in request.files:
+            raise ArtifactRefusedError(table.flags.file, "the file is missing")
+        data = request.files[table.flags.file]
+        chosen = flags.parse(table.flags.file, data, table.flags.allow)
+    total = sum(map(len, request.files.values()))
+    draft.gates.append(Gate("artifact", True, f"{len(request.files)} files, {total} bytes"))
+    return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class _Judging:
+    """The part that differs by driver: from an accepted artifact to metric and reward."""
+
+    request: VerifyRequest
+    task: Task
+    table: Autolab
+    pinned: PinnedTask
+    scale: Scale
+    draft: _Draft
+
+    def native(
+        self, machine: Machine, judge: Judge, chosen: tuple[str, ...], progress: Progress
+    ) -> None:
+        """A program: built, run and timed."""
+        recipe = self.table.build
+        if recipe is None:
+            raise NotJudgedError(f"{self.task.name} has a native driver but no [autolab.build]")
+        if self.scale.direction != "lower":
+            raise NotJudgedError(f'{self.task.name} is timed, so its direction must be "lower"')
+        pristine = self.pinned.below(_WORKSPACE)
+        fixed = {path: data for path, data in pristine.items() if not self.task.editable(path)}
+        own = Sources({**fixed, **self.request.files}, chosen)
+        base = Sources(pristine, self._pristine_flags(pristine))
+        self._note_machine(machine)
+        judging = NativeJudging(machine, self.table, judge, progress)
+        try:
+            cases = judge.cases(self.task.size(self.request.size).params)
+            result = judging.run(recipe, base, own, cases)
+        finally:
+            self.draft.gates += judging.gates
+        if not result.delay_known:
+            self.draft.lacks.append("this kernel does not tell what others took of the CPU")
+        self._score_timing(result, same=own == base)
+
+    def _pristine_flags(self, pristine: Mapping[str, bytes]) -> tuple[str, ...]:
+        table = self.table.flags
+        if table is None:
+            return ()
+        try:
+            return flags.parse(table.file, pristine[table.file], table.allow)
+        except (ArtifactRefusedError, KeyError) as error:
+            raise NotJudgedError(f"the pristine {table.file} cannot be used: {error}") from error
+
+    def _note_machine(self, machine: Machine) -> None:
+        lacks = self.draft.lacks
+        if not machine.backend.enforcement().official:
+            lacks.append("memory, processes, CPUs or freezing are not enforced for a whole tree")
+        if not machine.cpus.apart:
+            lacks.append("no CPU is free of other work to measure on")
+        if self.table.driver.threads > len(machine.cpus.measuring):
+            lacks.append(
+                f"{self.table.driver.threads} threads were measured on "
+                f"{len(machine.cpus.measuring)} CPU"
+            )
+
+    def _score_timing(self, result: NativeResult, *, same: bool) -> None:
+        draft, timing = self.draft, result.timing
+        samples = tuple(pair.candidate for pair in timing.pairs)
+        draft.metric = self._metric(statistics.median(samples), samples)
+        draft.speedup = Speedup(timing.speedup, timing.interval)
+        if timing.discarded:
+            discarded = f"{timing.discarded} of {timing.discarded + len(timing.pairs)} pairs"
+            draft.findings.append(Finding("info", "contended pairs were discarded", discarded))
+        interval = timing.interval
+        words = (
+            f"{timing.speedup:.3g}x the baseline's speed "
+            f"(95 % interval {interval.low:.3g} to {interval.high:.3g}, {len(samples)} pairs)"
+        )
+        if same:
+            self._nothing("the editable files are the baseline's own")
+        elif interval.low <= 1.0:
+            self._nothing(f"not faster than the baseline beyond noise: {words}")
+        else:
+            self._earned(self.scale.metric_at(timing.speedup), words)
+
+    def data(self, judge: Judge, progress: Progress) -> None:
+        """An artifact that is data: read by the judge."""
+        progress("judge")
+        params = self.task.size(self.request.size).params
+        pristine = {
+            path: data
+            for path, data in self.pinned.below(_WORKSPACE).items()
+            if self.task.editable(path)
+        }
+        declared = [gate.name for gate in self.table.gates]
+        result = judge_data(
+            judge,
+            self.request.files,
+            pristine,
+            params,
+            declared=declared,
+            passed=self.draft.gates,
+        )
+        self.draft.metric = self._metric(result.metric)
+        if min(self.scale.baseline, result.metric) > 0:
+            self.draft.speedup = Speedup(self.scale.speedup(result.metric))
+        unit = f" {self.table.unit}" if self.table.unit else ""
+        words = f"{self._metric_name()} {result.metric:.10g}{unit}"
+        if dict(self.request.files) == pristine:
+            self._nothing("the editable files are the baseline's own")
+        else:
+            self._earned(result.metric, words)
+
+    def _metric_name(self) -> str:
+        return self.task.optimization.metric if self.task.optimization else "metric"
+
+    def _metric(self, value: float, samples: tuple[float, ...] = ()) -> Metric:
+        return Metric(
+            self._metric_name(),
+            value,
+            self.table.unit,
+            self.scale.direction,
+            samples,
+            median_interval(samples),
+        )
+
+    def _nothing(self, reason: str) -> None:
+        self.draft.reward, self.draft.reason = 0.0, reason
+
+    def _earned(self, metric: float, words: str) -> None:
+        draft = self.draft
+        draft.reward = self.scale.reward(metric)
+        draft.reason = words
+        if self.scale.beyond_bound(metric):
+            reward = self.table.reward
+            draft.cause = "implausible"
+            draft.reason = f"{words}: beyond the bound {reward.bound:g} ({reward.bound_reason})"
+            draft.findings.append(
+                Finding("severe", "better than the task says is possible", draft.reason)
+            )
