@@ -180,12 +180,12 @@ def _figure(value: float | None) -> str:
 
 def check_tasks(args: argparse.Namespace) -> int:
     """Check one task or all; exit code 3 when a check found something."""
+    if args.all == (args.task is not None):
+        raise UsageError("name one task to check, or give --all")
     import msgspec
 
     from verifier.check import check_task
 
-    if args.all == (args.task is not None):
-        raise UsageError("name one task to check, or give --all")
     chosen = suite_of(args.suite).tasks if args.all else (find_task(args.suite, args.task),)
     results = []
     for task in chosen:
