@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -21,6 +22,7 @@ from tasks import TaskError, files
 
 PINS = "pins.json"
 SCHEMA = "autolab/pins/1"
+PinsState = Literal["ok", "missing", "changed"]
 _SHOWN = 8
 
 
@@ -123,6 +125,14 @@ def check(directory: Path | str) -> tuple[str, ...]:
         return differences(read(root).files, hashes(root))
     except PinsError as error:
         return error.problems
+
+
+def state(directory: Path | str) -> PinsState:
+    """The pins of a task in one word. Raises `TaskError` for what is not a readable task."""
+    root = Path(directory)
+    if not (root / PINS).is_file():
+        return "missing"
+    return "changed" if check(root) else "ok"
 
 
 class PinnedTask:
