@@ -1,4 +1,4 @@
-"""Makes images for the median filter. The baseline's output is the truth, so there is no check()."""
+"""Makes images for the median filter. The baseline's output is the truth: no check() is needed."""
 
 from __future__ import annotations
 
