@@ -47,6 +47,7 @@ class Store:
         self.state = State()
         self.loaded = False
         self.version = 0
+        self.beats = 0
         self._heard: float | None = None
         self._engine: tuple[str, float] | None = None
         self._lost: str | None = None
@@ -70,6 +71,7 @@ class Store:
             self.version += 1
         if batch.heartbeat is not None:
             beat = batch.heartbeat
+            self.beats += 1
             self._engine = (beat.boot, beat.stamp)
             self._lag, self._trouble = beat.loop_lag, beat.trouble
         # A batch may hold a loss and the connection after it; the newer of the two is `connected`.

@@ -85,18 +85,18 @@ def find_task(suite: Path | None, name: str) -> Task:
 def list_tasks(args: argparse.Namespace) -> int:
     """Print the suite; exit code 3 when a directory in it is no usable task."""
     from verifier import pins
-    from verifier.availability import unavailable
+    from verifier.availability import availability
 
     suite = suite_of(args.suite)
-    why_not = unavailable(suite.tasks)
+    why_not = availability(suite.tasks)
     rows: list[dict[str, Any]] = [
         {
-            "name": task.path.name,
+            "name": task.name,
             "domain": task.domain,
             "path": str(task.path),
-            "available": why_not[task.path] is None,
-            "why_not": why_not[task.path],
-            "pins": _pins(pins.check(task.path)) if task.native else None,
+            "available": why_not[task.name] is None,
+            "why_not": why_not[task.name],
+            "pins": pins.state(task.path) if task.native else None,
         }
         for task in suite.tasks
     ]
@@ -123,10 +123,6 @@ def list_tasks(args: argparse.Namespace) -> int:
     return NEGATIVE if broken else DONE
 
 
-def _pins(problems: tuple[str, ...]) -> str:
-    return "ok" if not problems else problems[0]
-
-
 def show_task(args: argparse.Namespace) -> int:
     """Print one task."""
     task = find_task(args.suite, args.task)
@@ -139,7 +135,7 @@ def show_task(args: argparse.Namespace) -> int:
             "active_sec": size.active_sec,
         }
     facts: dict[str, Any] = {
-        "name": task.path.name,
+        "name": task.name,
         "domain": task.domain,
         "path": str(task.path),
         "native": task.native,
@@ -186,18 +182,24 @@ def check_tasks(args: argparse.Namespace) -> int:
 
     from verifier.check import check_task
 
+    progress = note if sys.stderr.isatty() else _silent
     chosen = suite_of(args.suite).tasks if args.all else (find_task(args.suite, args.task),)
     results = []
     for task in chosen:
-        if not args.json:
-            print(f"{task.domain}/{task.path.name} ({args.size})", flush=True)
-        result = check_task(task.path, size=args.size)
-        results.append(result)
-        if not args.json:
+        if args.json:
+            results.append(check_task(task, args.size))
+        else:
+            print(f"{task.domain}/{task.name} ({args.size})", flush=True)
+            result = check_task(task, args.size, progress)
+            results.append(result)
             _show_check(msgspec.to_builtins(result))
     if args.json:
         emit("tasks-check", {"tasks": [msgspec.to_builtins(result) for result in results]})
     return DONE if all(result.ok for result in results) else NEGATIVE
+
+
+def _silent(_: str) -> None:
+    """Progress that nobody watches."""
 
 
 def _show_check(result: dict[str, Any]) -> None:
@@ -205,14 +207,15 @@ def _show_check(result: dict[str, Any]) -> None:
         print(f"  not available here: {result['why_not']}")
     print(f"  baseline   reward {number(result['baseline_reward'])}")
     for stage in result["stages"]:
-        print(f"  {stage['name']:<28} reward {number(stage['reward'])}")
+        gain = f", {stage['gain']:.2f}x the one before" if stage["gain"] is not None else ""
+        print(f"  {stage['name']:<28} reward {number(stage['reward'])}{gain}")
     print(f"  reference  reward {number(result['reference_reward'])}")
     for cheat in result["cheats"]:
         gate = cheat["gate"] or "no gate"
         print(
             plain(f"  cheat {cheat['name']}: reward {number(cheat['reward'])}, stopped by {gate}")
         )
-    for problem in result.get("problems", []):
+    for problem in result["problems"]:
         print(plain(f"  WRONG: {problem}"))
     print(f"  {'ok' if result['ok'] else 'NOT OK'}, {result['seconds']:.0f} s")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autolab_tui.cli.failures import DONE, FAILED, NEGATIVE, CommandError
-from autolab_tui.cli.output import number, plain
+from autolab_tui.cli.output import note, number, plain
 
 if TYPE_CHECKING:
     from autolab_tui.cli.parser import Commands
@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         _show(verdict)
     if verdict.status == "not_judged":
+        note(f"{task.name} could not be judged: {verdict.reason}")
         return FAILED
     bad = verdict.status in ("rejected", "suspect") or verdict.failed_gate is not None
     return NEGATIVE if bad else DONE
@@ -123,6 +124,6 @@ def _show(verdict: Verdict) -> None:
     print(f"reward: {number(verdict.reward)} ({verdict.status})")
     print(plain(f"reason: {verdict.reason}", 400))
     for finding in verdict.findings:
-        print(plain(f"{finding.severity}: {finding.what} {finding.evidence}", 400))
+        print(plain(f"{finding.severity}: {finding.what}: {finding.evidence}", 400))
     if not verdict.seal.official:
         print(plain(f"unofficial: {verdict.seal.why}", 400))

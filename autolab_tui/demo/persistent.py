@@ -8,9 +8,14 @@ from autolab_tui.demo.measured import best_seconds, spoken
 from autolab_tui.demo.turn import Call, Conversation, Turn
 
 TASK = "median_filter"
-_BENCH = Call("bash", {"command": "make bench", "timeout_sec": 60})
+_MEASURE = "./bench_median time 448 448 9"
+_BENCH = Call(
+    "bash",
+    {"command": f"make -s bench_median && ./bench_median check && {_MEASURE}", "timeout_sec": 60},
+)
 _LOOK = Call("bash", {"command": "ls -l && cat Makefile && cat solve.c"})
-_CONFIRM = Call("bash", {"command": "make bench && make bench && make bench", "timeout_sec": 90})
+_CONFIRM = Call("bash", {"command": f"for i in 1 2 3 4 5; do {_MEASURE}; sleep 2; done"})
+_REVIEW = Call("bash", {"command": "make -s check; wc -l solve.c; sleep 6"})
 
 
 def play(conversation: Conversation) -> Turn:
@@ -44,11 +49,7 @@ def play(conversation: Conversation) -> Turn:
         return Turn(
             f"{_heard(conversation)} The runs agree. Last, I read the file once more as a "
             "reviewer would: bounds, borders, types.",
-            (
-                Call(
-                    "bash", {"command": "wc -l solve.c && make bench && sleep 8", "timeout_sec": 60}
-                ),
-            ),
+            (_REVIEW,),
             think=2.5,
         )
     return Turn(

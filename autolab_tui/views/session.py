@@ -48,7 +48,7 @@ def head(session: SessionState, frame: Frame, place: str, cells: int) -> tuple[L
     beat: list[Span] = [*heartbeat(frame), ("  ", "text")]
     if frame.health.standing == "live":
         beat = [(frame.glyphs.pulse[frame.beat % len(frame.glyphs.pulse)] + "  ", "good")]
-    said = [Remark(tuple([*say.state_spans(session, frame.glyphs), ("  ", "text"), *doing]), 0)]
+    said = [Remark((*say.state_spans(session, frame.glyphs), ("  ", "text"), *doing), 0)]
     if session.alerts and not session.over:
         text = plain(session.alerts[-1].text)
         said.append(remark(f"{frame.glyphs.alert} {text}", "warn", rank=1))
@@ -133,7 +133,7 @@ def verdicts(session: SessionState, frame: Frame, cells: int) -> list[tuple[str,
     return rows
 
 
-def _verdict_cell(
+def _verdict_cell(  # noqa: PLR0911 - one return for each column reads best as a list
     key: str, session: SessionState, point: Point, before: float, frame: Frame
 ) -> Span:
     if key == "sign":

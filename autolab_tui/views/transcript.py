@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from autolab_tui import words
 from autolab_tui.glyphs import Glyphs
@@ -25,35 +25,43 @@ _CHARACTERS = 200_000  # of one field that are looked at
 Entry = Mapping[str, Any]
 
 
-def entry_lines(entry: Entry, opened: bool, cells: int, glyphs: Glyphs) -> list[Line]:
-    """The lines of one entry in `cells` columns."""
+class Page(NamedTuple):
+    """What is written on: how wide it is, and with which signs."""
+
+    cells: int
+    glyphs: Glyphs
+
+
+def entry_lines(entry: Entry, opened: bool, page: Page) -> list[Line]:
+    """The lines of one entry on a page."""
     kind = _text(entry.get("kind"))
     most = OPENED if opened else FOLDED
     if kind == "assistant":
-        return _assistant(entry, opened, cells, glyphs)
+        return _assistant(entry, opened, page)
     if kind == "tool":
         title, role = _result(entry)
         body = _text(entry.get("output"))
-        return _entry((title, role), "", body, "output", 3 if not opened else most, cells, glyphs)
+        return [_heading((title, role), "", page), *_body(body, "output", most, page)]
     if kind == "note":
         body = _text(entry.get("text"))
-        return _body(f"note: {body}", "dim", most, cells, glyphs)
+        return _body(f"note: {body}", "dim", most, page)
     most = 1 if kind == "system" and not opened else most
-    named: Span = (kind or "entry", "title")
+    named: Span = (plain(kind) or "entry", "title")
     at = time_of(entry)
-    return _entry(named, at, _text(entry.get("text")), "said", most, cells, glyphs)
+    return [_heading(named, at, page), *_body(_text(entry.get("text")), "said", most, page)]
 
 
-def live_lines(live: Mapping[str, Any], cells: int, glyphs: Glyphs) -> list[Line]:
+def live_lines(live: Mapping[str, Any], page: Page) -> list[Line]:
     """The turn that is being streamed: the end of what it said so far."""
-    lines = [_heading(("assistant", "title"), f"writing {glyphs.more}", cells)]
-    for key, role in (("reasoning", "thought"), ("text", "said")):
-        text = _text(live.get(key))
-        if text:
-            lines += _tail(text, role, cells)
+    lines = [_heading(("assistant", "title"), f"writing {page.glyphs.more}", page)]
+    reasoning, text = _text(live.get("reasoning")), _text(live.get("text"))
+    if reasoning:
+        lines += _tail(reasoning, "thought", page)
+    if text:
+        lines += _tail(text, "said", page)
     tool = _text(live.get("tool"))
     if tool:
-        lines += _tail(f"calls {plain(tool)}", "tool", cells)
+        lines += _tail(f"calls {plain(tool)}", "tool", page)
     return lines
 
 
@@ -82,24 +90,26 @@ def call_summary(call: Mapping[str, Any]) -> str:
     return f"{name} {plain(json.dumps(arguments, ensure_ascii=False))}" if arguments else name
 
 
-def _assistant(entry: Entry, opened: bool, cells: int, glyphs: Glyphs) -> list[Line]:
+def _assistant(entry: Entry, opened: bool, page: Page) -> list[Line]:
     most = OPENED if opened else FOLDED
-    lines = [_heading(("assistant", "title"), time_of(entry), cells)]
+    lines = [_heading(("assistant", "title"), time_of(entry), page)]
     reasoning = _text(entry.get("reasoning"))
     if reasoning:
-        lines += _body(reasoning, "thought", OPENED if opened else 2, cells, glyphs)
+        lines += _body(reasoning, "thought", OPENED if opened else 2, page)
     text = _text(entry.get("text"))
     if text:
-        lines += _body(text, "said", OPENED if opened else 12, cells, glyphs)
+        lines += _body(text, "said", OPENED if opened else 12, page)
     calls = entry.get("tool_calls")
     for call in calls if isinstance(calls, Sequence) and not isinstance(calls, str) else ():
         if not isinstance(call, Mapping):
             continue
-        sign = glyphs.opened if opened else glyphs.folded
-        summary = cut(call_summary(call), max(8, cells - _INDENT - 3))
-        lines.append(tuple(pad([(" " * _INDENT, "text"), (f"{sign} {summary}", "tool")], cells)))
+        sign = page.glyphs.opened if opened else page.glyphs.folded
+        summary = cut(call_summary(call), max(8, page.cells - _INDENT - 3))
+        lines.append(
+            tuple(pad([(" " * _INDENT, "text"), (f"{sign} {summary}", "tool")], page.cells))
+        )
         if opened:
-            lines += _body(_arguments(call), "output", most, cells, glyphs, extra=2)
+            lines += _body(_arguments(call), "output", most, page)
     return lines
 
 
@@ -130,33 +140,25 @@ def _result(entry: Entry) -> Span:
     return f"{name} ended with code {plain(str(code))}{took}", "bad"
 
 
-def _entry(
-    title: Span, at: str, body: str, role: Role, most: int, cells: int, glyphs: Glyphs
-) -> list[Line]:
-    return [_heading(title, at, cells), *_body(body, role, most, cells, glyphs)]
+def _heading(title: Span, at: str, page: Page) -> Line:
+    return between([title], [(at, "dim"), (" ", "text")], page.cells)
 
 
-def _heading(title: Span, at: str, cells: int) -> Line:
-    return between([title], [(at, "dim"), (" ", "text")], cells)
-
-
-def _body(
-    text: str, role: Role, most: int, cells: int, glyphs: Glyphs, extra: int = 0
-) -> list[Line]:
+def _body(text: str, role: Role, most: int, page: Page) -> list[Line]:
     """The first `most` lines of a text, indented, and how many more there are."""
-    indent: Span = (" " * (_INDENT + extra), "text")
-    room = max(4, cells - _INDENT - extra - 1)
+    indent: Span = (" " * _INDENT, "text")
+    room = max(4, page.cells - _INDENT - 1)
     every = wrapped(text[:_CHARACTERS].strip("\n"), room) if text else []
-    lines = [tuple(pad([indent, (line, role)], cells)) for line in every[:most]]
+    lines = [tuple(pad([indent, (line, role)], page.cells)) for line in every[:most]]
     if len(every) > most:
-        more = f"{glyphs.folded} {words.plural(len(every) - most, 'more line')}"
-        lines.append(tuple(pad([indent, (more, "dim")], cells)))
+        more = f"{page.glyphs.folded} {words.plural(len(every) - most, 'more line')}"
+        lines.append(tuple(pad([indent, (more, "dim")], page.cells)))
     return lines
 
 
-def _tail(text: str, role: Role, cells: int) -> list[Line]:
-    every = wrapped(text[-4000:].strip("\n"), max(4, cells - _INDENT - 1))[-12:]
-    return [tuple(pad([(" " * _INDENT, "text"), (line, role)], cells)) for line in every]
+def _tail(text: str, role: Role, page: Page) -> list[Line]:
+    every = wrapped(text[-4000:].strip("\n"), max(4, page.cells - _INDENT - 1))[-12:]
+    return [tuple(pad([(" " * _INDENT, "text"), (line, role)], page.cells)) for line in every]
 
 
 def _text(value: object) -> str:

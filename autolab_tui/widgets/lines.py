@@ -19,6 +19,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from autolab_tui.bindings import bindings
 from autolab_tui.roles import ROLES, Line
 
 
@@ -89,13 +90,19 @@ class Lines(ScrollView):
         """Lines are as wide as the widget."""
         del event
         self.virtual_size = Size(self.size.width, len(self._lines))
+        self.paint()
+
+    def paint(self) -> None:
+        """Make the lines anew for the present size; for widgets that know what they show."""
 
 
-class Choosable(Lines, can_focus=True):
+class Choosable(Lines, can_focus=True, inherit_bindings=False):
     """Lines in rows, one of which is under the cursor.
 
     Rows have identities, so the cursor stays on what it was on when the order changes.
     """
+
+    BINDINGS = bindings("list")
 
     class Moved(Message):
         """The cursor went to another row."""
@@ -193,6 +200,22 @@ class Choosable(Lines, can_focus=True):
         if not self._starts or bisect_right(self._starts, y) - 1 != self._index:
             return None
         return self.style_of("cursor" if self.has_focus else "cursor-blurred")
+
+    def action_cursor(self, by: int) -> None:
+        """Move the cursor by rows."""
+        self.go_to(self._index + by)
+
+    def action_page(self, by: int) -> None:
+        """Move the cursor by about a window."""
+        if not self._starts:
+            return
+        line = self._starts[self._index] + by * max(1, self.size.height - 1)
+        row = bisect_right(self._starts, max(0, line)) - 1
+        self.go_to(row if row != self._index else self._index + by)
+
+    def action_edge(self, end: int) -> None:
+        """Move the cursor to the first or the last row."""
+        self.go_to(0 if end < 0 else len(self.identities) - 1)
 
     def choose(self) -> None:
         """Ask for the row under the cursor."""

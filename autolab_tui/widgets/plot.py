@@ -28,7 +28,3 @@ class TrajectoryPlot(Lines):
             self.show([])
         else:
             self.show(chart(self._trajectory, cells, rows, self._glyphs))
-
-    def on_resize(self) -> None:
-        """Draw it at the new size."""
-        self.paint()

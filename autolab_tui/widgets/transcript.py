@@ -9,7 +9,7 @@ from textual.message import Message
 
 from autolab_tui.glyphs import Glyphs
 from autolab_tui.roles import Line
-from autolab_tui.views.transcript import Entry, entry_lines, live_lines
+from autolab_tui.views.transcript import Entry, Page, entry_lines, live_lines
 from autolab_tui.widgets.lines import Choosable
 
 KEPT = 1500  # entries in memory; older ones are fetched again when asked for
@@ -68,16 +68,17 @@ class TranscriptView(Choosable):
             return
         if cells != self._painted_for:
             self._painted, self._painted_for = {}, cells
+        page = Page(cells, self._glyphs)
         rows: list[tuple[str, Sequence[Line]]] = []
         for number in sorted(self._entries):
             lines = self._painted.get(number)
             if lines is None:
                 entry = self._entries[number]
-                lines = entry_lines(entry, number in self._open, cells, self._glyphs)
+                lines = entry_lines(entry, number in self._open, page)
                 self._painted[number] = lines
             rows.append((str(number), lines))
         if self._live:
-            rows.append((LIVE, live_lines(self._live, cells, self._glyphs)))
+            rows.append((LIVE, live_lines(self._live, page)))
         self.show_rows(rows)
         if self.following:
             self.to_tail()
@@ -106,7 +107,3 @@ class TranscriptView(Choosable):
         stay = self.index
         self.paint()
         super().go_to(stay)
-
-    def on_resize(self) -> None:
-        """Wrap anew."""
-        self.paint()
