@@ -133,12 +133,15 @@ class Pane:
         return None
 
     def type(self, line):
-        """Enter a line at the prompt; False when that was not possible."""
+        """Enter a line at the prompt; False when that was not possible.
+
+        A client that a signal ended had been heard: the line it sent may well be what ended it.
+        """
         answer = tmux(
             "send-keys", "-t", TARGET, "C-u", ";", "send-keys", "-t", TARGET, "-l", line, ";",
             "send-keys", "-t", TARGET, "Enter",
         )  # fmt: skip
-        return answer is not None and answer.returncode == 0
+        return answer is not None and answer.returncode <= 0
 
     def show(self, data):
         """Copy output to the pane; dropped where it comes faster than anyone could look."""
@@ -339,15 +342,19 @@ class Server:
         if command is None or command.typed or not self.ready:
             return
         command.before = set(processes())
-        command.typed = True
-        if not self.pane.type(command.line()):
-            command.notes.append(
-                "the shell could not be reached: every process in the sandbox was ended and the "
-                "shell started anew"
-            )
+        command.typed = self.pane.type(command.line())
+        if not command.typed:
+            # Too many processes, or no tmux: what earlier commands left behind has to go.
             kill_all()
             self.start_shell(anew=False)
-            self.finish_soon(None)
+            if command.notes:
+                command.notes.append("it was not started")
+                self.finish_soon(None)
+            else:
+                command.notes.append(
+                    "the shell could not be reached: every process in the sandbox was ended and "
+                    "the shell started anew before this command"
+                )
             return
         self.pane.show(b"\x1b[1m" + command.script[:2000].rstrip(b"\n") + b"\x1b[0m\n")
 
