@@ -21,7 +21,7 @@ def play(conversation: Conversation) -> Turn:
             "-O1 is the safe choice.",
             (
                 Call("edit", {"path": "flags.txt", "content": FLAGS}),
-                Call("bash", {"command": "make bench", "timeout_sec": 60}),
+                Call("bash", {"command": "make check", "timeout_sec": 60}),
             ),
         )
     return Turn(
