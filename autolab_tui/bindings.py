@@ -1,0 +1,38 @@
+"""The registry of keys, as Textual wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from textual.app import SystemCommand
+from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
+from textual.screen import Screen
+
+from autolab_tui.actions import ACTIONS, Place, at, key_word
+
+
+def bindings(place: Place, priority: bool = False) -> list[BindingType]:
+    """The bindings of a place."""
+    return [
+        Binding(
+            ",".join(action.keys),
+            action.call,
+            action.label or action.help,
+            show=False,
+            id=action.name,
+            priority=priority,
+        )
+        for action in at(place)
+    ]
+
+
+def commands(screen: Screen[object], places: Iterable[Place]) -> Iterator[SystemCommand]:
+    """The actions of these places for the command palette."""
+    wanted = set(places)
+    for action in ACTIONS:
+        if action.place in wanted and action.in_palette:
+            target: DOMNode = screen if action.place != "app" else screen.app
+            run = partial(screen.app.run_action, action.call, target)
+            yield SystemCommand(action.help, f"key {key_word(action.keys[0])}", run)

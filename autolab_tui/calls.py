@@ -1,0 +1,58 @@
+"""Short calls to the engine, each on a worker thread; the answer comes back as a message.
+
+Nothing here touches a widget: a message is posted to whoever asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual.dom import DOMNode
+from textual.message import Message
+from textual.message_pump import MessagePump
+
+from autolab_tui.link import Client
+from autolab_tui.messages import CallFailed, Stopped, TranscriptRead, VerdictsRead
+from engine.client import EngineError
+
+
+class Calls:
+    """The calls that screens may make."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def transcript(self, asker: DOMNode, session: str, after: int, limit: int) -> None:
+        """Read up to `limit` entries from number `after` on: `TranscriptRead`."""
+
+        def read() -> Message:
+            answer = self._client.transcript(session, after, limit)
+            return TranscriptRead(session, list(answer.get("entries", ())), answer.get("live"))
+
+        self._run(asker, "transcript", "read the transcript", read)
+
+    def verdicts(self, asker: DOMNode, session: str) -> None:
+        """Read the whole verdicts: `VerdictsRead`."""
+
+        def read() -> Message:
+            return VerdictsRead(session, self._client.verdicts(session))
+
+        self._run(asker, "verdicts", "read the verdicts", read)
+
+    def stop(self, asker: DOMNode, sessions: Sequence[str]) -> None:
+        """Ask the engine to stop and score sessions: `Stopped`."""
+
+        def ask() -> Message:
+            return Stopped(self._client.stop(list(sessions)))
+
+        self._run(asker, "stop", "stop the session", ask)
+
+    def _run(self, asker: DOMNode, group: str, what: str, call: Callable[[], Message]) -> None:
+        def work(target: MessagePump = asker) -> None:
+            try:
+                answer = call()
+            except (EngineError, OSError, ValueError, KeyError) as error:
+                answer = CallFailed(what, str(error) or type(error).__name__)
+            target.post_message(answer)
+
+        asker.run_worker(work, group=group, thread=True, exit_on_error=False)

@@ -1,0 +1,61 @@
+"""What the app's own threads tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from textual.message import Message
+
+
+class Arrived(Message):
+    """The link has something; many of these are one."""
+
+    def can_replace(self, message: Message) -> bool:
+        """A later one replaces one that waits."""
+        return isinstance(message, Arrived)
+
+
+@dataclass
+class TranscriptRead(Message):
+    """Entries of a session's transcript, and the turn that is being streamed."""
+
+    session: str
+    entries: Sequence[dict[str, Any]]
+    live: dict[str, Any] | None
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+
+@dataclass
+class VerdictsRead(Message):
+    """Every verdict of a session, whole."""
+
+    session: str
+    verdicts: Sequence[dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+
+@dataclass
+class Stopped(Message):
+    """The engine took note that these sessions are to stop."""
+
+    sessions: Sequence[str]
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+
+@dataclass
+class CallFailed(Message):
+    """A call to the engine did not work; `error` says why and what to do."""
+
+    what: str
+    error: str
+
+    def __post_init__(self) -> None:
+        super().__init__()

@@ -1,0 +1,65 @@
+"""What every screen that shows the engine's state has in common."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from textual.screen import Screen
+
+from autolab_tui.calls import Calls
+from autolab_tui.glyphs import Glyphs
+from autolab_tui.store import Store
+from autolab_tui.views.fleet import Choice
+from autolab_tui.views.frame import Frame
+
+
+class Host(Protocol):
+    """What screens need of the app."""
+
+    store: Store
+    glyphs: Glyphs
+    choice: Choice
+    calls: Calls
+
+    def frame(self) -> Frame:
+        """The frame to draw now."""
+
+    def open_session(self, session: str) -> None:
+        """Show a session's screen."""
+
+    def ask_stop(self, session: str) -> None:
+        """Ask the operator, then the engine, to stop a session."""
+
+
+class DrawnScreen(Screen[None]):
+    """A screen that is drawn frame by frame."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self.host = host
+        self.ready = False  # whether all parts are there to be drawn
+
+    def draw_frame(self, frame: Frame) -> None:
+        """Bring every part up to date with the store."""
+        raise NotImplementedError
+
+    def redraw(self) -> None:
+        """Draw now, because the operator did something."""
+        if self.ready:
+            self.draw_frame(self.host.frame())
+
+    def on_mount(self) -> None:
+        """The first paint waits for nothing but the parts."""
+        self.call_after_refresh(self._first)
+
+    def _first(self) -> None:
+        self.ready = True
+        self.redraw()
+
+    def on_resize(self) -> None:
+        """Lay out anew once the parts know their sizes."""
+        self.call_after_refresh(self.redraw)
+
+    def on_screen_resume(self) -> None:
+        """Bring up to date what was covered."""
+        self.call_after_refresh(self.redraw)

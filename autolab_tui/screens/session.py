@@ -1,0 +1,255 @@
+"""One session: its trajectory, clocks, verdicts and live transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from autolab_tui import words
+from autolab_tui.bindings import bindings
+from autolab_tui.messages import CallFailed, TranscriptRead, VerdictsRead
+from autolab_tui.plain import plain
+from autolab_tui.plotting.chart import AXES, AXIS_WORDS, Axis
+from autolab_tui.roles import Line, Span
+from autolab_tui.screens.base import DrawnScreen, Host
+from autolab_tui.screens.verdict import VerdictScreen
+from autolab_tui.views import fleet
+from autolab_tui.views import session as view
+from autolab_tui.views.frame import Frame
+from autolab_tui.views.layout import between
+from autolab_tui.views.trajectory import trajectory
+from autolab_tui.widgets.keyline import KeyLine
+from autolab_tui.widgets.lines import Choosable, Lines
+from autolab_tui.widgets.plot import TrajectoryPlot
+from autolab_tui.widgets.transcript import TranscriptView
+from engine.state import SessionState
+
+PAGE = 200  # transcript entries read at a time
+WIDE = 110  # from this width verdicts and transcript stand side by side
+
+
+class SessionScreen(DrawnScreen):
+    """Everything about one session; the keys go through the fleet's others."""
+
+    CSS_PATH = "session.tcss"
+    BINDINGS = bindings("session")
+    AUTO_FOCUS = "#verdicts"
+
+    def __init__(self, host: Host, session: str) -> None:
+        super().__init__(host)
+        self.identity = session
+        self._axis: Axis = "active"
+        self._whole = True
+        self._reading = False
+        self._next: int | None = None
+        self._verdicts: dict[str, Mapping[str, Any]] = {}
+        self._trouble = ""
+
+    def compose(self) -> ComposeResult:
+        """Head, clocks, plot, verdicts, transcript, keys."""
+        yield Lines("head")
+        yield Lines("clocks")
+        with Horizontal(id="body"):
+            with Vertical(id="left"):
+                yield TrajectoryPlot(self.host.glyphs, "plot")
+                yield Lines("verdicts-title")
+                yield Choosable("verdicts")
+            with Vertical(id="right"):
+                yield Lines("transcript-title")
+                yield TranscriptView(self.host.glyphs, "transcript")
+        yield KeyLine("session", "app")
+
+    @property
+    def session(self) -> SessionState | None:
+        """The session as the store has it."""
+        return self.host.store.session(self.identity)
+
+    def draw_frame(self, frame: Frame) -> None:
+        """Draw everything; read what is missing of the transcript."""
+        session, (cells, height) = self.session, self.size
+        if cells < 1 or height < 1:
+            return
+        self.set_class(cells >= WIDE, "-wide")
+        if session is None:
+            gone: Line = (
+                (f" session {plain(self.identity)} is not in the engine's state", "warn"),
+            )
+            self.query_one("#head", Lines).show([gone])
+            return
+        order = [s.id for s in fleet.shown(self.host.store.state, self.host.choice, frame.moment)]
+        place = f"{order.index(session.id) + 1} of {len(order)}" if session.id in order else ""
+        self.query_one("#head", Lines).show(view.head(session, frame, place, cells))
+        self.query_one("#clocks", Lines).show(view.clocks(session, frame, cells))
+        plot = self.query_one("#plot", TrajectoryPlot)
+        plot.plot(trajectory(session, frame.moment, self._axis, frame.glyphs, self._whole))
+        self._draw_verdicts(session, frame)
+        self._draw_transcript_title(session)
+        self._read_on(session)
+        self._draw_keys()
+
+    def _draw_verdicts(self, session: SessionState, frame: Frame) -> None:
+        widget = self.query_one("#verdicts", Choosable)
+        cells = widget.size.width
+        if cells < 1:
+            return
+        count = words.plural(len(session.points), "verdict")
+        title = self._title(count, "newest first", cells, widget.has_focus)
+        self.query_one("#verdicts-title", Lines).show([title, view.verdict_head(cells)])
+        at_top = widget.index == 0
+        widget.show_rows(view.verdicts(session, frame, cells))
+        if at_top:
+            widget.go_to(0)
+
+    def _draw_transcript_title(self, session: SessionState) -> None:
+        widget, title = self.transcript, self.query_one("#transcript-title", Lines)
+        if title.size.width < 1:
+            return
+        note = self._trouble or ("following" if widget.following else "f follows")
+        count = words.plural(session.transcript_entries, "entry").replace("entrys", "entries")
+        line = self._title(f"transcript, {count}", note, title.size.width, widget.has_focus)
+        title.show([line])
+
+    def _title(self, name: str, note: str, cells: int, focused: bool) -> Line:
+        rule = self.host.glyphs.rule
+        left: list[Span] = [(f"{rule * 2} ", "faint"), (name, "title" if focused else "strong")]
+        right: list[Span] = [(f" {note} ", "dim"), (rule * 2, "faint")]
+        middle = cells - sum(len(text) for text, _ in (*left, *right)) - 1
+        return between([*left, (" " + rule * max(0, middle), "faint")], right, cells)
+
+    def _draw_keys(self) -> None:
+        keys = self.query_one(KeyLine)
+        scope = "" if self._whole else ", used part"
+        keys.note = ((f"by {AXIS_WORDS[self._axis]}{scope}", "dim"),)
+        keys.paint()
+
+    @property
+    def transcript(self) -> TranscriptView:
+        """The transcript's widget."""
+        return self.query_one("#transcript", TranscriptView)
+
+    def _read_on(self, session: SessionState) -> None:
+        """Ask for new entries when there are some, or when a turn may be streaming."""
+        if self._reading or not self.is_current or self.transcript.size.width < 1:
+            return
+        if self._next is None:
+            self._next = max(0, session.transcript_entries - PAGE)
+        streaming = not session.over and session.clocks.state == "working"
+        if self._next < session.transcript_entries or streaming:
+            self._reading = True
+            self.host.calls.transcript(self, session.id, self._next, PAGE)
+
+    @on(TranscriptRead)
+    def _transcript_read(self, message: TranscriptRead) -> None:
+        self._reading = False
+        if message.session != self.identity:
+            return
+        self._trouble = ""
+        numbers = [e["n"] for e in message.entries if isinstance(e.get("n"), int)]
+        if numbers:
+            self._next = max(self._next or 0, max(numbers) + 1)
+        self.transcript.add(message.entries, message.live)
+        session = self.session
+        if session is not None:
+            self._draw_transcript_title(session)
+            if numbers and (self._next or 0) < session.transcript_entries:
+                self._read_on(session)
+
+    @on(TranscriptView.EarlierWanted)
+    def _earlier_wanted(self, message: TranscriptView.EarlierWanted) -> None:
+        if not self._reading:
+            self._reading = True
+            after = max(0, message.before - PAGE)
+            self.host.calls.transcript(self, self.identity, after, message.before - after)
+
+    @on(CallFailed)
+    def _call_failed(self, message: CallFailed) -> None:
+        self._reading = False
+        self._trouble = f"could not {message.what}"
+        if message.what != "read the transcript":
+            self.notify(message.error, title=f"Could not {message.what}", severity="warning")
+
+    def action_back(self) -> None:
+        """Go back to the fleet."""
+        self.dismiss()
+
+    def action_step(self, by: int) -> None:
+        """Show the fleet's next or previous session."""
+        moment = self.host.store.moment()
+        order = [s.id for s in fleet.shown(self.host.store.state, self.host.choice, moment)]
+        if not order:
+            return
+        at = order.index(self.identity) if self.identity in order else 0
+        self.show_session(order[(at + by) % len(order)])
+
+    def show_session(self, identity: str) -> None:
+        """Show another session on this screen."""
+        if identity == self.identity:
+            return
+        self.identity, self._next, self._reading = identity, None, False
+        self._verdicts = {}
+        self.transcript.clear()
+        self.query_one("#verdicts", Choosable).go_to(0)
+        self.redraw()
+
+    def action_pane(self) -> None:
+        """Go between verdicts and transcript; on a small screen, swap them."""
+        verdicts = self.query_one("#verdicts", Choosable)
+        if self.focused is verdicts:
+            self.add_class("-transcript")
+            self.transcript.focus()
+        else:
+            self.remove_class("-transcript")
+            verdicts.focus()
+        self.call_after_refresh(self.redraw)
+
+    def action_axis(self) -> None:
+        """Plot along the next budget."""
+        self._axis = AXES[(AXES.index(self._axis) + 1) % len(AXES)]
+        self.redraw()
+
+    def action_zoom(self) -> None:
+        """Plot the whole budget, or what has been used of it."""
+        self._whole = not self._whole
+        self.redraw()
+
+    def action_follow(self) -> None:
+        """Show the transcript's end and follow it."""
+        self.add_class("-transcript")
+        self.transcript.focus()
+        self.transcript.to_tail()
+        self.call_after_refresh(self.redraw)
+
+    def action_stop(self) -> None:
+        """Stop this session."""
+        self.host.ask_stop(self.identity)
+
+    def action_open(self) -> None:
+        """Open the verdict, or fold the entry, under the cursor."""
+        if self.focused is self.transcript:
+            self.transcript.choose()
+        else:
+            self._open_verdict()
+
+    @on(Choosable.Chosen, "#verdicts")
+    def _open_verdict(self) -> None:
+        chosen = self.query_one("#verdicts", Choosable).cursor
+        if chosen in self._verdicts:
+            self._show_verdict(self._verdicts[chosen])
+        elif chosen is not None and chosen != "verifying":
+            self.host.calls.verdicts(self, self.identity)
+
+    @on(VerdictsRead)
+    def _verdicts_read(self, message: VerdictsRead) -> None:
+        if message.session != self.identity:
+            return
+        self._verdicts = {str(verdict.get("id")): verdict for verdict in message.verdicts}
+        chosen = self.query_one("#verdicts", Choosable).cursor
+        if chosen in self._verdicts and self.is_current:
+            self._show_verdict(self._verdicts[chosen])
+
+    def _show_verdict(self, verdict: Mapping[str, Any]) -> None:
+        self.app.push_screen(VerdictScreen(verdict, self.host.glyphs))

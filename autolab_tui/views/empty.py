@@ -1,0 +1,36 @@
+"""What to say when there is nothing to show, and what to do about it."""
+
+from __future__ import annotations
+
+from autolab_tui.plain import cut, plain
+from autolab_tui.roles import Line
+from autolab_tui.store import Health, Store
+from autolab_tui.views.fleet import Choice, in_scope
+
+
+def hint(store: Store, choice: Choice, health: Health) -> list[Line]:
+    """The lines for an empty fleet."""
+    if not store.loaded:
+        if health.standing == "down":
+            return [
+                (("No engine answers.", "strong"),),
+                ((cut(plain(health.reason), 76), "warn"),),
+                ((" ", "text"),),
+                (
+                    ("autolab engine start   ", "key"),
+                    ("starts it; this screen goes on trying", "dim"),
+                ),
+            ]
+        return [(("Waiting for the engine's first answer.", "dim"),)]
+    if choice.words and in_scope(store.state, choice):
+        return [
+            (("No session matches ", "strong"), (cut(plain(choice.words), 40), "text")),
+            (("esc   ", "key"), ("clears the filter", "dim")),
+        ]
+    return [
+        (("No session yet.", "strong"),),
+        ((" ", "text"),),
+        (("autolab demo                     ", "key"), ("three sessions, no key needed", "dim")),
+        (("autolab run --task T --model M   ", "key"), ("a model of yours on a task", "dim")),
+        (("autolab tasks list               ", "key"), ("the tasks there are", "dim")),
+    ]

@@ -1,0 +1,79 @@
+"""The help of a screen: what it answers, its signs, its keys out of the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autolab_tui.actions import ACTIONS, Place, key_word
+from autolab_tui.glyphs import Glyphs
+from autolab_tui.plain import fit, wrapped
+from autolab_tui.roles import Line, Role, Span
+from autolab_tui.views.layout import pad
+
+_KEYS = 14
+_ABOUT: dict[Place, tuple[str, ...]] = {
+    "fleet": (
+        "Each session is one model at work on one task. Those that need you come first: alerts, "
+        "failures, pauses, failed gates; then those at work; then those that are over.",
+        "final is the reward of what the agent left, as it is scored; best is the highest on the "
+        "way. Rewards go from 0, the untouched baseline, to 1.",
+        "The bar is active time used of its budget; the tick on it stands where wall time is "
+        "within its own cap.",
+        "The sign beside `engine` moves with every heartbeat of the engine. When it stands still, "
+        "what you see is old, and its age is said.",
+    ),
+    "session": (
+        "The plot has a mark for each verdict at the moment its snapshot was taken, the best "
+        "reward so far as a line, and the reference's reward as a broken line.",
+        "active is time at work; frozen is time stopped for a measurement; waiting is for rate "
+        "limits, retries and slots; paused is in no budget.",
+        "The sealed verifier gives the verdicts; the model does not see them unless its harness "
+        "says so.",
+    ),
+}
+
+
+def lines(places: Sequence[Place], cells: int, glyphs: Glyphs) -> list[Line]:
+    """Help for the places, in `cells` columns."""
+    made: list[Line] = []
+    for place in places:
+        for text in _ABOUT.get(place, ()):
+            made += [((f" {part}", "text"),) for part in wrapped(text, cells - 2)]
+            made.append(((" ", "text"),))
+    if "fleet" in places:
+        made += _signs([(sign, word, "text") for word, sign in glyphs.states.items()], cells)
+    if "session" in places:
+        marks: list[tuple[str, str, Role]] = [
+            (glyphs.improved, "improved", "verdict-pass"),
+            (glyphs.scored, "no better", "text"),
+            (glyphs.failed, "a gate failed", "verdict-fail"),
+            (glyphs.unjudged, "not judged", "verdict-unjudged"),
+            (glyphs.suspect, "suspect, held for a person", "verdict-suspect"),
+            (glyphs.final, "final", "strong"),
+        ]
+        made += _signs(marks, cells)
+    made.append(((" ", "text"),))
+    for action in ACTIONS:
+        if action.place in places:
+            keys = " ".join(key_word(key) for key in action.keys)
+            parts = wrapped(action.help, max(8, cells - _KEYS - 2))
+            for index, part in enumerate(parts):
+                key: Span = (fit(keys if index == 0 else "", _KEYS), "key")
+                made.append(tuple(pad([(" ", "text"), key, (part, "text")], cells)))
+    return made
+
+
+def _signs(signs: Sequence[tuple[str, str, Role]], cells: int) -> list[Line]:
+    """Signs with their words, several to a line."""
+    made: list[Line] = []
+    line: list[Span] = [(" ", "text")]
+    used = 1
+    for sign, word, role in signs:
+        size = len(word) + 5
+        if used + size > cells and used > 1:
+            made.append(tuple(line))
+            line, used = [(" ", "text")], 1
+        line += [(sign, role), (f" {word}   ", "text")]
+        used += size
+    made.append(tuple(line))
+    return made
