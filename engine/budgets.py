@@ -78,3 +78,27 @@ def seconds_left(session: SessionState, boot: str, now: float) -> float:
         if limit is not None and limit.hard is not None and amount is not None:
             left = min(left, limit.hard - amount)
     return max(0.0, left)
+
+
+def in_words(budget: Mapping[str, Limit]) -> str:
+    """A budget as an agent is told of it."""
+    said = []
+    for key, limit in budget.items():
+        if limit.hard is None or key == "wall":
+            continue
+        match key:
+            case "active" | "gpu":
+                kind = "working time" if key == "active" else "GPU time"
+                said.append(f"{_duration(limit.hard)} of {kind}")
+            case "cost":
+                said.append(f"{limit.hard:.2f} US dollars")
+            case _:
+                said.append(f"{limit.hard:.0f} {key}")
+    return " and ".join(said) or "no fixed budget"
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, left = divmod(rest, 60)
+    parts = [(hours, "h"), (minutes, "min"), (left, "s")]
+    return " ".join(f"{amount} {unit}" for amount, unit in parts if amount) or "0 s"

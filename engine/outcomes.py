@@ -76,6 +76,11 @@ class _Figures(NamedTuple):
         return min(1.0, self.session.used / budget) if budget else 0.0
 
     @property
+    def reached_reference(self) -> bool:
+        """Whether the final reward is the reference's, give or take the noise."""
+        return self.final >= self.session.reference - self.limits.noise
+
+    @property
     def share_idle(self) -> float:
         used = self.session.used
         if used <= 0.0:
@@ -164,7 +169,7 @@ def _lost_it(f: _Figures) -> tuple[Outcome, str] | None:
 def _premature(f: _Figures) -> tuple[Outcome, str] | None:
     if f.session.ending.by != "agent":
         return None
-    if f.share_used <= f.limits.early and f.final < f.session.reference:
+    if f.share_used <= f.limits.early and not f.reached_reference:
         return (
             "premature_stop",
             f"the agent ended it at {f.share_used:.0%} of the active budget with reward "
@@ -190,7 +195,7 @@ def _by_budget(f: _Figures) -> tuple[Outcome, str] | None:
 def _converged(f: _Figures) -> tuple[Outcome, str] | None:
     if f.session.ending.by != "agent":
         return None
-    if f.final >= f.session.reference or f.share_idle >= f.limits.stalled:
+    if f.reached_reference or f.share_idle >= f.limits.stalled:
         return "converged", f"the agent ended it; {_shares(f)}"
     return None
 

@@ -36,6 +36,10 @@ class Job:
     marks: Marks
 
 
+class VerificationsClosedError(Exception):
+    """The engine ends; this verdict is given when it runs again."""
+
+
 Judge = Callable[[Job], Awaitable[Verdict]]
 Elapsed = Callable[[str], float]
 _RECHECK_SECONDS = 0.5
@@ -56,6 +60,8 @@ class Verifications:
         self._checkpoints: dict[str, Job] = {}
         self._spent: dict[str, float] = {}
         self._news = asyncio.Event()
+        self._closed = False
+        self._judging: asyncio.Future[Verdict] | None = None
         self.current: Job | None = None
 
     def charge(self, session: str, seconds: float) -> None:
@@ -72,12 +78,28 @@ class Verifications:
         self._checkpoints.pop(session, None)
 
     async def final(self, job: Job) -> Verdict:
-        """Verify this snapshot before any checkpoint and return its verdict."""
+        """Verify this snapshot before any checkpoint and return its verdict.
+
+        Raises `VerificationsClosedError` when the engine ends first.
+        """
         self.withdraw(job.session)
+        if self._closed:
+            raise VerificationsClosedError
         future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._finals.append((job, future))
         self._news.set()
         return await future
+
+    def close(self) -> None:
+        """Give no more verdicts: whoever waits for one is told so."""
+        self._closed = True
+        waiting = [future for _, future in self._finals]
+        waiting += [self._judging] if self._judging is not None else []
+        for future in waiting:
+            if not future.done():
+                future.set_exception(VerificationsClosedError())
+        self._finals.clear()
+        self._checkpoints.clear()
 
     def busy_with(self, session: str) -> bool:
         """Whether a snapshot of this session waits or is being verified."""
@@ -88,15 +110,11 @@ class Verifications:
         """Verify what comes, for ever; cancelled when the engine ends."""
         while True:
             if self._finals:
-                job, future = self._finals.popleft()
-                try:
-                    verdict = await self._verify(job)
-                except Exception as error:
-                    if not future.done():
-                        future.set_exception(error)
-                else:
-                    if not future.done():
-                        future.set_result(verdict)
+                job, self._judging = self._finals.popleft()
+                verdict = await self._verify(job)
+                if not self._judging.done():
+                    self._judging.set_result(verdict)
+                self._judging = None
             elif (chosen := self._next_checkpoint()) is not None:
                 del self._checkpoints[chosen.session]
                 verdict = await self._verify(chosen)

@@ -25,7 +25,6 @@ from verifier.sandbox import places, uids
 from verifier.sandbox.keeper.client import KeeperClient, SandboxFrozenError
 from verifier.sandbox.spec import Limits, Mount, SandboxSpec
 
-
 T = TypeVar("T")
 
 
@@ -140,7 +139,11 @@ class Workspace:
         async with self._order:
             if self._holders == 0:
                 self._free.clear()
-                await self._keeper.freeze(self._id)
+                try:
+                    await self._keeper.freeze(self._id)
+                except BaseException:
+                    self._free.set()
+                    raise
             self._holders += 1
         try:
             yield

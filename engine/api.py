@@ -1,0 +1,305 @@
+"""The engine's HTTP routes, served on a loop and thread of their own.
+
+Reads come from a state that this loop folds from committed events, so that they are answered in
+milliseconds whatever the sessions do. Commands are handed to the sessions' loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import threading
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from engine.events import Event, encode, rfc3339
+from engine.journal import JournalError
+from engine.objects import ENGINE_SCHEMA, EngineObject, status_object
+from engine.runs import RunRefusedError
+from engine.service import Engine, EngineBusyError
+from engine.state import SessionState
+from engine.transcripts import TranscriptReader, transcript_path
+from engine.view import View
+
+T = TypeVar("T")
+HEARTBEAT_SECONDS = 1.0
+_BACKLOG = 1000
+_MOST_ENTRIES = 1000
+_SLOWEST = 10_000  # batches that may wait for a client before it has to come again
+_STATUS = {
+    RunRefusedError: 400,
+    ValueError: 400,
+    LookupError: 404,
+    EngineBusyError: 503,
+    JournalError: 503,
+}
+
+
+class Api:
+    """The HTTP server of one engine. `start` and `stop` are called on the sessions' loop."""
+
+    def __init__(self, engine: Engine, path: Path, version: str) -> None:
+        self._engine = engine
+        self._path = path
+        self._version = version
+        self._readers: dict[str, TranscriptReader] = {}
+        self._thread: threading.Thread | None = None
+        self._server: uvicorn.Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: asyncio.Event | None = None
+        self._view: View | None = None
+
+    async def start(self) -> None:
+        """Listen; returns when requests are answered. Raises what kept it from it."""
+        listening = _listen(self._path)
+        ready: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=self._serve, args=(listening, ready), name="api", daemon=True
+        )
+        self._thread.start()
+        await asyncio.wrap_future(ready)
+
+    async def stop(self) -> None:
+        """Finish what is being answered, end the streams, and close the socket."""
+        if self._thread is None or self._loop is None:
+            return
+        self._loop.call_soon_threadsafe(self._close)
+        await asyncio.to_thread(self._thread.join)
+        self._path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self._closing is not None and self._server is not None:
+            self._closing.set()
+            self._server.should_exit = True
+
+    def _serve(self, listening: socket.socket, ready: Future[None]) -> None:
+        try:
+            asyncio.run(self._main(listening, ready))
+        except BaseException as error:
+            if not ready.done():
+                ready.set_exception(error)
+            raise
+
+    async def _main(self, listening: socket.socket, ready: Future[None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._closing = asyncio.Event()
+        self._view = View(self._engine.journal, self._loop)
+        config = uvicorn.Config(
+            self._app(),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=2,
+        )
+        self._server = uvicorn.Server(config)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._server.serve(sockets=[listening]))
+            while not self._server.started:  # noqa: ASYNC110 - uvicorn has a flag and no event
+                await asyncio.sleep(0.01)
+            ready.set_result(None)
+        self._view.close()
+
+    def _app(self) -> Starlette:
+        routes = [
+            Route("/status", self._status),
+            Route("/engine", self._engine_route),
+            Route("/state", self._state),
+            Route("/events", self._events),
+            Route("/runs", self._runs, methods=["POST"]),
+            Route("/stop", self._stop, methods=["POST"]),
+            Route("/shutdown", self._shutdown, methods=["POST"]),
+            Route("/sessions/{session}/transcript", self._transcript),
+            Route("/sessions/{session}/verdicts", self._verdicts),
+        ]
+        handlers = dict.fromkeys(_STATUS, _refused)
+        return Starlette(routes=routes, exception_handlers=handlers)
+
+    @property
+    def _seen(self) -> View:
+        if self._view is None:
+            raise EngineBusyError("the engine is starting; try again")
+        return self._view
+
+    def _engine_object(self) -> EngineObject:
+        engine = self._engine
+        return EngineObject(
+            schema=ENGINE_SCHEMA,
+            pid=os.getpid(),
+            version=self._version,
+            state_dir=str(engine.state_dir),
+            uptime=round(engine.clock.now() - engine.started, 3),
+            loop_lag=round(engine.lag(), 4),
+            sessions_running=engine.running(),
+        )
+
+    async def _status(self, request: Request) -> Response:
+        return _json(status_object(self._seen.state, self._engine_object(), self._engine.clock))
+
+    async def _engine_route(self, request: Request) -> Response:
+        return _json(self._engine_object())
+
+    async def _state(self, request: Request) -> Response:
+        return _json(self._seen.state)
+
+    async def _runs(self, request: Request) -> Response:
+        spec = await _object(request)
+        return _json(await self._ask(self._engine.create_run(spec, _dry(request))))
+
+    async def _stop(self, request: Request) -> Response:
+        globs = (await _object(request)).get("globs")
+        if not isinstance(globs, list) or not globs or not all(isinstance(g, str) for g in globs):
+            raise ValueError('the body must be {"globs": [GLOB, ...]} with at least one glob')
+        return _json({"sessions": await self._ask(self._engine.stop(globs, _dry(request)))})
+
+    async def _shutdown(self, request: Request) -> Response:
+        await self._ask(self._engine.shutdown())
+        return _json({})
+
+    async def _transcript(self, request: Request) -> Response:
+        session = self._session(request)
+        after = _number(request, "after", 0)
+        limit = min(_number(request, "limit", 200), _MOST_ENTRIES)
+        reader = self._readers.get(session.id)
+        if reader is None:
+            reader = TranscriptReader(transcript_path(self._engine.state_dir, session.id))
+            self._readers[session.id] = reader
+        # Tens of microseconds for what is new since the last call; not worth a thread.
+        entries = reader.read(after, limit, session.transcript_bytes)
+        answer = {"entries": entries, "next": after + len(entries)}
+        return _json({**answer, "live": self._engine.live(session.id)})
+
+    async def _verdicts(self, request: Request) -> Response:
+        session = self._session(request)
+        journal = self._engine.journal
+
+        def read() -> list[Any]:
+            given = journal.of_session(session.id, "verdict.given")
+            return [getattr(event.body, "verdict", None) for event in given]
+
+        return _json({"verdicts": await asyncio.to_thread(read)})
+
+    async def _events(self, request: Request) -> Response:
+        after = _number(request, "after", 0)
+        if "last-event-id" in request.headers:
+            after = _whole(request.headers["last-event-id"], "Last-Event-ID")
+        headers = {"Cache-Control": "no-store"}
+        return StreamingResponse(self._stream(after), 200, headers, "text/event-stream")
+
+    async def _stream(self, after: int) -> AsyncIterator[bytes]:
+        view, closing = self._seen, self._closing
+        waiting: asyncio.Queue[Sequence[Event]] = asyncio.Queue()
+        view.listen(waiting.put_nowait)
+        try:
+            yield self._heartbeat()
+            newest = view.state.seq
+            while after < newest:
+                until = min(after + _BACKLOG, newest)
+                yield await asyncio.to_thread(self._stored, after, until)
+                after = until
+            beat = view_time() + HEARTBEAT_SECONDS
+            while closing is not None and waiting.qsize() < _SLOWEST:
+                try:
+                    async with asyncio.timeout_at(beat):
+                        batch = await waiting.get()
+                    yield b"".join(_sse(event) for event in batch if event.seq > after)
+                except TimeoutError:
+                    beat += HEARTBEAT_SECONDS
+                    yield self._heartbeat()
+                    if closing.is_set():
+                        return
+        finally:
+            view.ignore(waiting.put_nowait)
+
+    def _stored(self, after: int, until: int) -> bytes:
+        return b"".join(_sse(event) for event in self._engine.journal.events(after, until))
+
+    def _heartbeat(self) -> bytes:
+        clock = self._engine.clock
+        data = {
+            "at": rfc3339(clock.wall()),
+            "boot": clock.boot(),
+            "stamp": clock.now(),
+            "loop_lag": round(self._engine.lag(), 4),
+            "seq": self._seen.state.seq,
+            "trouble": self._engine.journal.trouble,
+        }
+        return b"event: heartbeat\ndata: " + msgspec.json.encode(data) + b"\n\n"
+
+    def _session(self, request: Request) -> SessionState:
+        name = request.path_params["session"]
+        found = self._seen.state.sessions.get(name)
+        if found is None:
+            raise LookupError(f"there is no session {name!r}; `autolab status` lists them")
+        return found
+
+    async def _ask(self, work: Coroutine[Any, Any, T]) -> T:
+        """Let the sessions' loop do it."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._engine.loop))
+
+
+def view_time() -> float:
+    """The running loop's time."""
+    return asyncio.get_running_loop().time()
+
+
+def _listen(path: Path) -> socket.socket:
+    """A socket that only this user can connect to."""
+    path.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+    finally:
+        os.umask(before)
+    listening.listen(128)
+    return listening
+
+
+def _sse(event: Event) -> bytes:
+    return b"id: %d\ndata: %s\n\n" % (event.seq, encode(event))
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    status = next((s for kind, s in _STATUS.items() if isinstance(error, kind)), 500)
+    said = error.args[0] if isinstance(error, LookupError) and error.args else error
+    return _json({"error": str(said)}, status)
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    try:
+        data = json.loads(await request.body() or b"{}")
+    except ValueError as error:
+        raise ValueError(f"the body is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise ValueError("the body must be a JSON object")
+    return data
+
+
+def _dry(request: Request) -> bool:
+    return request.query_params.get("dry_run", "0") not in ("", "0", "false")
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    return _whole(request.query_params.get(name, str(default)), name)
+
+
+def _whole(text: str, name: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"{name} = {text!r} must be a whole number, 0 or more")
+    return int(text)

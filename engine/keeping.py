@@ -1,0 +1,59 @@
+"""The engine's one connection to its keeper, renewed when it was lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from verifier.sandbox.keeper.client import (
+    KeeperClient,
+    KeeperLostError,
+    connect,
+    ensure_keeper,
+)
+from verifier.sandbox.keeper.protocol import SandboxInfo
+
+
+class Keepers:
+    """Gives the living connection. A keeper that died took its sandboxes along; a new one starts.
+
+    `on_silence` is told which sandboxes were frozen because this engine had not been heard.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        socket: Path,
+        on_silence: Callable[[Sequence[SandboxInfo]], None],
+    ) -> None:
+        self._state_dir = state_dir
+        self._socket = socket
+        self._on_silence = on_silence
+        self._client: KeeperClient | None = None
+        self._order = asyncio.Lock()
+
+    async def get(self) -> KeeperClient:
+        """The connection; the keeper is started when none runs. Raises `KeeperError`."""
+        async with self._order:
+            if self._client is None or not self._client.connected:
+                if self._client is not None:
+                    await self._client.close()
+                self._client = await ensure_keeper(self._state_dir, self._socket, self._on_silence)
+            return self._client
+
+    async def running(self) -> KeeperClient | None:
+        """The connection, if a keeper runs already."""
+        async with self._order:
+            if self._client is None or not self._client.connected:
+                try:
+                    self._client = await connect(self._socket, self._on_silence)
+                except KeeperLostError:
+                    return None
+            return self._client
+
+    async def shutdown(self) -> None:
+        """End the keeper and every sandbox, if one runs."""
+        client = await self.running()
+        if client is not None:
+            await client.shutdown()

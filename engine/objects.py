@@ -1,0 +1,191 @@
+"""The objects that `--json` prints, made from the state. docs/json.md describes them key by key.
+
+They are a contract: keys are added, never renamed or dropped. Times are RFC 3339 in UTC, durations
+seconds, rewards in [0, 1], unknown is null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from engine.clock import Clock, Clocks
+from engine.events import BUDGET_KEYS, Limit, Outcome, SessionPhase, Usage, rfc3339
+from engine.state import RunState, SessionState, State, run_over
+
+STATUS_SCHEMA = "autolab/status/1"
+ENGINE_SCHEMA = "autolab/engine/1"
+
+
+class ClocksObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Seconds: `wall` is active, waiting and frozen together."""
+
+    wall: float
+    active: float
+    waiting: float
+    frozen: float
+    paused: float
+
+
+class UsageObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Tokens, turns and US dollars; `input` is the uncached part."""
+
+    input: int
+    cached: int
+    output: int
+    reasoning: int
+    turns: int
+    cost: float | None
+
+
+class AlertObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something that needs the operator."""
+
+    id: str
+    text: str
+    at: str
+
+
+class SessionObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One session."""
+
+    id: str
+    run: str
+    task: str
+    domain: str
+    model: str | None
+    agent: str
+    harness: str
+    harness_hash: str
+    attempt: int
+    state: SessionPhase
+    activity: str
+    activity_age: float | None
+    clocks: ClocksObject
+    budget: dict[str, Limit]
+    usage: UsageObject
+    gpu_seconds: float | None
+    best_reward: float | None
+    final_reward: float | None
+    best_snapshot: str | None
+    last_improvement_active: float | None
+    verdict_count: int
+    outcome: Outcome | None
+    outcome_evidence: str
+    assisted: bool
+    official: bool
+    alerts: list[AlertObject]
+
+
+class RunObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sessions launched together; clocks and usage are sums. `state`: queued, running, finished."""
+
+    id: str
+    created: str
+    state: str
+    sessions: list[str]
+    clocks: ClocksObject
+    usage: UsageObject
+    forecast: dict[str, Any] | None
+
+
+class EngineObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The daemon; seconds."""
+
+    schema: str
+    pid: int
+    version: str
+    state_dir: str
+    uptime: float
+    loop_lag: float
+    sessions_running: int
+
+
+class StatusObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `status --json` prints; `engine` is null when none runs."""
+
+    schema: str
+    engine: EngineObject | None
+    runs: list[RunObject]
+    sessions: list[SessionObject]
+
+
+def session_object(session: SessionState, clock: Clock) -> SessionObject:
+    """One session as JSON shows it, as of now."""
+    boot, now = clock.boot(), clock.now()
+    known_age = bool(session.activity) and session.activity_boot == boot
+    return SessionObject(
+        id=session.id,
+        run=session.run,
+        task=session.task,
+        domain=session.domain,
+        model=session.model,
+        agent=session.agent,
+        harness=session.harness,
+        harness_hash=session.harness_hash,
+        attempt=session.attempt,
+        state=session.state,
+        activity=session.activity,
+        activity_age=round(now - session.activity_stamp, 3) if known_age else None,
+        clocks=_clocks([session.clocks], boot, now),
+        budget={key: session.budget[key] for key in BUDGET_KEYS if key in session.budget},
+        usage=_usage(session.usage),
+        gpu_seconds=None,
+        best_reward=session.best_reward,
+        final_reward=session.final_reward,
+        best_snapshot=session.best_snapshot,
+        last_improvement_active=session.last_improvement_active,
+        verdict_count=len(session.points),
+        outcome=session.outcome,
+        outcome_evidence=session.outcome_evidence,
+        assisted=session.assisted,
+        official=session.official,
+        alerts=[AlertObject(a.id, a.text, rfc3339(a.at)) for a in session.alerts],
+    )
+
+
+def run_object(state: State, run: RunState, clock: Clock) -> RunObject:
+    """One run as JSON shows it, as of now."""
+    sessions = [state.sessions[s] for s in run.sessions if s in state.sessions]
+    usage = Usage()
+    for session in sessions:
+        usage = usage + session.usage
+    begun = any(session.state != "queued" for session in sessions)
+    return RunObject(
+        id=run.id,
+        created=rfc3339(run.created),
+        state="finished" if run_over(state, run.id) else "running" if begun else "queued",
+        sessions=list(run.sessions),
+        clocks=_clocks([s.clocks for s in sessions], clock.boot(), clock.now()),
+        usage=_usage(usage),
+        forecast=None,
+    )
+
+
+def status_object(state: State, engine: EngineObject | None, clock: Clock) -> StatusObject:
+    """Everything, as `status --json` prints it."""
+    return StatusObject(
+        STATUS_SCHEMA,
+        engine,
+        [run_object(state, run, clock) for run in state.runs.values()],
+        [session_object(session, clock) for session in state.sessions.values()],
+    )
+
+
+def _clocks(clocks: Iterable[Clocks], boot: str, now: float) -> ClocksObject:
+    every = list(clocks)
+    return ClocksObject(
+        wall=round(sum(c.wall(boot, now) for c in every), 3),
+        active=round(sum(c.active(boot, now) for c in every), 3),
+        waiting=round(sum(c.seconds("waiting", boot, now) for c in every), 3),
+        frozen=round(sum(c.seconds("frozen", boot, now) for c in every), 3),
+        paused=round(sum(c.seconds("paused", boot, now) for c in every), 3),
+    )
+
+
+def _usage(usage: Usage) -> UsageObject:
+    return UsageObject(
+        usage.input, usage.cached, usage.output, usage.reasoning, usage.turns, usage.cost
+    )

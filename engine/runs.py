@@ -1,0 +1,224 @@
+"""From what an operator asks to the sessions of a run: the product, checked before it begins."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Container, Iterator, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from engine import budgets, harnesses
+from engine.agents.registry import SCRIPTED
+from engine.events import Limit, RunCreated, SessionCreated
+from engine.models.choice import ModelChoiceError, choose_provider
+from engine.settings import Settings
+from tasks import Suite, Task, TaskError, load_suite
+from verifier.pins import PinsError, check, task_hash
+from verifier.scoring import ScaleError, scale_of
+
+MOST_SESSIONS = 1000
+_ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that are read as another
+
+
+class RunRefusedError(ValueError):
+    """A run that cannot be launched as asked; the message names the key, the value and a remedy."""
+
+
+class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A provider for one run: where it is, and which environment variable holds its key."""
+
+    base_url: str
+    key_env: str | None = None
+
+
+class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was asked. Lists are globs (tasks) or names; `suite` None is the shipped one."""
+
+    suite: str | None = None
+    tasks: tuple[str, ...] = ("*",)
+    models: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    harnesses: tuple[str, ...] = (harnesses.DEFAULT,)
+    attempts: int = 1
+    budget: dict[str, Limit] = {}
+    concurrency: int | None = None
+    size: Literal["quick", "full"] = "full"
+    providers: dict[str, ProviderSpec] = {}
+    pairs: tuple[tuple[str, str], ...] = ()
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A run that can begin: its event, and each session's, by id."""
+
+    run: RunCreated
+    sessions: dict[str, SessionCreated]
+
+
+def read_spec(data: Mapping[str, Any]) -> RunSpec:
+    """The spec that a caller sent. Raises `RunRefusedError`."""
+    try:
+        given = {key: value for key, value in data.items() if value is not None}
+        return msgspec.convert(given, RunSpec, strict=False)
+    except msgspec.ValidationError as error:
+        keys = ", ".join(RunSpec.__struct_fields__)
+        raise RunRefusedError(f"the run spec does not fit: {error}; its keys are {keys}") from error
+
+
+def plan(spec: RunSpec, settings: Settings, taken: Container[str]) -> Plan:
+    """Check everything that can be checked now, and lay out the sessions.
+
+    `taken` are run ids in use. Reads task files and hashes them, so it belongs on a thread. Raises
+    `RunRefusedError`.
+    """
+    _check_numbers(spec)
+    workers = _workers(spec, settings)
+    run = _new_id(taken)
+    sessions: dict[str, SessionCreated] = {}
+    for task in _tasks(spec):
+        cells = [worker for worker in workers if _wanted(spec, task, worker)]
+        made = _sessions_of(task, cells, spec, run) if cells else []
+        for created in made:
+            sessions[f"{run}-{len(sessions) + 1:02d}"] = created
+    if not sessions:
+        raise RunRefusedError("pairs leave no session: no task and model match any of them")
+    if len(sessions) > MOST_SESSIONS:
+        raise RunRefusedError(
+            f"that is {len(sessions)} sessions, above the {MOST_SESSIONS} that one run may have; "
+            "split it"
+        )
+    stored = msgspec.to_builtins(spec)
+    return Plan(RunCreated(run=run, sessions=tuple(sessions), spec=stored), sessions)
+
+
+class _Worker(msgspec.Struct, frozen=True):
+    """A model in a harness, or a scripted agent."""
+
+    name: str
+    model: str | None
+    agent: str
+    harness: str
+    harness_hash: str
+    priced: bool
+
+
+def _check_numbers(spec: RunSpec) -> None:
+    if not spec.models and not spec.agents:
+        raise RunRefusedError(
+            f"a run needs a model (--model PROVIDER/NAME) or an agent ({', '.join(SCRIPTED)})"
+        )
+    if not 1 <= spec.attempts <= MOST_SESSIONS:
+        raise RunRefusedError(f"attempts = {spec.attempts} must be 1 to {MOST_SESSIONS}")
+    if spec.concurrency is not None and spec.concurrency < 1:
+        raise RunRefusedError(f"concurrency = {spec.concurrency} must be 1 or more")
+
+
+def _workers(spec: RunSpec, settings: Settings) -> list[_Worker]:
+    workers = []
+    for agent in dict.fromkeys(spec.agents):
+        if agent not in SCRIPTED:
+            raise RunRefusedError(f"there is no agent {agent!r}; use one of {', '.join(SCRIPTED)}")
+        workers.append(_Worker(agent, None, agent, "none", "", True))
+    for model in dict.fromkeys(spec.models):
+        overrides = msgspec.to_builtins(spec.providers)
+        for name in dict.fromkeys(spec.harnesses):
+            try:
+                harness = harnesses.load(name)
+                _, _, price = choose_provider(model, settings, overrides)
+            except (harnesses.HarnessError, ModelChoiceError) as error:
+                raise RunRefusedError(str(error)) from error
+            workers.append(
+                _Worker(model, model, harness.loop, name, harness.hash, price is not None)
+            )
+    return workers
+
+
+def _tasks(spec: RunSpec) -> list[Task]:
+    try:
+        suite = load_suite(spec.suite)
+        chosen: dict[str, Task] = {}
+        for pattern in spec.tasks or ("*",):
+            found = suite.find(pattern)
+            if not found:
+                raise RunRefusedError(_no_such_task(suite, pattern))
+            chosen.update({str(task.path): task for task in found})
+    except TaskError as error:
+        raise RunRefusedError(str(error)) from error
+    return list(chosen.values())
+
+
+def _no_such_task(suite: Suite, pattern: str) -> str:
+    for broken in suite.broken:
+        if fnmatch.fnmatchcase(broken.path.name, pattern):
+            return f"task {broken.path.name} is broken: {broken.error}"
+    known = ", ".join(task.path.name for task in suite.tasks) or "none"
+    return f"no task of {suite.path} matches {pattern!r}; there are: {known}"
+
+
+def _wanted(spec: RunSpec, task: Task, worker: _Worker) -> bool:
+    if not spec.pairs:
+        return True
+    names = {task.name, task.path.name, f"{task.domain}/{task.path.name}"}
+    return any(
+        worker.name == who and any(fnmatch.fnmatchcase(name, glob) for name in names)
+        for glob, who in spec.pairs
+    )
+
+
+def _sessions_of(
+    task: Task, workers: list[_Worker], spec: RunSpec, run: str
+) -> Iterator[SessionCreated]:
+    if task.autolab is None:
+        raise RunRefusedError(
+            f"task {task.name} is judged by its own test.sh, and this version runs tasks with an "
+            "[autolab] table only; leave it out with --task"
+        )
+    try:
+        problems = check(task.path)
+        hashed = task_hash(task.path)
+        size = task.size(spec.size)
+        reference = scale_of(task, spec.size).reference_reward
+    except (PinsError, TaskError, ScaleError, OSError) as error:
+        raise RunRefusedError(str(error)) from error
+    if problems:
+        raise RunRefusedError(str(PinsError(task.path, problems)))
+    if size.active_sec is None and "active" not in spec.budget:
+        raise RunRefusedError(
+            f"task {task.name} states no [agent] timeout_sec; give --budget active=2h"
+        )
+    try:
+        budget = budgets.effective(size.active_sec or 0.0, spec.budget)
+    except ValueError as error:
+        raise RunRefusedError(str(error)) from error
+    for worker in workers:
+        if "cost" in budget and not worker.priced:
+            raise RunRefusedError(
+                f"a cost limit needs the price of {worker.model}; state it in autolab.toml under "
+                "[providers.NAME.prices], or limit tokens instead"
+            )
+        for attempt in range(1, spec.attempts + 1):
+            yield SessionCreated(
+                run=run,
+                task=task.name,
+                task_path=str(task.path),
+                task_hash=hashed,
+                domain=task.domain,
+                model=worker.model,
+                agent=worker.agent,
+                harness=worker.harness,
+                harness_hash=worker.harness_hash,
+                attempt=attempt,
+                budget=budget,
+                metric_name=task.optimization.metric if task.optimization else "",
+                metric_unit=task.autolab.unit,
+                metric_direction=task.optimization.direction if task.optimization else "lower",
+                reference_reward=reference,
+            )
+
+
+def _new_id(taken: Container[str]) -> str:
+    while True:
+        found = "".join(_ID_LETTERS[b % len(_ID_LETTERS)] for b in os.urandom(4))
+        if found not in taken:
+            return found

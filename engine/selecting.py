@@ -1,0 +1,41 @@
+"""Which sessions a command means: ids, run ids, or `model:…`, `task:…`, `harness:…`, `state:…`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from engine.state import SessionState, State
+
+_FIELDS = ("model", "task", "harness", "state")
+
+
+class NothingSelectedError(LookupError):
+    """A glob that matches no session; the message names it and says what there is."""
+
+
+def select(state: State, globs: Sequence[str]) -> list[str]:
+    """The ids of the sessions that are not over and that any of the globs matches.
+
+    Raises `NothingSelectedError` for a glob that matches no session at all, over or not.
+    """
+    chosen: dict[str, None] = {}
+    for glob in globs:
+        matching = [s for s in state.sessions.values() if _matches(s, glob)]
+        if not matching:
+            runs = ", ".join(list(state.runs)[-5:]) or "none yet"
+            raise NothingSelectedError(
+                f"no session matches {glob!r}; give a session id, a run id (the newest: {runs}), "
+                "or model:GLOB, task:GLOB, harness:GLOB, state:GLOB"
+            )
+        chosen.update({s.id: None for s in matching if not s.over})
+    return list(chosen)
+
+
+def _matches(session: SessionState, glob: str) -> bool:
+    field, colon, pattern = glob.partition(":")
+    if colon and field in _FIELDS:
+        value = getattr(session, field) or session.agent
+        short = value.rsplit("/", 1)[-1]
+        return fnmatchcase(value, pattern) or fnmatchcase(short, pattern)
+    return fnmatchcase(session.id, glob) or fnmatchcase(session.run, glob)

@@ -1,0 +1,424 @@
+"""One session's life: prepare, let the agent work, end its processes, judge what it left.
+
+What a session remembers is in the journal and the transcript, so a session can be taken up by
+another engine process: one whose sandbox still lives goes on where its conversation stands, one
+whose sandbox is gone ends honestly, with a verdict on what it left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import budgets, harnesses, workspace
+from engine.agents.registry import make_agent
+from engine.agents.toolbox import Toolbox
+from engine.clock import Clock
+from engine.events import (
+    ActivityChanged,
+    AnyBody,
+    ClockMoved,
+    EndedBy,
+    Noted,
+    SessionEnded,
+    SessionMoved,
+    SessionPhase,
+    SnapshotTaken,
+)
+from engine.journal import Journal, JournalError
+from engine.keeping import Keepers
+from engine.meter import Meter
+from engine.models.chat import ChatModel
+from engine.models.choice import choose_provider
+from engine.models.http import HttpClient
+from engine.models.retry import RetryPolicy
+from engine.models.types import Model
+from engine.outcomes import Ending, Finished, Judged, classify
+from engine.settings import Settings
+from engine.snapshots import Snapshot, SnapshotStore
+from engine.state import SessionState
+from engine.transcripts import Transcript, transcript_path
+from engine.verification import Job, Marks, Verifications, VerificationsClosedError
+from engine.view import View
+from engine.workbench import Live, Workbench
+from engine.workspace import Place, Workspace
+from tasks import Task, load_task
+from verifier.artifact import snapshot_hash
+from verifier.pins import task_hash
+from verifier.sandbox.keeper.client import KeeperError
+from verifier.verdict import Verdict
+
+_log = logging.getLogger(__name__)
+_WATCH_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every session of an engine shares."""
+
+    state_dir: Path
+    clock: Clock
+    journal: Journal
+    view: View
+    settings: Settings
+    snapshots: SnapshotStore
+    verifications: Verifications
+    keepers: Keepers
+    http: HttpClient
+    agent_cpus: tuple[int, ...]
+
+
+class Session:
+    """One session, on the sessions' loop. `run` lives it from where the journal says it stands."""
+
+    def __init__(self, session_id: str, slot: int, house: House) -> None:
+        self.id = session_id
+        self._house = house
+        place = Place.load(self._place_file)
+        self.slot = slot if place is None else place.slot
+        self._asked: Ending | None = None
+        self._closing = False
+        self._ended: asyncio.Future[Ending] | None = None
+        self._task: Task | None = None
+        self._workspace: Workspace | None = None
+        self._last_snapshot = self.facts.last_snapshot
+        self._snapshot_order = asyncio.Lock()
+        self.meter = Meter(self._note, house.clock, self.facts.clocks.state)
+        self.live = Live()
+
+    @property
+    def facts(self) -> SessionState:
+        """What the journal says of it."""
+        return self._house.view.state.sessions[self.id]
+
+    @property
+    def workspace(self) -> Workspace | None:
+        """Its sandbox, while it has one."""
+        return self._workspace
+
+    def stop(self, ending: Ending) -> None:
+        """Ask it to end and be judged. The first ending counts."""
+        self._asked = self._asked or ending
+        self._end(ending)
+
+    def close(self) -> None:
+        """The engine ends: stop the agent, keep what it left, and leave the verdict for later."""
+        self._closing = True
+        self.stop(Ending("operator", "the engine was stopped"))
+
+    async def run(self) -> None:
+        """Live to the end. Whatever breaks ends the session, not the engine."""
+        try:
+            await self._finish(await self._live())
+        except (JournalError, VerificationsClosedError):
+            _log.info("session %s goes on when the engine runs again", self.id)
+        except Exception as error:
+            _log.exception("session %s failed", self.id)
+            ending = Ending("infrastructure", f"{type(error).__name__}: {error}")
+            await self._settle(ending, None)
+
+    async def record(self, body: AnyBody) -> object:
+        """Journal an event of this session; returns when it is durable."""
+        return await asyncio.wrap_future(self._house.journal.append(body, self.id))
+
+    async def after_tool(self) -> None:
+        """Take a snapshot if the editable files changed."""
+        if self._workspace is None or self._task is None:
+            return
+        async with self._snapshot_order:
+            marks = self._marks()
+            async with self._workspace.held():
+                snapshot = await self._collect(self._workspace.place, self._task)
+            if snapshot.id == self._last_snapshot:
+                return
+            await self._took(snapshot, marks)
+            job = Job(self.id, snapshot.id, "checkpoint", marks)
+            self._house.verifications.checkpoint(job)
+
+    def verifying(self) -> bool:
+        """Whether a snapshot of this session waits for its verdict."""
+        return self._house.verifications.busy_with(self.id)
+
+    async def _live(self) -> Ending:
+        """Everything up to the moment at which the agent's time is over."""
+        facts = self.facts
+        if facts.state == "verifying":
+            self._task = await asyncio.to_thread(load_task, Path(facts.task_path))
+            by, _, detail = facts.state_reason.partition(": ")
+            return Ending(_ended_by(by), detail)
+        going_on = facts.state == "running"
+        try:
+            self._task = await asyncio.to_thread(load_task, Path(facts.task_path))
+            if going_on:
+                await self._take_up()
+            else:
+                await self._prepare()
+        except (KeeperError, OSError, ValueError, RuntimeError) as error:
+            return Ending("infrastructure", f"{type(error).__name__}: {error}")
+        if self._asked is not None:
+            return self._asked
+        await self._move("running", "the engine is back" if going_on else "")
+        return await self._work()
+
+    async def _prepare(self) -> None:
+        await self._move("preparing")
+        if self._task is None:
+            raise RuntimeError("no task")
+        found = await asyncio.to_thread(task_hash, self._task.path)
+        if found != self.facts.task_hash:
+            raise ValueError(
+                f"the task {self._task.path} was changed after the run was created; restore it, "
+                "or launch the run again"
+            )
+        keeper = await self._house.keepers.get()
+        await keeper.kill(self.id)  # one that an engine left when it died preparing
+        state_dir = self._house.state_dir
+        place = await asyncio.to_thread(workspace.lay_out, state_dir, self._task, self.slot)
+        place.save(self._place_file)
+        self._workspace = Workspace(keeper, self.id, place, self._task, self.meter)
+        await self._workspace.create(self._house.agent_cpus)
+        self._last_snapshot = snapshot_hash(self._task.baseline())
+
+    async def _take_up(self) -> None:
+        """Go on after the engine was away. Raises `KeeperError` when the sandbox is gone."""
+        keeper = await self._house.keepers.get()
+        place = Place.load(self._place_file)
+        alive = {info.id for info in await keeper.list() if info.alive}
+        if self._task is None or place is None or self.id not in alive:
+            raise KeeperError("the sandbox did not survive the engine's absence")
+        self._workspace = Workspace(keeper, self.id, place, self._task, self.meter)
+        if self._last_snapshot is None:
+            self._last_snapshot = snapshot_hash(self._task.baseline())
+        await self._workspace.thaw()
+
+    async def _work(self) -> Ending:
+        self._ended = asyncio.get_running_loop().create_future()
+        self.meter.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                helpers = [
+                    group.create_task(self._agent(), name=f"agent {self.id}"),
+                    group.create_task(self._watch_budget()),
+                    group.create_task(self._snapshot_regularly()),
+                ]
+                ending = await self._ended
+                for helper in helpers:
+                    helper.cancel()
+        finally:
+            self.live.turn = None
+            self.meter.stop()
+        return ending
+
+    async def _agent(self) -> None:
+        try:
+            bench = await self._bench()
+            self._end(await make_agent(self.facts.agent).work(bench))
+        except Exception as error:
+            _log.warning("session %s: the agent failed\n%s", self.id, traceback.format_exc())
+            self._end(Ending("infrastructure", f"{type(error).__name__}: {error}"))
+
+    async def _bench(self) -> Workbench:
+        if self._task is None or self._workspace is None:
+            raise RuntimeError("the session was not prepared")
+        facts, house = self.facts, self._house
+        name = facts.harness if facts.model else harnesses.DEFAULT
+        harness = harnesses.load(name)
+        toolbox = Toolbox(
+            self._workspace,
+            harness.command_timeout_sec,
+            harness.command_timeout_max_sec,
+            harness.output_chars,
+        )
+        path = transcript_path(house.state_dir, self.id)
+        transcript = Transcript.open(path, self.record, house.clock, facts.transcript_bytes)
+        active = facts.budget.get("active")
+        settings = house.settings
+        return Workbench(
+            task=self._task,
+            harness=harness,
+            budget=budgets.in_words(facts.budget),
+            active_sec=(active.hard if active else None) or 0.0,
+            services=self,
+            transcript=transcript,
+            toolbox=toolbox,
+            meter=self.meter,
+            model=self._model(facts),
+            live=self.live,
+            clock=house.clock,
+            policy=RetryPolicy(settings.retry_attempts, patience=settings.retry_patience_seconds),
+        )
+
+    def _model(self, facts: SessionState) -> Model | None:
+        if facts.model is None:
+            return None
+        overrides = self._house.view.state.runs[facts.run].spec.get("providers") or {}
+        provider, name, price = choose_provider(facts.model, self._house.settings, overrides)
+        return ChatModel(self._house.http, provider, name, price)
+
+    async def _watch_budget(self) -> None:
+        clock = self._house.clock
+        while True:
+            reached = budgets.reached(self.facts, clock.boot(), clock.now())
+            if reached is not None:
+                self._end(Ending("budget", str(reached)))
+                return
+            left = budgets.seconds_left(self.facts, clock.boot(), clock.now())
+            await asyncio.sleep(min(_WATCH_SECONDS, max(0.01, left)))
+
+    async def _snapshot_regularly(self) -> None:
+        """Inside a long command or turn nothing else would look at the files."""
+        while True:
+            await asyncio.sleep(self._house.settings.snapshot_seconds)
+            try:
+                await self.after_tool()
+            except KeeperError as error:
+                self._end(Ending("infrastructure", str(error)))
+                return
+
+    def _end(self, ending: Ending) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(ending)
+
+    async def _finish(self, ending: Ending) -> None:
+        """The agent's time is over: no process of it lives on, and what it left is judged."""
+        self.meter.stop()
+        await self._move("verifying", f"{ending.by}: {ending.detail}")
+        await self.record(ActivityChanged(activity="final verdict"))
+        marks = self._marks()
+        try:
+            keeper = await self._house.keepers.get()
+            await keeper.kill(self.id)
+        except KeeperError as error:
+            # Without its keeper no sandbox lives; the workspace is still there.
+            await self.record(Noted(text=f"the keeper could not be reached: {error}"))
+        snapshot = await self._final_snapshot(marks)
+        if self._closing:
+            return
+        verdict = None
+        if snapshot is not None:
+            job = Job(self.id, snapshot, "final", marks)
+            verdict = await self._house.verifications.final(job)
+        await self._settle(ending, verdict)
+        await self._tidy()
+
+    async def _final_snapshot(self, marks: Marks) -> str | None:
+        place = Place.load(self._place_file)
+        if place is None or self._task is None or not place.directory.is_dir():
+            return self.facts.last_snapshot
+        snapshot = await self._collect(place, self._task)
+        if snapshot.id != self.facts.last_snapshot:
+            await self._took(snapshot, marks)
+        return snapshot.id
+
+    async def _settle(self, ending: Ending, verdict: Verdict | None) -> None:
+        facts, clock = self.facts, self._house.clock
+        self._house.verifications.withdraw(self.id)
+        active = facts.budget.get("active")
+        judged = None if verdict is None else _judged(verdict, facts)
+        unjudged = ""
+        if verdict is not None and verdict.status == "not_judged":
+            unjudged = verdict.reason
+        outcome, evidence = classify(
+            Finished(
+                ending=ending,
+                used=facts.clocks.active(clock.boot(), clock.now()),
+                budget=active.hard if active else None,
+                reference=facts.reference_reward,
+                verdicts=tuple(
+                    Judged(p.status, p.reward, p.active, p.failed_gate, None, p.reason)
+                    for p in facts.points
+                ),
+                final=judged,
+                unjudged=unjudged,
+            ),
+            self._house.settings.thresholds(),
+        )
+        final = verdict.reward if verdict is not None else None
+        await self.record(
+            SessionEnded(ended_by=ending.by, outcome=outcome, evidence=evidence, final_reward=final)
+        )
+        phase: SessionPhase = "failed" if outcome == "infrastructure" else "finished"
+        await self._move(phase, evidence if phase == "failed" else "")
+
+    async def _tidy(self) -> None:
+        """Export the best files and remove the workspace: all that counts is stored by now."""
+        place = Place.load(self._place_file)
+        best = self.facts.best_snapshot
+        folder = self._house.state_dir / "sessions" / self.id
+
+        def tidy() -> None:
+            if best is not None:
+                for path, data in self._house.snapshots.get(best).files.items():
+                    target = folder / "best" / path
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(data)
+            if place is not None:
+                workspace.remove(place)
+                self._place_file.unlink(missing_ok=True)
+
+        try:
+            await asyncio.to_thread(tidy)
+        except (OSError, LookupError) as error:
+            await self.record(Noted(text=f"could not tidy up after {self.id}: {error}"))
+
+    async def _collect(self, place: Place, task: Task) -> Snapshot:
+        store = self._house.snapshots
+        return await asyncio.to_thread(workspace.take_snapshot, place, task, store)
+
+    async def _took(self, snapshot: Snapshot, marks: Marks) -> None:
+        self._last_snapshot = snapshot.id
+        await self.record(
+            SnapshotTaken(
+                snapshot=snapshot.id,
+                files=tuple(sorted(snapshot.files)),
+                size=snapshot.size,
+                active=round(marks.active, 3),
+            )
+        )
+
+    def _marks(self) -> Marks:
+        facts, clock = self.facts, self._house.clock
+        boot, now = clock.boot(), clock.now()
+        return Marks(
+            active=round(facts.clocks.active(boot, now), 3),
+            wall=round(facts.clocks.wall(boot, now), 3),
+            tokens=facts.usage.tokens,
+            turns=facts.usage.turns,
+            cost=facts.usage.cost,
+        )
+
+    async def _move(self, phase: SessionPhase, reason: str = "") -> None:
+        await self.record(SessionMoved(state=phase, reason=reason))
+
+    def _note(self, body: ClockMoved) -> None:
+        self._house.journal.append(body, self.id)
+
+    @property
+    def _place_file(self) -> Path:
+        return self._house.state_dir / "sessions" / self.id / "place.json"
+
+
+def _judged(verdict: Verdict, facts: SessionState) -> Judged:
+    active = facts.points[-1].active if facts.points else 0.0
+    return Judged(
+        verdict.status,
+        verdict.reward,
+        active,
+        verdict.failed_gate,
+        verdict.cause,
+        verdict.reason,
+    )
+
+
+def _ended_by(word: str) -> EndedBy:
+    known: dict[str, EndedBy] = {
+        "agent": "agent",
+        "budget": "budget",
+        "operator": "operator",
+        "context": "context",
+        "refusal": "refusal",
+    }
+    return known.get(word, "infrastructure")

@@ -1,0 +1,53 @@
+"""The state as one thread's event loop sees it: folded from committed events, in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from engine.events import Event
+from engine.journal import Journal
+from engine.state import State, reduce
+
+Listener = Callable[[Sequence[Event]], None]
+
+
+class View:
+    """A state of its own on the loop that makes it. Use it on that loop only.
+
+    Making it folds the whole journal. Listeners are called on the loop, after the fold, and must
+    not raise.
+    """
+
+    def __init__(self, journal: Journal, loop: asyncio.AbstractEventLoop) -> None:
+        self.state = State()
+        self._journal = journal
+        self._loop = loop
+        self._listeners: list[Listener] = []
+        newest = journal.subscribe(self._published)
+        for event in journal.events(until=newest):
+            reduce(self.state, event)
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` with every batch of events from now on."""
+        self._listeners.append(listener)
+
+    def ignore(self, listener: Listener) -> None:
+        """Stop calling it."""
+        self._listeners.remove(listener)
+
+    def close(self) -> None:
+        """Stop following the journal."""
+        self._journal.unsubscribe(self._published)
+
+    def _published(self, events: Sequence[Event]) -> None:
+        """Called on the journal's thread."""
+        with suppress(RuntimeError):  # the loop has ended, and nobody looks at this state again
+            self._loop.call_soon_threadsafe(self._fold, events)
+
+    def _fold(self, events: Sequence[Event]) -> None:
+        for event in events:
+            reduce(self.state, event)
+        for listener in tuple(self._listeners):
+            listener(events)
