@@ -282,7 +282,8 @@ class Server:
         self.channel.send({"event": "ready"})
         while True:
             for key, _ in self.selector.select(self.patience()):
-                if key.fileobj in self.selector.get_map():
+                # An earlier one of this batch may have closed this descriptor, or reused it.
+                if self.selector.get_map().get(key.fd) is key:
                     key.data()
             self.on_time()
             reap()

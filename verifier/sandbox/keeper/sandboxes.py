@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import os
 import socket
+import sys
 import time
+from collections.abc import Mapping
 from typing import Literal
 
 from verifier.sandbox.bubblewrap import Bubblewrap
@@ -70,20 +72,23 @@ class Sandbox:
     def start(self) -> None:
         """Start the process. Raises what `Bubblewrap.launch` raises."""
         outer, inner = inside.pair()
+        complaints, stderr = os.pipe()
         try:
             self._process = self._backend.launch(
-                self._spec, inside.ARGV, fds={inside.CHANNEL: inner.fileno()}
+                self._spec, inside.ARGV, stderr=stderr, fds={inside.CHANNEL: inner.fileno()}
             )
         except BaseException:
             outer.close()
+            os.close(complaints)
             raise
         finally:
             inner.close()
+            os.close(stderr)
         self._ready, self._gone = asyncio.Event(), asyncio.Event()
         self._tasks.create_task(self._listen(self._process, outer))
-        self._tasks.create_task(self._watch(self._process))
+        self._tasks.create_task(self._watch(self._process, complaints))
 
-    async def _watch(self, process: BubblewrapProcess) -> None:
+    async def _watch(self, process: BubblewrapProcess, complaints: int) -> None:
         """Notice the end of the process and clear up after it."""
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
@@ -94,6 +99,7 @@ class Sandbox:
             self._note = _how_it_ended(process.wait(0), self.killed)
         except SandboxUnavailableError as error:
             self._note = str(error)
+        _report(self.name, complaints)
         self._cpu_before += process.cpu_seconds() or 0.0
         self._process = None
         self.frozen_since = self.frozen_by = None
@@ -229,9 +235,20 @@ class Sandbox:
         self, operation: str, payload: bytes = b"", **arguments: object
     ) -> tuple[inside.Event, bytes]:
         """A file operation of the exec server. Raises `OSError` with the errno from inside."""
-        if not self.alive:
+        try:
+            return await self._ask(operation, payload, arguments)
+        except GoneError:
             if self.killed:
-                raise GoneError(f"sandbox {self.name} was killed")
+                raise
+            # It ended by itself, perhaps just now; each operation may be done twice.
+            return await self._ask(operation, payload, arguments)
+
+    async def _ask(
+        self, operation: str, payload: bytes, arguments: Mapping[str, object]
+    ) -> tuple[inside.Event, bytes]:
+        if self.killed:
+            raise GoneError(f"sandbox {self.name} was killed")
+        if not self.alive:
             self.start()
             self._restarts += 1
         await self._wait_ready()
@@ -245,6 +262,7 @@ class Sandbox:
             await self._channel.send({"op": operation, "number": number, **arguments}, payload)
             event, data = await future
         except ConnectionError as error:
+            await self._gone.wait()
             raise GoneError(f"sandbox {self.name}: {self._note or error}") from error
         finally:
             self._replies.pop(number, None)
@@ -307,6 +325,16 @@ class Sandbox:
             restarts=self._restarts,
             note=self._note,
         )
+
+
+def _report(name: str, complaints: int) -> None:
+    """What the exec server had to say at its end, for the keeper's log; then close the pipe."""
+    os.set_blocking(complaints, False)
+    with contextlib.suppress(BlockingIOError):
+        text = os.read(complaints, 4096).decode("ascii", errors="replace").strip()
+        if text:
+            print(f"keeper: sandbox {name}: {text!r}", file=sys.stderr, flush=True)
+    os.close(complaints)
 
 
 def _how_it_ended(exit_: Exit, killed: bool) -> str:
