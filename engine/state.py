@@ -165,8 +165,9 @@ class State(msgspec.Struct):
 
 
 def run_over(state: State, run: str) -> bool:
-    """Whether every session of a run has ended."""
-    return all(state.sessions[s].over for s in state.runs[run].sessions if s in state.sessions)
+    """Whether every session of a run has ended; one that is not yet known has not."""
+    known = state.sessions
+    return all(s in known and known[s].over for s in state.runs[run].sessions)
 
 
 def reduce(state: State, event: Event) -> State:
