@@ -34,14 +34,19 @@ class Follower:
     show: Callable[[Event], None]
     remark: Callable[[str], None]
 
+    @property
+    def over(self) -> bool:
+        """Whether the run is known and every session of it has ended."""
+        from engine.state import run_over
+
+        return self.run in self.state.runs and run_over(self.state, self.run)
+
     def follow(self) -> None:
         """Return when every session of the run is over. `KeyboardInterrupt` passes through, and
         the caller may call `follow` again: nothing is shown twice and nothing is lost.
         """
-        from engine.state import run_over
-
         silent_since: float | None = None
-        while not run_over(self.state, self.run):
+        while not self.over:
             try:
                 self._stream(silent_since is not None)
                 silent_since = None
@@ -55,7 +60,7 @@ class Follower:
                 time.sleep(_RETRY)
 
     def _stream(self, was_silent: bool) -> None:
-        from engine.state import reduce, run_over
+        from engine.state import reduce
 
         client = EngineClient(engine_socket(state_dir(self.folder)))
         with client.events(self.state.seq) as events:
@@ -67,7 +72,7 @@ class Follower:
                 self.state = reduce(self.state, event)
                 if event.session is None or event.session in self._sessions():
                     self.show(event)
-                if run_over(self.state, self.run):
+                if self.over:
                     return
 
     def _sessions(self) -> set[str]:

@@ -139,14 +139,12 @@ def printer(json: bool) -> Callable[[Event], None]:
 
 
 def _introduce(follower: Follower) -> None:
-    from engine.state import run_over
-
     run = follower.state.runs[follower.run]
     for session in (follower.state.sessions[s] for s in run.sessions):
         best = "no reward yet" if session.best_reward is None else f"best {session.best_reward:.3f}"
         said = session.outcome or session.state
         who = session.model or session.agent
         print(f"{session.id}  {who} on {session.task}: {said}, {best}")
-    if run_over(follower.state, run.id):
+    if follower.over:
         note(f"run {run.id} is over; --all shows its events")
     sys.stdout.flush()
