@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from verifier.outcomes import NotJudgedError
+from verifier.runqueue import Delay
 from verifier.verdict import Interval
 
 # Two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom.
@@ -23,8 +25,10 @@ _T95 = (
 )
 _Z95 = 1.960
 
-_SHARE = 0.03  # of a repetition that others may take before it is contended
-_FLOOR_SEC = 0.0005  # and what they may take of a short one
+_SHARE = 0.10  # of a repetition that others may take before it is contended
+_FLOOR_SEC = 0.00002  # and what they may take of a very short one
+_WAIT_SEC = 0.1
+_LONGEST_WAIT_SEC = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Seconds of baseline and candidate on one input; `contended` when others were in the way."""
+    """Own seconds of baseline and candidate on one input, and whether others took too much."""
 
     baseline: float
     candidate: float
@@ -79,37 +83,55 @@ class Timing:
         return Interval(math.exp(logs.low), math.exp(logs.high))
 
 
-def contended(delay: float | None, seconds: float) -> bool:
-    """Whether a repetition of `seconds` that waited `delay` seconds for its CPU should not count.
+def contended(seconds: float, delay: Delay | None) -> bool:
+    """Whether others took so much of a repetition of `seconds` that it should not count.
 
     Where the delay cannot be told (None) nothing is discarded; the verdict's seal says so.
     """
-    return delay is not None and delay > max(_FLOOR_SEC, _SHARE * seconds)
+    if delay is None:
+        return False
+    return delay.queue + delay.steal > max(_FLOOR_SEC, _SHARE * seconds)
 
 
-def take_pairs(next_pair: Callable[[int], Pair], plan: Plan) -> Timing:
+def own_seconds(seconds: float, delay: Delay | None) -> float:
+    """The repetition's own time: without what it spent ready to run while others ran.
+
+    A process cannot lengthen that wait by itself, since its own sleep is not in it and it is the
+    only one of its sandbox on the CPU. It is small wherever this is used: see `contended`.
+    """
+    return seconds if delay is None else max(seconds - delay.queue, seconds * (1 - 2 * _SHARE))
+
+
+def take_pairs(
+    next_pair: Callable[[int], Pair],
+    plan: Plan,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Timing:
     """Take pairs until they say enough; `next_pair(n)` measures the n-th one, n from 0.
 
-    Pair 0 warms the machine and is never counted. Raises `NotJudgedError` (contention) when too
+    Pair 0 warms the machine and is never counted. After a contended pair the next one waits a little
+    for the disturbance to pass. Raises `NotJudgedError` (contention) when too
     many had to be discarded, and whatever `next_pair` raises.
     """
     pairs: list[Pair] = []
-    discarded = 0
-    number = 0
+    discarded = in_a_row = number = 0
     next_pair(number)
     while not _enough(pairs, plan):
         number += 1
         pair = next_pair(number)
         if not pair.contended or plan.discards_max is None:
             pairs.append(pair)
+            in_a_row = 0
             continue
         discarded += 1
+        in_a_row += 1
         if discarded > plan.discards_max:
             raise NotJudgedError(
                 f"other work took the measuring CPU in {discarded} of {number} pairs; "
                 "the snapshot can be verified again when the machine is quieter",
                 "contention",
             )
+        sleep(min(_LONGEST_WAIT_SEC, _WAIT_SEC * in_a_row))
     return Timing(tuple(pairs), discarded)
 
 

@@ -17,7 +17,7 @@ from verifier.artifact import printable
 from verifier.build import BuildError, build
 from verifier.cpus import Machine, turn
 from verifier.judge import Case, Judge
-from verifier.measure import Pair, Plan, Timing, contended, take_pairs
+from verifier.measure import Pair, Plan, Timing, contended, own_seconds, take_pairs
 from verifier.outcomes import FailedError, NotJudgedError
 from verifier.repetition import Program, Repetition, repeat
 from verifier.verdict import Cause, Gate
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 _LOG_SHOWN = 1500
-_DISCARDS_PER_PAIR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ class NativeJudging:
         if same:
             return Plan(measure.pairs_min, measure.pairs_min, measure.precision, None)
         most = measure.pairs_max
-        return Plan(measure.pairs_min, most, measure.precision, _DISCARDS_PER_PAIR * most)
+        return Plan(measure.pairs_min, most, measure.precision, 2 * most)
 
     def _all_passed(self, last: Sequence[Gate], checked: int) -> list[Gate]:
         evidence = f"{checked} outputs"
@@ -166,8 +165,8 @@ class NativeJudging:
                     runs[is_candidate] = run
                 gates = self._check(case, seed, given, runs[True].output, runs[False].output)
             for is_candidate, run in runs.items():
-                seconds[is_candidate] += run.seconds
-                disturbed |= contended(run.delay, run.seconds)
+                seconds[is_candidate] += own_seconds(run.seconds, run.delay)
+                disturbed |= contended(run.seconds, run.delay)
                 self._delay_known &= run.delay is not None
         return Pair(seconds[False], seconds[True], disturbed), gates
 

@@ -41,13 +41,13 @@ class Repetition:
     """What one repetition gave.
 
     `seconds` is the host's time from "go" to the sealed output. `output` is a memfd, final and
-    owned by the caller. `delay` is how long others kept the process from its CPU, in seconds; None
-    where that cannot be told.
+    owned by the caller. `delay` is how long others kept the process from its CPU; None where that
+    cannot be told: by the kernel, or because threads that share a CPU delay one another.
     """
 
     seconds: float
     output: int
-    delay: float | None
+    delay: Delay | None
 
 
 def repeat(machine: Machine, program: Program, given: int, output_size: int) -> Repetition:
@@ -102,13 +102,14 @@ def _drive(
     *,
     program: Program,
     cpus: Cpus,
-) -> tuple[float, float | None]:
+) -> tuple[float, Delay | None]:
     said = _hear(control, time.monotonic() + _READY_SEC)
     if said is None:
         raise FailedError(_GATE, "timeout", f"not ready within {_READY_SEC:g} s")
     if said != b"R":
         raise _gone(process, said, "before it was ready")
-    before = sample(process.init_pid, cpus.measuring)
+    alone = program.threads <= len(cpus.measuring)
+    before = sample(process.init_pid, cpus.measuring) if alone else None
     start = time.monotonic()
     try:
         socket.send_fds(control, [b"G"], [given])
@@ -125,7 +126,8 @@ def _drive(
                 _GATE, "crashed", "it said that it was done while it could still write the output"
             ) from None
         seconds = time.monotonic() - start
-        return seconds, _delay(before, sample(process.init_pid, cpus.measuring))
+        after = sample(process.init_pid, cpus.measuring) if alone else None
+        return seconds, _delay(before, after)
     if said[:1] == b"F" and len(said) == 2:
         raise FailedError(_GATE, "crashed", f"autolab_solve returned {said[1]}")
     raise _gone(process, said, "before it was done")
@@ -144,7 +146,7 @@ def _hear(control: socket.socket, deadline: float) -> bytes | None:
         return b""
 
 
-def _delay(before: Delay | None, after: Delay | None) -> float | None:
+def _delay(before: Delay | None, after: Delay | None) -> Delay | None:
     return None if before is None or after is None else after.since(before)
 
 

@@ -19,18 +19,25 @@ _MOST_PROCESSES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Seconds of waiting so far: of a process tree, and of the machine."""
+    """Seconds of waiting so far, of processes in a run queue and of CPUs given to other machines.
+
+    `queue` is exact to the nanosecond, `steal` to the clock tick (10 ms).
+    """
 
     queue: float
     steal: float
 
-    def since(self, before: Delay) -> float:
-        """Seconds of waiting between the two samples."""
-        return max(0.0, self.queue - before.queue) + max(0.0, self.steal - before.steal)
+    def since(self, before: Delay) -> Delay:
+        """The waiting between the two samples."""
+        queue, steal = self.queue - before.queue, self.steal - before.steal
+        return Delay(max(0.0, queue), max(0.0, steal))
 
 
 def sample(pid: int | None, cpus: Sequence[int]) -> Delay | None:
-    """The waiting of the tree below `pid` so far; None where the kernel does not tell."""
+    """The waiting of the processes below `pid` so far; None where the kernel does not tell.
+
+    `pid` itself, which is the sandbox's idle first process, does not count.
+    """
     if pid is None:
         return None
     try:
@@ -41,14 +48,14 @@ def sample(pid: int | None, cpus: Sequence[int]) -> Delay | None:
 
 
 def _tree(root: int) -> list[int]:
-    found = [root]
-    for pid in found:
-        if len(found) > _MOST_PROCESSES:
+    tree = [root]
+    for pid in tree:
+        if len(tree) > _MOST_PROCESSES:
             break
         for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names, not paths
             children = Path(f"/proc/{pid}/task/{task}/children").read_text()
-            found += [int(child) for child in children.split()]
-    return found
+            tree += [int(child) for child in children.split()]
+    return tree[1:]
 
 
 def _queue(pid: int) -> float:
