@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 READ_TIMEOUT = 30.0
 STREAM_TIMEOUT = 5.0  # heartbeats come once a second
 START_TIMEOUT = 30.0
+END_TIMEOUT = 15.0
 _REMEDY = "start it with `autolab engine start`"
 
 
@@ -210,8 +211,20 @@ class EngineClient:
         return list(answer["verdicts"])
 
     def shutdown(self) -> None:
-        """End the engine in good order: what runs is stopped, the journal is closed."""
+        """End the engine in good order: what runs is stopped, the journal is closed.
+
+        Returns when its process has let go of the state folder.
+        """
+        folder = Path(self.engine()["state_dir"])
         self._call("POST", "/shutdown")
+        deadline = time.monotonic() + END_TIMEOUT
+        while _held(folder / "engine.lock"):
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    f"the engine has not let go of {folder} {END_TIMEOUT:.0f} s after it was asked "
+                    f"to end; see {folder / 'engine.log'}"
+                )
+            time.sleep(0.02)
 
     def _call(
         self,
@@ -245,6 +258,18 @@ class EngineClient:
         if response.status >= 400:
             raise _refusal(response.status, answer)
         return answer
+
+
+def _held(lock: Path) -> bool:
+    """Whether an engine holds its lock; looking takes and drops a shared one."""
+    try:
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _refusal(status: int, body: bytes) -> EngineRefusedError:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import Self
 
 from engine.paths import make_private
+
+
+_TRIES, _PAUSE = 10, 0.03
 
 
 class StateLockedError(RuntimeError):
@@ -24,15 +28,20 @@ class StateLock:
     def __init__(self, state: Path) -> None:
         path = make_private(state) / "engine.lock"
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        # A client that looks whether the folder is free holds the lock for an instant.
+        for _ in range(_TRIES):
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(_PAUSE)
+        else:
             holder = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
             os.close(self._file)
             raise StateLockedError(
                 f"another engine (pid {holder}) owns the state folder {state}; stop it with "
                 "`autolab engine stop`, or use another folder with --state DIR"
-            ) from None
+            )
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 

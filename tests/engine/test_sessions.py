@@ -1,0 +1,369 @@
+"""Whole sessions: a real engine, keeper, sandbox and verifier, and a scripted chat server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.client import EngineRefusedError, Heartbeat
+from engine.events import SessionMoved, VerdictGiven
+from tests.engine.support import (
+    ChatServer,
+    EngineProcess,
+    Reply,
+    sse,
+    text_turn,
+    tool_turn,
+    wait_for,
+)
+
+pytestmark = pytest.mark.usefixtures("sandboxes")
+
+
+def spec(suite: Path, **more: Any) -> dict[str, Any]:
+    return {"suite": str(suite), "size": "quick", "concurrency": 3, **more}
+
+
+def test_nop_scores_nothing_and_oracle_the_reference(engine: EngineProcess, suite: Path) -> None:
+    made = engine.client.create_run(spec(suite, agents=["nop", "oracle"]))
+    nop, oracle = made["sessions"]
+    state = engine.until_over(nop, oracle)
+
+    assert state.sessions[nop].final_reward == 0.0
+    assert state.sessions[nop].outcome == "no_valid_result"
+    assert state.sessions[oracle].final_reward == pytest.approx(0.8)
+    assert state.sessions[oracle].state == "finished"
+    assert state.sessions[oracle].clocks.state == "stopped"
+    best = engine.state_dir / "sessions" / oracle / "best" / "answer.txt"
+    wait_for(best.exists)
+    assert best.read_text() == "20\n"
+
+
+def test_ladder_rises_by_at_least_three_verdicts(engine: EngineProcess, suite: Path) -> None:
+    (session,) = engine.client.create_run(spec(suite, agents=["ladder"]))["sessions"]
+    state = engine.until_over(session)
+
+    rewards = [p.reward for p in state.sessions[session].points if p.stage == "checkpoint"]
+    assert rewards[:1] == [pytest.approx(0.4)]
+    assert rewards == sorted(set(rewards), key=lambda r: r or 0.0)
+    assert len(state.sessions[session].points) >= 3
+    assert state.sessions[session].final_reward == pytest.approx(0.8)
+    whole = engine.client.verdicts(session)
+    assert [v["id"] for v in whole] == [p.verdict for p in state.sessions[session].points]
+
+
+def test_model_works_through_tools_and_submits(engine: EngineProcess, suite: Path) -> None:
+    turns = [
+        tool_turn("bash", {"command": "cat answer.txt; cd /tmp; export N=30"}, "Looking."),
+        tool_turn("bash", {"command": "pwd; echo $N > /app/answer.txt; false"}),
+        tool_turn("edit", {"path": "answer.txt", "old_text": "3", "new_text": "1"}),
+        tool_turn("submit", {}, "Done."),
+    ]
+
+    def script(body: dict[str, Any], number: int) -> Reply:
+        return Reply(sse(turns[number]))
+
+    with ChatServer(script) as server:
+        made = engine.client.create_run(
+            spec(suite, models=["local/tiny"], providers={"local": {"base_url": server.url}})
+        )
+        (session,) = made["sessions"]
+        state = engine.until_over(session)
+        first, last = server.requests[0], server.requests[-1]
+
+    facts = state.sessions[session]
+    assert facts.final_reward == pytest.approx(0.9)
+    assert facts.usage.turns == 4
+    assert facts.usage.input == 4 * 60
+    assert facts.usage.cached == 4 * 40
+    assert facts.usage.cost is None
+    assert first["path"] == "/v1/chat/completions"
+    assert first["model"] == "tiny"
+    assert [m["role"] for m in first["messages"]] == ["system", "user"]
+    assert "answer.txt" in first["messages"][0]["content"]
+    results = [m["content"] for m in last["messages"] if m["role"] == "tool"]
+    assert results[0].startswith("100\n[exit code 0")
+    assert results[1].startswith("/tmp\n[exit code 1")
+    assert results[2] == "edited answer.txt"
+
+    shown = engine.client.transcript(session)
+    kinds = [entry["kind"] for entry in shown["entries"]]
+    assert kinds == ["system", "user", *["assistant", "tool"] * 4]
+    assert shown["next"] == len(kinds)
+    assert shown["live"] is None
+    assert engine.client.transcript(session, after=9)["entries"][0]["name"] == "submit"
+
+
+def test_budget_ends_a_long_command_promptly(engine: EngineProcess, suite: Path) -> None:
+    turns = [
+        tool_turn("edit", {"path": "answer.txt", "content": "70\n"}),
+        tool_turn("bash", {"command": "sleep 300"}),
+    ]
+    with ChatServer(lambda _, n: Reply(sse(turns[min(n, 1)]))) as server:
+        made = engine.client.create_run(
+            spec(
+                suite,
+                models=["local/tiny"],
+                providers={"local": {"base_url": server.url}},
+                budget={"active": {"hard": 3.0}},
+            )
+        )
+        (session,) = made["sessions"]
+        facts = engine.until_over(session).sessions[session]
+
+    assert facts.outcome in ("budget_exhausted", "ran_to_end")
+    assert "active limit reached" in facts.outcome_evidence
+    assert facts.final_reward == pytest.approx(0.3)
+    assert 3.0 <= facts.clocks.working < 8.0
+
+
+def test_operator_stops_sessions_and_they_are_scored(engine: EngineProcess, suite: Path) -> None:
+    turns = [
+        tool_turn("edit", {"path": "answer.txt", "content": "50\n"}),
+        tool_turn("bash", {"command": "sleep 300"}),
+    ]
+    with ChatServer(lambda _, n: Reply(sse(turns[min(n, 1)]))) as server:
+        made = engine.client.create_run(
+            spec(
+                suite,
+                models=["local/tiny"],
+                attempts=2,
+                concurrency=1,
+                providers={"local": {"base_url": server.url}},
+            )
+        )
+        running, queued = made["sessions"]
+        wait_for(lambda: engine.session(running).activity.startswith("bash sleep"))
+        assert engine.client.stop([made["run"]], dry_run=True) == [running, queued]
+        assert engine.session(queued).state == "queued"
+        assert engine.client.stop([made["run"]]) == [running, queued]
+        state = engine.until_over(running, queued)
+
+    assert state.sessions[running].outcome == "stopped_by_operator"
+    assert state.sessions[running].final_reward == pytest.approx(0.5)
+    assert state.sessions[queued].outcome == "stopped_by_operator"
+    assert state.sessions[queued].final_reward is None
+    assert engine.client.stop([running]) == []
+    with pytest.raises(EngineRefusedError, match="no session matches 'nothing'"):
+        engine.client.stop(["nothing"])
+
+
+def test_retries_are_visible_and_a_bad_key_ends_the_session(
+    engine: EngineProcess, suite: Path
+) -> None:
+    turn = sse(tool_turn("submit", {}))
+
+    def script(body: dict[str, Any], number: int) -> Reply:
+        if body["model"] == "forbidden":
+            return Reply(b'{"error": {"message": "Incorrect API key"}}', status=401)
+        if number == 0:
+            return Reply(b"slow down", status=429, headers={"Retry-After": "0.2"})
+        if number == 1:
+            return Reply(turn, cut_at=len(turn) // 3)
+        return Reply(turn)
+
+    with ChatServer(script) as server:
+        providers = {"local": {"base_url": server.url}}
+        made = engine.client.create_run(spec(suite, models=["local/ok"], providers=providers))
+        (patient,) = made["sessions"]
+        state = engine.until_over(patient)
+        made = engine.client.create_run(
+            spec(suite, models=["local/forbidden"], providers=providers)
+        )
+        (barred,) = made["sessions"]
+        state = engine.until_over(barred)
+
+    retries = [f for f in state.feed if f.session == patient and f.kind == "retry"]
+    assert "429 rate limit" in retries[0].text
+    assert len(retries) == 2
+    assert state.sessions[patient].clocks.waiting > 0.1
+    assert state.sessions[patient].outcome == "no_valid_result"
+    assert state.sessions[barred].outcome == "infrastructure"
+    assert state.sessions[barred].state == "failed"
+    assert "Incorrect API key" in state.sessions[barred].outcome_evidence
+
+
+def test_a_model_that_calls_no_tool_is_nudged_then_ended(
+    engine: EngineProcess, suite: Path
+) -> None:
+    with ChatServer(lambda _, n: Reply(sse(text_turn(f"Thought {n}.")))) as server:
+        made = engine.client.create_run(
+            spec(suite, models=["local/talker"], providers={"local": {"base_url": server.url}})
+        )
+        (session,) = made["sessions"]
+        facts = engine.until_over(session).sessions[session]
+        assert len(server.requests) == 3
+    assert facts.outcome == "no_valid_result"
+
+
+def test_the_key_is_nowhere_on_disk(
+    tmp_path: Path, suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.engine.support import running_engine
+
+    key = "sk-canary-0123456789"
+    monkeypatch.setenv("CANARY_KEY", key)
+    said = f'{{"error": {{"message": "key {key} has no access"}}}}'.encode()
+
+    def script(body: dict[str, Any], number: int) -> Reply:
+        if number == 0:
+            return Reply(sse(tool_turn("bash", {"command": "env; cat /proc/*/environ"})))
+        return Reply(said, status=403)
+
+    with ChatServer(script) as server, running_engine(tmp_path / "state") as engine:
+        providers = {"local": {"base_url": server.url, "key_env": "CANARY_KEY"}}
+        made = engine.client.create_run(spec(suite, models=["local/m"], providers=providers))
+        facts = engine.until_over(*made["sessions"]).sessions[made["sessions"][0]]
+        assert server.headers[0]["Authorization"] == f"Bearer {key}"
+        assert "[key] has no access" in facts.outcome_evidence
+        kept = [p for p in (tmp_path / "state").rglob("*") if p.is_file()]
+        assert len(kept) > 5
+        for path in kept:
+            assert key.encode() not in path.read_bytes(), path
+
+
+def test_events_stream_is_gapless_and_ends_cleanly(engine: EngineProcess, suite: Path) -> None:
+    (session,) = engine.client.create_run(spec(suite, agents=["oracle"]))["sessions"]
+    numbers, beats = [], 0
+    with engine.client.events(after=0) as stream:
+        for item in stream:
+            if isinstance(item, Heartbeat):
+                beats += 1
+                continue
+            numbers.append(item.seq)
+            ended = isinstance(item.body, SessionMoved) and item.body.state == "finished"
+            if ended and item.session == session:
+                stream.close()
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert beats >= 1
+
+
+def test_engine_killed_in_the_middle_shows_the_same_verdicts_and_goes_on(
+    engine: EngineProcess, suite: Path
+) -> None:
+    turns = [
+        tool_turn("edit", {"path": "answer.txt", "content": "80\n"}),
+        tool_turn("bash", {"command": "echo begun; sleep 6; echo 40 > /app/answer.txt; echo end"}),
+        tool_turn("submit", {}),
+    ]
+
+    def script(body: dict[str, Any], number: int) -> Reply:
+        answered = sum(m["role"] == "assistant" for m in body["messages"])
+        return Reply(sse(turns[answered]))
+
+    with ChatServer(script) as server:
+        made = engine.client.create_run(
+            spec(suite, models=["local/m"], providers={"local": {"base_url": server.url}})
+        )
+        (session,) = made["sessions"]
+        wait_for(
+            lambda: (
+                engine.session(session).points
+                and engine.session(session).activity.startswith("bash echo begun")
+            )
+        )
+        shown = engine.client.verdicts(session)
+        seq = engine.client.state().seq
+        engine.kill()
+        engine.restart()
+        state = engine.client.state()
+        assert engine.client.verdicts(session)[: len(shown)] == shown
+        assert state.seq > seq
+        facts = engine.until_over(session).sessions[session]
+        asked = len(server.requests)
+
+    assert facts.outcome == "premature_stop"
+    assert facts.final_reward == pytest.approx(0.6)
+    assert asked == 3  # no turn was asked twice
+    entries = engine.client.transcript(session)["entries"]
+    outputs = [e["output"] for e in entries if e["kind"] == "tool"]
+    assert outputs[1].startswith("begun\nend\n[exit code 0")
+    clock_of = facts.clocks
+    assert clock_of.paused > 0.0
+    assert clock_of.state == "stopped"
+
+
+def test_a_session_whose_sandbox_is_gone_ends_honestly(engine: EngineProcess, suite: Path) -> None:
+    turns = [
+        tool_turn("edit", {"path": "answer.txt", "content": "80\n"}),
+        tool_turn("bash", {"command": "sleep 300"}),
+    ]
+    with ChatServer(lambda _, n: Reply(sse(turns[min(n, 1)]))) as server:
+        made = engine.client.create_run(
+            spec(suite, models=["local/m"], providers={"local": {"base_url": server.url}})
+        )
+        (session,) = made["sessions"]
+        wait_for(lambda: engine.session(session).activity.startswith("bash sleep"))
+        engine.kill()
+        kill_keeper(engine.state_dir)
+        engine.restart()
+        facts = engine.until_over(session).sessions[session]
+
+    assert facts.outcome == "infrastructure"
+    assert "did not survive" in facts.outcome_evidence
+    assert facts.final_reward == pytest.approx(0.2)
+    assert facts.best_reward == pytest.approx(0.2)
+
+
+def kill_keeper(state: Path) -> None:
+    import asyncio
+    import os
+    import signal
+    import socket
+    import struct
+
+    from engine.paths import keeper_socket
+    from verifier.sandbox.keeper.client import KeeperLostError, connect
+
+    with socket.socket(socket.AF_UNIX) as link:
+        link.connect(str(keeper_socket(state)))
+        size = struct.calcsize("3i")
+        pid, _, _ = struct.unpack(
+            "3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        )
+    os.kill(pid, signal.SIGKILL)
+
+    async def gone() -> bool:
+        try:
+            client = await connect(keeper_socket(state))
+        except KeeperLostError:
+            return True
+        await client.close()
+        return False
+
+    wait_for(lambda: asyncio.run(gone()))
+
+
+def test_stopping_the_engine_leaves_verdicts_for_the_next_one(
+    engine: EngineProcess, suite: Path
+) -> None:
+    turns = [
+        tool_turn("edit", {"path": "answer.txt", "content": "80\n"}),
+        tool_turn("bash", {"command": "sleep 300"}),
+    ]
+    with ChatServer(lambda _, n: Reply(sse(turns[min(n, 1)]))) as server:
+        made = engine.client.create_run(
+            spec(suite, models=["local/m"], providers={"local": {"base_url": server.url}})
+        )
+        (session,) = made["sessions"]
+        wait_for(lambda: engine.session(session).activity.startswith("bash sleep"))
+        engine.client.shutdown()
+        engine.restart()
+        facts = engine.until_over(session).sessions[session]
+    assert facts.outcome == "stopped_by_operator"
+    assert facts.final_reward == pytest.approx(0.2)
+    assert "the engine was stopped" in facts.outcome_evidence
+
+
+def test_verdict_events_carry_where_the_session_stood(engine: EngineProcess, suite: Path) -> None:
+    (session,) = engine.client.create_run(spec(suite, agents=["oracle"]))["sessions"]
+    engine.until_over(session)
+    with engine.client.events() as stream:
+        for item in stream:
+            if not isinstance(item, Heartbeat) and isinstance(item.body, VerdictGiven):
+                given = item.body
+                break
+    assert given.active <= given.wall
+    assert given.verdict.session == session
