@@ -77,7 +77,7 @@ ACTIONS: tuple[Action, ...] = (
         "fleet.quit",
         "fleet",
         ("q",),
-        "leave",
+        "app.leave",
         "quit",
         "Leave the app; everything goes on without it",
         6,

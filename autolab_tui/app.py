@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import ClassVar
 
 from textual import events, on
@@ -42,7 +42,12 @@ class AutolabApp(App[None]):
     """Shows one engine. Everything that it knows comes from `client`."""
 
     TITLE = "AutoLab"
-    CSS_PATH = "app.tcss"
+    CSS_PATH: ClassVar[list[str | PurePath]] = [
+        "app.tcss",
+        "screens/fleet.tcss",
+        "screens/session.tcss",
+        "screens/popup.tcss",
+    ]
     BINDINGS = bindings("app")
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"

@@ -13,7 +13,6 @@ from textual.message_pump import MessagePump
 
 from autolab_tui.link import Client
 from autolab_tui.messages import CallFailed, Stopped, TranscriptRead, VerdictsRead
-from engine.client import EngineError
 
 
 class Calls:
@@ -51,7 +50,7 @@ class Calls:
         def work(target: MessagePump = asker) -> None:
             try:
                 answer = call()
-            except (EngineError, OSError, ValueError, KeyError) as error:
+            except Exception as error:  # whatever it was, the operator is told and the app stays
                 answer = CallFailed(what, str(error) or type(error).__name__)
             target.post_message(answer)
 

@@ -25,9 +25,6 @@ class TranscriptRead(Message):
     entries: Sequence[dict[str, Any]]
     live: dict[str, Any] | None
 
-    def __post_init__(self) -> None:
-        super().__init__()
-
 
 @dataclass
 class VerdictsRead(Message):
@@ -36,18 +33,12 @@ class VerdictsRead(Message):
     session: str
     verdicts: Sequence[dict[str, Any]]
 
-    def __post_init__(self) -> None:
-        super().__init__()
-
 
 @dataclass
 class Stopped(Message):
     """The engine took note that these sessions are to stop."""
 
     sessions: Sequence[str]
-
-    def __post_init__(self) -> None:
-        super().__init__()
 
 
 @dataclass
@@ -56,6 +47,3 @@ class CallFailed(Message):
 
     what: str
     error: str
-
-    def __post_init__(self) -> None:
-        super().__init__()

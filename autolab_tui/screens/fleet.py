@@ -24,7 +24,8 @@ from autolab_tui.widgets.lines import Choosable, Lines
 from autolab_tui.widgets.plot import TrajectoryPlot
 
 FEED_LEAST = 4  # lines of the feed that stay however many sessions there are
-PREVIEW_CELLS, PREVIEW_LINES = 110, 12  # below the table, from which size a plot is shown too
+BESIDE_CELLS, BESIDE_LINES = 150, 12  # below the table: room for a plot beside the feed
+UNDER_LINES = 22  # and for one under it
 
 
 class FilterInput(Input, inherit_bindings=True):
@@ -36,7 +37,6 @@ class FilterInput(Input, inherit_bindings=True):
 class FleetScreen(DrawnScreen):
     """The home screen."""
 
-    CSS_PATH = "fleet.tcss"
     BINDINGS = bindings("fleet")
     AUTO_FOCUS = "#table"
 
@@ -89,8 +89,10 @@ class FleetScreen(DrawnScreen):
             table.styles.height = wanted
         self.set_class(not some, "-empty")
         below = self.size.height - 4 - wanted
-        preview = some and self.size.width >= PREVIEW_CELLS and below >= PREVIEW_LINES
-        self.set_class(preview, "-preview")
+        beside = self.size.width >= BESIDE_CELLS and below >= BESIDE_LINES
+        under = not beside and below >= UNDER_LINES
+        self.set_class(some and (beside or under), "-preview")
+        self.set_class(under, "-under")
 
     def _draw_empty(self, frame: Frame, cells: int) -> None:
         empty = self.query_one("#empty", Lines)

@@ -15,7 +15,6 @@ Result = TypeVar("Result")
 class Popup(ModalScreen[Result]):
     """Has a `#box` with a `#content` of lines and a key line."""
 
-    CSS_PATH = "popup.tcss"
     AUTO_FOCUS = "#content"
 
     def fill(self, cells: int) -> int:

@@ -35,7 +35,6 @@ WIDE = 110  # from this width verdicts and transcript stand side by side
 class SessionScreen(DrawnScreen):
     """Everything about one session; the keys go through the fleet's others."""
 
-    CSS_PATH = "session.tcss"
     BINDINGS = bindings("session")
     AUTO_FOCUS = "#verdicts"
 

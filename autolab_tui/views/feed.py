@@ -53,5 +53,9 @@ def line(item: FeedItem, state: State, cells: int, glyphs: Glyphs) -> Line:
         spans += [*pad([(cut_middle(name, where_cells), "strong")], where_cells), (" ", "text")]
     used = sum(len(text) for text, _ in spans[:3]) + _KIND_CELLS + 1
     used += where_cells + 1 if session is not None else 0
-    spans.append((cut(plain(item.text), max(0, cells - used - 1)), "text"))
+    text = plain(item.text)
+    if item.kind == "ended":
+        outcome, colon, evidence = text.partition(":")
+        text = outcome.replace("_", " ") + colon + evidence
+    spans.append((cut(text, max(0, cells - used - 1)), "text"))
     return tuple(pad(spans, cells))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autolab_tui import words
 from autolab_tui.glyphs import Glyphs
-from autolab_tui.plain import cut_middle, fit, plain
+from autolab_tui.plain import cut, cut_middle, fit, plain
 from autolab_tui.roles import Line, Role, Span
 from autolab_tui.store import Moment
 from autolab_tui.views import sessions as say
@@ -16,27 +16,27 @@ from autolab_tui.views.layout import Column, Remark, pad, remark, remarks, width
 from engine.state import SessionState, State, run_over
 
 SORTS = ("needs you", "reward", "budget", "task", "model", "newest")
-WIDE = 118  # from here on a session fits on one line with everything
+WIDE = 150  # from here on a session fits on one line with everything
 
 _COLUMNS = (
     Column("state", "state", 12, 12),
-    Column("task", "task", 14, 30),
-    Column("who", "model", 10, 30, rank=3),
+    Column("task", "task", 14, 24),
+    Column("who", "model", 10, 24, rank=3),
     Column("final", "final", 6, 6, align="right"),
     Column("best", "best", 6, 6, align="right"),
     Column("spark", "best so far", 10, 28, rank=1),
-    Column("bar", "budget", 8, 20, rank=1),
-    Column("time", "used", 12, 14, rank=4),
+    Column("bar", "budget", 8, 16, rank=1),
+    Column("time", "used", 12, 13, rank=4),
     Column("improved", "improved", 9, 10, rank=2),
-    Column("now", "now", 20, 46),
-    Column("verdict", "last verdict", 16, 42, rank=2),
+    Column("now", "now", 20, 40),
+    Column("verdict", "last verdict", 16, 70, rank=2),
 )
 _PAIR = (
     Column("state", "state", 12, 12),
     Column("task", "task", 14, 24),
     Column("final", "final", 5, 6, align="right"),
     Column("best", "best", 5, 6, align="right"),
-    Column("spark", "best so far", 8, 24, rank=1),
+    Column("spark", "so far", 8, 24, rank=1),
     Column("bar", "budget", 8, 18, rank=1),
     Column("time", "used", 11, 13, rank=2),
 )
@@ -159,9 +159,11 @@ def table(sessions: Sequence[SessionState], frame: Frame, cells: int, room: int)
         columns = _PAIR if pair else _SINGLE
     given = widths(columns, cells - 2)
     shown_columns = [c for c in columns if c.key in given]
-    head: list[Span] = [("  ", "dim")]
+    head: list[Span] = [("   ", "dim")]
     for column in shown_columns:
-        head += [(fit(column.title, given[column.key], column.align), "dim"), (" ", "dim")]
+        # The first title stands over the word, not over the sign before it.
+        cells_of = given[column.key] - (2 if column is shown_columns[0] else 0)
+        head += [(fit(column.title, cells_of, column.align), "dim"), (" ", "dim")]
     rows = []
     for session in sessions:
         lines = [_row(session, frame, shown_columns, given)]
@@ -175,7 +177,7 @@ def _row(
     session: SessionState, frame: Frame, columns: Iterable[Column], given: dict[str, int]
 ) -> Line:
     used = say.use(session, frame.moment)
-    line: list[Span] = []
+    line: list[Span] = [(" ", "text")]
     for column in columns:
         cells = given[column.key]
         line += pad(_cell(column.key, session, frame, used, cells), cells, column.align)
@@ -251,17 +253,21 @@ def concern(session: SessionState, glyphs: Glyphs) -> list[Span]:
 
 
 def _second(session: SessionState, frame: Frame, cells: int) -> Line:
-    """The second line of a session on a narrow screen."""
+    """The second line of a session on a narrow screen: doing what, and what to know about it."""
     glyphs, moment = frame.glyphs, frame.moment
-    doing, _ = say.activity(session, moment)
-    doing_cells = max(12, min(34, cells - 46))
-    said: list[Remark] = [
-        remark(cut_middle(say.who(session), 22), "dim", rank=3),
-        Remark(tuple(now(session, moment, doing_cells)), rank=0) if doing else remark("", rank=9),
-        Remark(tuple(concern(session, glyphs)), rank=1),
-    ]
+    separator: Span = (f" {glyphs.separator} ", "faint")
+    room = cells - 6
+    known = Remark(tuple(concern(session, glyphs)), rank=0)
+    wanted = Remark(tuple(now(session, moment, room)), rank=1)
+    # The alert or verdict gets what it needs up to half the line, the activity the rest.
+    most = room - min(known.cells, room // 2) - len(separator[0])
+    doing = wanted if wanted.cells <= most else Remark(tuple(now(session, moment, most)), rank=1)
+    left = room - doing.cells - len(separator[0])
+    if known.cells > left:
+        text, role = known.spans[0]
+        known = Remark(((cut(text, left), role),), rank=0)
+    said = [r for r in (doing, known) if r.cells]
     if session.last_improvement_active is not None and not session.over:
         said.append(remark(f"improved {improved(session, moment)[0]}", "dim", rank=2))
-    kept = [r for r in said if r.cells]
-    spans = remarks(kept, cells - 6, (f" {glyphs.separator} ", "faint"))
-    return tuple(pad([("  ", "text"), *spans], cells - 2))
+    said.append(remark(cut_middle(say.who(session), 22), "dim", rank=3))
+    return tuple(pad([("   ", "text"), *remarks(said, room, separator)], cells - 2))

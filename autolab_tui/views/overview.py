@@ -26,7 +26,7 @@ def heartbeat(frame: Frame) -> list[Span]:
         return [(f"{sign} connecting to the engine", "dim")]
     if health.standing == "down":
         seen = f", data {words.duration(health.age)} old" if health.age else ""
-        return [(f"{glyphs.failed} engine down{seen}, trying again", "bad")]
+        return [(f"{glyphs.failed} engine down{seen}", "bad")]
     if health.standing == "stale":
         return [(f"{glyphs.alert} engine silent, data {words.duration(health.age)} old", "warn")]
     if health.trouble:
@@ -48,7 +48,8 @@ def lines(state: State, choice: Choice, frame: Frame, cells: int) -> tuple[Line,
     top = between([(" ", "text"), *left], [*right, (" ", "text")], cells)
     second: list[Span]
     if health.standing in ("down", "stale") and health.reason:
-        second = [(plain(health.reason), "warn")]
+        again = " (this screen goes on trying)" if health.standing == "down" else ""
+        second = [(plain(health.reason) + again, "warn")]
     elif health.trouble:
         second = [(plain(health.trouble), "warn")]
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autolab_tui import words
-from autolab_tui.plain import cut_middle, fit, plain
+from autolab_tui.plain import cut, cut_middle, fit, plain, width
 from autolab_tui.roles import Line, Role, Span
 from autolab_tui.views import fleet
 from autolab_tui.views import sessions as say
@@ -17,7 +17,7 @@ from engine.state import Point, SessionState
 _VERDICT_COLUMNS = (
     Column("sign", "", 1, 1),
     Column("at", "at", 7, 8, align="right"),
-    Column("stage", "stage", 5, 10, rank=3),
+    Column("stage", "stage", 6, 6, rank=3),
     Column("reward", "reward", 6, 6, align="right"),
     Column("speedup", "faster", 6, 7, rank=2, align="right"),
     Column("value", "measured", 9, 12, rank=1, align="right"),
@@ -44,16 +44,18 @@ def head(session: SessionState, frame: Frame, place: str, cells: int) -> tuple[L
         dot,
         (cut_middle(say.who(session), max(12, cells // 4)), "text"),
     ]
-    doing = fleet.now(session, frame.moment, max(16, cells // 3))
     beat: list[Span] = [*heartbeat(frame), ("  ", "text")]
     if frame.health.standing == "live":
         beat = [(frame.glyphs.pulse[frame.beat % len(frame.glyphs.pulse)] + "  ", "good")]
-    said = [Remark((*say.state_spans(session, frame.glyphs), ("  ", "text"), *doing), 0)]
-    if session.alerts and not session.over:
-        text = plain(session.alerts[-1].text)
-        said.append(remark(f"{frame.glyphs.alert} {text}", "warn", rank=1))
-    if session.over and session.outcome_evidence:
-        said.append(remark(plain(session.outcome_evidence), "dim", rank=1))
+    told = _told(session, frame)
+    # What it does gets what it needs, or half the line when there is something to tell as well.
+    states = say.state_spans(session, frame.glyphs)
+    room = cells - 6 - sum(width(text) for text, _ in states)
+    doing = fleet.now(session, frame.moment, room // 2 - 4 if told else room)
+    said = [Remark((*states, ("  ", "text"), *doing), 0)]
+    if told is not None:
+        text, role = told
+        said.append(remark(cut(text, cells - 5 - said[0].cells), role, rank=0))
     if not session.official:
         said.append(remark("unofficial", "warn", rank=2))
     said.append(remark(place, "dim", rank=3))
@@ -61,6 +63,16 @@ def head(session: SessionState, frame: Frame, place: str, cells: int) -> tuple[L
     said.append(remark(f"{plain(session.harness)} harness", "dim", rank=5))
     top = between([*name], [*rewards, *beat], cells)
     return top, tuple(pad([(" ", "text"), *remarks(said, cells - 2, dot)], cells))
+
+
+def _told(session: SessionState, frame: Frame) -> Span | None:
+    """Its newest alert while it lives; how it ended afterwards."""
+    if session.over:
+        evidence = plain(session.outcome_evidence)
+        return (evidence, "dim") if evidence else None
+    if session.alerts:
+        return f"{frame.glyphs.alert} {plain(session.alerts[-1].text)}", "warn"
+    return None
 
 
 def clocks(session: SessionState, frame: Frame, cells: int) -> tuple[Line, Line]:
@@ -141,7 +153,7 @@ def _verdict_cell(  # noqa: PLR0911 - one return for each column reads best as a
     if key == "at":
         return words.duration(point.active), "dim"
     if key == "stage":
-        return ("final", "strong") if point.stage == "final" else (point.stage, "dim")
+        return "" if point.stage == "checkpoint" else point.stage, "strong"
     if key == "reward":
         role: Role = "verdict-pass" if (point.reward or 0.0) > before else "text"
         return words.reward(point.reward), role

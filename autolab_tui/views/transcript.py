@@ -19,7 +19,7 @@ from autolab_tui.views.layout import between, pad
 
 FOLDED = 4  # lines of an entry that are seen while it is folded
 OPENED = 1000  # and at most when it is open
-_INDENT = 2
+_INDENT = 3
 _CHARACTERS = 200_000  # of one field that are looked at
 
 Entry = Mapping[str, Any]
@@ -141,7 +141,7 @@ def _result(entry: Entry) -> Span:
 
 
 def _heading(title: Span, at: str, page: Page) -> Line:
-    return between([title], [(at, "dim"), (" ", "text")], page.cells)
+    return between([(" ", "text"), title], [(at, "dim"), (" ", "text")], page.cells)
 
 
 def _body(text: str, role: Role, most: int, page: Page) -> list[Line]:

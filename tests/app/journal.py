@@ -61,9 +61,7 @@ class Journal:
         return START + self.now - UPTIME
 
     def write(self, body: AnyBody, session: str | None = None) -> Event:
-        event = Event(
-            "engine-1", len(self.events) + 1, self.at, BOOT, self.now, session, body
-        )
+        event = Event("engine-1", len(self.events) + 1, self.at, BOOT, self.now, session, body)
         self.events.append(event)
         return event
 
@@ -143,7 +141,9 @@ class Journal:
         cause: Cause | None = None,
     ) -> Verdict:
         snapshot = f"{len(self.events):064x}"
-        self.write(SnapshotTaken(snapshot=snapshot, files=("solve.c",), size=900, active=active), session)
+        self.write(
+            SnapshotTaken(snapshot=snapshot, files=("solve.c",), size=900, active=active), session
+        )
         self.write(VerificationStarted(snapshot=snapshot, stage=stage), session)
         gates = [Gate("built", True), Gate("correct", gate != "correct", "all of 12 cases")]
         if gate is not None and gate != "correct":
@@ -177,9 +177,7 @@ class Journal:
             session,
         )
         failed = outcome == "infrastructure"
-        self.write(
-            SessionMoved(state="failed" if failed else "finished", reason=evidence), session
-        )
+        self.write(SessionMoved(state="failed" if failed else "finished", reason=evidence), session)
 
 
 def three_sessions() -> Journal:
@@ -253,4 +251,5 @@ def _talk(journal: Journal) -> None:
          "code": 2, "seconds": 1.4},
         {"kind": "note", "text": "snapshot taken"},
     )  # fmt: skip
-    journal.live["s-rising"] = {"text": "Now the histogram is updated for ", "reasoning": "", "tool": None}
+    said = "Now the histogram is updated for "
+    journal.live["s-rising"] = {"text": said, "reasoning": "", "tool": None}
