@@ -15,6 +15,7 @@ int autolab_solve(const void *input, size_t input_size, void *output, size_t out
     memcpy(&w, input, sizeof w);
     const uint8_t *seed = (const uint8_t *)input + sizeof w;
     results *r = output;
+    memset(r, 0, sizeof *r);
     cells_run(seed, w.generations, r->grid);
     matrix_run(seed, w.products, r->product);
     machine_run(seed, w.steps, r->memory);
