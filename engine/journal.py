@@ -183,7 +183,7 @@ class Journal:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, check_same_thread=False, timeout=5.0)
+    db = sqlite3.connect(path, check_same_thread=False, timeout=1.0)
     try:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")

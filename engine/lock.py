@@ -10,7 +10,6 @@ from typing import Self
 
 from engine.paths import make_private
 
-
 _TRIES, _PAUSE = 10, 0.03
 
 
