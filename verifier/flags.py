@@ -28,7 +28,8 @@ _NEVER = re.compile(
     r"|-B.*|-I.*|-L.*|-l.*|-o.*|-x.*|-X.*|-W[alp],.*|-T.*|-u.*|-z.*|-A.*"
     r"|-i.*|-specs.*|--specs.*|--include.*|--imacros.*|--sysroot.*|-no-canonical.*|-wrapper.*"
     r"|-fplugin.*|-fpre-include.*|-fdump.*|-fprofile-.*=.*|-fauto-profile.*|-fuse-ld=.*"
-    r"|-dumpdir.*|-dumpbase.*|-M.*|-save-temps.*|-E|-S|-c|-v|-###|-pipe|-pass-exit-codes"
+    r"|-dumpdir.*|-dumpbase.*|-M.*|-save-temps.*|-E|-S|-c|-v|-###|-pipe|-pass-exit-codes",
+    re.DOTALL,
 )
 
 

@@ -109,9 +109,9 @@ def take_pairs(
 ) -> Timing:
     """Take pairs until they say enough; `next_pair(n)` measures the n-th one, n from 0.
 
-    Pair 0 warms the machine and is never counted. After a contended pair the next one waits a little
-    for the disturbance to pass. Raises `NotJudgedError` (contention) when too
-    many had to be discarded, and whatever `next_pair` raises.
+    Pair 0 warms the machine and is never counted. After a contended pair the next one waits a
+    little for the disturbance to pass. Raises `NotJudgedError` (contention) when too many had to be
+    discarded, and whatever `next_pair` raises.
     """
     pairs: list[Pair] = []
     discarded = in_a_row = number = 0

@@ -119,10 +119,14 @@ def differences(pinned: Mapping[str, str], found: Mapping[str, str]) -> tuple[st
 
 
 def check(directory: Path | str) -> tuple[str, ...]:
-    """What is wrong with the task's pins, one line for each file; nothing when all is as pinned."""
+    """What is wrong with the task's pins, one line for each file; nothing when all is as pinned.
+
+    Raises `TaskError` for what is not a readable task.
+    """
     root = Path(directory)
+    found = hashes(root)
     try:
-        return differences(read(root).files, hashes(root))
+        return differences(read(root).files, found)
     except PinsError as error:
         return error.problems
 

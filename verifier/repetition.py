@@ -22,7 +22,7 @@ from verifier.sandbox.spec import Limits, SandboxProcess, SandboxSpec
 
 _PROGRAM = "/app/candidate"
 _GATE = "runs"
-_READY_SEC = 10.0
+_READY_SEC = 3.0  # at least; a sandbox starts in a few hundredths of it
 _WAIT_SEC = 20.0
 
 
@@ -103,9 +103,10 @@ def _drive(
     program: Program,
     cpus: Cpus,
 ) -> tuple[float, Delay | None]:
-    said = _hear(control, time.monotonic() + _READY_SEC)
+    patience = max(_READY_SEC, program.timeout_sec)
+    said = _hear(control, time.monotonic() + patience)
     if said is None:
-        raise FailedError(_GATE, "timeout", f"not ready within {_READY_SEC:g} s")
+        raise FailedError(_GATE, "timeout", f"not ready within {patience:g} s")
     if said != b"R":
         raise _gone(process, said, "before it was ready")
     alone = program.threads <= len(cpus.measuring)
