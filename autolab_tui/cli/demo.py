@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from autolab_tui.cli.parser import Commands
     from engine.client import EngineClient
 
-DEFAULT_MINUTES = 1.75
+DEFAULT_MINUTES = 2.0
 _PROVIDER = "demo"
 # Which persona works on which task. The personas' scripts know the same names.
 CAST = {

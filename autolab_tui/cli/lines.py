@@ -15,6 +15,7 @@ from engine.events import (
     ModelRetried,
     Noted,
     RunCreated,
+    SessionCreated,
     SessionEnded,
     SessionMoved,
     SnapshotTaken,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from engine.events import Event
     from verifier.verdict import Verdict
 
-_WIDTH = 100
+_WIDTH = 240
 
 
 def line(event: Event) -> str | None:
@@ -51,6 +52,8 @@ def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case f
             return f"engine stopped {reason}".rstrip()
         case RunCreated(run=run, sessions=sessions):
             return f"run {run} created with {len(sessions)} sessions"
+        case SessionCreated(model=model, agent=agent, task=task, attempt=attempt):
+            return f"{model or agent} on {task}, attempt {attempt}"
         case SessionMoved(state=state, reason=reason):
             return f"{state}: {reason}" if reason else state
         case TurnStarted(turn=turn):
@@ -58,7 +61,7 @@ def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case f
         case TurnFinished(usage=usage, seconds=seconds):
             return f"answered in {seconds:.1f} s, {usage.output} tokens"
         case ToolStarted(tool=tool, summary=summary):
-            return f"$ {tool} {summary}"
+            return f"$ {tool} {summary}".rstrip()
         case ToolFinished(tool=tool, code=code, seconds=seconds) if code != 0:
             how = "cut off" if code is None else f"exit code {code}"
             return f"{tool}: {how} after {seconds:.1f} s"

@@ -10,8 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+import autolab_tui
+
+HOST = "127.0.0.1"
+OWNER = f"autolab-demo-{autolab_tui.__version__}"  # another version is another server
 _START = 20.0
-_HOST = "127.0.0.1"
 
 
 class DemoServerError(RuntimeError):
@@ -56,7 +59,7 @@ def _alive(address: Path) -> int | None:
         port = int(json.loads(address.read_text(encoding="utf-8"))["port"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    connection = http.client.HTTPConnection(_HOST, port, timeout=2.0)
+    connection = http.client.HTTPConnection(HOST, port, timeout=2.0)
     try:
         connection.request("GET", "/v1/models")
         answer = json.loads(connection.getresponse().read())
@@ -65,4 +68,4 @@ def _alive(address: Path) -> int | None:
         return None
     finally:
         connection.close()
-    return port if owners == {"demo"} else None
+    return port if owners == {OWNER} else None

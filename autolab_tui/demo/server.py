@@ -26,9 +26,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from autolab_tui.demo import personas, wire
+from autolab_tui.demo.launch import HOST, OWNER
 from autolab_tui.demo.turn import Conversation
-
-HOST = "127.0.0.1"
 
 
 @dataclass(slots=True)
@@ -48,7 +47,7 @@ def build(pulse: Pulse) -> Starlette:
 
     async def models(_: Request) -> Response:
         pulse.last = time.monotonic()
-        listed = [{"id": name, "object": "model", "owned_by": "demo"} for name in personas.NAMES]
+        listed = [{"id": name, "object": "model", "owned_by": OWNER} for name in personas.NAMES]
         return JSONResponse({"object": "list", "data": listed})
 
     async def completions(request: Request) -> Response:

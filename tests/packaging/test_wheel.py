@@ -124,7 +124,7 @@ def test_the_installed_tasks_are_as_pinned_even_with_byte_code(
 
 
 def test_the_installed_verifier_scores_a_baseline_zero(
-    installed: Path, tmp_path: Path, needs_sandbox: None
+    installed: Path, tmp_path: Path, sandbox_backend: object
 ) -> None:
     done = autolab(installed, tmp_path, "verify", "rack_placement", "--json")
     verdict = json.loads(done.stdout)
