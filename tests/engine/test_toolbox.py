@@ -1,0 +1,147 @@
+"""The tools: whatever a model asks for gets an answer that it can act on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.agents.toolbox import (
+    CommandOutput,
+    FileTroubleError,
+    Output,
+    Toolbox,
+    printed,
+    schemas,
+    summary,
+)
+from engine.agents.tools import answers_without_calls, conversation, unanswered
+from engine.models.types import ToolCall
+
+
+class Desk:
+    """Hands over a dictionary of files; commands are echoed."""
+
+    def __init__(self, **files: bytes) -> None:
+        self.files = files
+        self.ran: list[tuple[str, str, float]] = []
+
+    async def run(self, command_id: str, script: str, seconds: float) -> CommandOutput:
+        self.ran.append((command_id, script, seconds))
+        return CommandOutput(script.encode(), 3, 1.25, "the shell was started anew")
+
+    async def read(self, path: str) -> bytes:
+        if path not in self.files:
+            raise FileTroubleError(f"cannot read {path}: No such file or directory")
+        return self.files[path]
+
+    async def write(self, path: str, data: bytes) -> None:
+        self.files[path] = data
+
+
+async def use(desk: Desk, name: str, arguments: Any, again: bool = False) -> Output:
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    return await Toolbox(desk, 60.0, 100.0, 40).use(ToolCall("c", name, text), "1-0", again)
+
+
+async def test_bash_says_how_it_ended() -> None:
+    desk = Desk()
+    result = await use(desk, "bash", {"command": "make"})
+    assert result == Output("make\n[exit code 3, 1.2 s; the shell was started anew]", 3)
+    await use(desk, "bash", {"command": "make", "timeout_sec": 5000})
+    await use(desk, "bash", {"command": "make", "timeout_sec": -1})
+    assert [ran[2] for ran in desk.ran] == [60.0, 100.0, 1.0]
+
+
+async def test_edit_creates_and_replaces() -> None:
+    desk = Desk()
+    assert (await use(desk, "edit", {"path": "a.c", "content": "one two one"})).code == 0
+    changed = await use(desk, "edit", {"path": "a.c", "old_text": "two", "new_text": "2"})
+    assert (changed.code, desk.files["a.c"]) == (0, b"one 2 one")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"path": "a.c"}, "give content, or both"),
+        ({"path": "a.c", "content": "x", "old_text": "y"}, "not both"),
+        ({"path": "a.c", "old_text": "", "new_text": "y"}, "old_text is empty"),
+        ({"path": "a.c", "old_text": "y", "new_text": "z"}, "does not occur in a.c"),
+        ({"path": "a.c", "old_text": "one", "new_text": "z"}, "occurs 2 times in a.c"),
+        ({"path": "b.c", "old_text": "one", "new_text": "z"}, "cannot read b.c: No such file"),
+        ({"path": 5}, "the arguments of edit do not fit"),
+        ({"path": "a.c", "text": "x"}, "unknown field `text`"),
+        ("{", "not a JSON object"),
+        ("[]", "do not fit"),
+    ],
+)
+async def test_an_edit_that_makes_no_sense_is_explained(arguments: Any, said: str) -> None:
+    desk = Desk(**{"a.c": b"one two one"})
+    result = await use(desk, "edit", arguments)
+    assert said in result.text
+    assert result.code
+    assert desk.files == {"a.c": b"one two one"}
+
+
+async def test_an_edit_that_was_done_before_a_restart_is_not_done_twice() -> None:
+    asked = {"path": "a", "old_text": "slow", "new_text": "fast"}
+    assert (await use(Desk(a=b"fast"), "edit", asked, again=True)).code == 0
+    assert (await use(Desk(a=b"fast"), "edit", asked)).code == 1
+
+
+async def test_submit_and_tools_that_there_are_not() -> None:
+    assert (await use(Desk(), "submit", "")).submitted
+    assert (await use(Desk(), "submit", {"reason": "done"})).submitted
+    unknown = await use(Desk(), "python", {})
+    assert "no tool 'python'; the tools are bash, edit, submit" in unknown.text
+
+
+@given(st.text(max_size=20), st.text(max_size=60))
+async def test_no_call_is_an_exception(name: str, arguments: str) -> None:
+    result = await use(Desk(), name, arguments)
+    assert result.text
+    for tool in ("bash", "edit"):
+        assert (await use(Desk(), tool, arguments)).text
+    assert summary(ToolCall("c", name, arguments)) is not None
+
+
+def test_long_output_keeps_head_and_tail_and_counts_the_rest() -> None:
+    shown = printed(b"a" * 50 + b"b" * 50, 20)
+    assert shown == "a" * 10 + "\n[... 80 characters left out ...]\n" + "b" * 10
+    assert printed(b"\xff ok", 20) == "\ufffd ok"
+
+
+def test_a_call_in_one_line() -> None:
+    assert summary(ToolCall("c", "bash", '{"command": "make\\n  bench"}')) == "make bench"
+    assert summary(ToolCall("c", "edit", '{"path": "solve.c", "content": "..."}')) == "solve.c"
+    assert summary(ToolCall("c", "bash", "[")) == ""
+
+
+def test_schemas_are_objects_with_properties() -> None:
+    for schema in schemas(["bash", "edit", "submit"]):
+        assert schema.parameters["type"] == "object"
+        assert set(schema.parameters.get("required", [])) <= set(schema.parameters["properties"])
+
+
+def answer(*ids: str) -> dict[str, Any]:
+    calls = [{"id": i, "name": "bash", "arguments": "{}"} for i in ids]
+    return {"kind": "assistant", "text": "t", "reasoning": "", "tool_calls": calls}
+
+
+def result(call: str) -> dict[str, Any]:
+    return {"kind": "tool", "call": call, "output": "o"}
+
+
+def test_what_is_still_to_be_done_is_read_from_the_conversation() -> None:
+    user, note = {"kind": "user", "text": "u"}, {"kind": "note", "text": "n"}
+    assert unanswered([user]) == []
+    assert [c.id for c in unanswered([user, answer("a", "b")])] == ["a", "b"]
+    assert [c.id for c in unanswered([user, answer("a", "b"), result("a"), note])] == ["b"]
+    assert unanswered([user, answer("a"), result("a")]) == []
+    assert unanswered([answer("a"), user]) == []
+    assert answers_without_calls([user, answer("a"), result("a"), answer(), user, answer()]) == 2
+    roles = [m.role for m in conversation([user, note, answer("a"), result("a")])]
+    assert roles == ["user", "assistant", "tool"]
