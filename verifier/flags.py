@@ -24,7 +24,7 @@ _MOST_FLAGS = 200
 _HOLES = {"INT": r"[0-9]{1,9}", "NAME": r"[a-z](?:[a-z0-9-]*[a-z0-9])?"}
 _TOKENS = re.compile(r"(\[[^\[\]]+\]|\bINT\b|\bNAME\b)")
 _NEVER = re.compile(
-    r"@.*|[^-].*|-|--|.*[/\\].*|.*\.\..*"
+    r"(?:[^-].*)?|-|--|.*[/\\].*|.*\.\..*"
     r"|-B.*|-I.*|-L.*|-l.*|-o.*|-x.*|-X.*|-W[alp],.*|-T.*|-u.*|-z.*|-A.*"
     r"|-i.*|-specs.*|--specs.*|--include.*|--imacros.*|--sysroot.*|-no-canonical.*|-wrapper.*"
     r"|-fplugin.*|-fpre-include.*|-fdump.*|-fprofile-.*=.*|-fauto-profile.*|-fuse-ld=.*"
