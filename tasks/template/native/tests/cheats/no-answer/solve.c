@@ -1,0 +1,9 @@
+/* Says that every list is in order. */
+#include "inversions.h"
+
+uint64_t count_inversions(const uint32_t *values, uint32_t count)
+{
+    (void)values;
+    (void)count;
+    return 0;
+}
