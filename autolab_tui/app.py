@@ -117,14 +117,15 @@ class AutolabApp(App[None]):
     def _arrived(self) -> None:
         """Draw at once after a rest or for the first time; else the next frame will."""
         if not self.store.loaded or self.store.clock.now() - self._drawn >= FRAME:
-            self._draw()
+            self.draw()
 
     def _tick(self) -> None:
         self._unseen += 1
         if self._focused_terminal or self._unseen % RESTING == 0:
-            self._draw()
+            self.draw()
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Take in what came and draw a frame."""
         self._drawn = self.store.clock.now()
         self.store.absorb(self._link.take())
         frame = self.frame()
@@ -147,7 +148,7 @@ class AutolabApp(App[None]):
         """Somebody looks again."""
         del event
         self._focused_terminal = True
-        self._draw()
+        self.draw()
 
     def watch_theme(self, theme: str) -> None:
         """Remember the operator's choice."""

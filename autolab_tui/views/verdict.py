@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ def lines(verdict: Mapping[str, Any], cells: int, glyphs: Glyphs) -> list[Line]:
         source = plain(str(anchors.get("source", "")))
         say("anchors", f"baseline {baseline}, reference {reference} ({source})")
     say("", "")
-    for gate in _list(verdict.get("gates")):
+    for gate in _tables(verdict.get("gates")):
         passed = gate.get("passed") is True
         sign = glyphs.states["finished"] if passed else glyphs.failed
         word = "passed" if passed else "failed"
@@ -55,7 +56,7 @@ def lines(verdict: Mapping[str, Any], cells: int, glyphs: Glyphs) -> list[Line]:
         name = plain(str(gate.get("name", "")))
         text = f"{sign} {name} {word}" + (f": {evidence}" if evidence else "")
         say("gate", text, "verdict-pass" if passed else "verdict-fail")
-    for finding in _list(verdict.get("findings")):
+    for finding in _tables(verdict.get("findings")):
         severity = plain(str(finding.get("severity", "")))
         text = f"{finding.get('what', '')} {finding.get('evidence') or ''}"
         say(severity, text, "bad" if severity == "severe" else "warn")
@@ -72,7 +73,7 @@ def lines(verdict: Mapping[str, Any], cells: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _table(value: object) -> Mapping[str, Any]:
@@ -83,6 +84,10 @@ def _list(value: object) -> Sequence[Any]:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return value
     return ()
+
+
+def _tables(value: object) -> list[Mapping[str, Any]]:
+    return [item for item in _list(value) if isinstance(item, Mapping)]
 
 
 def _interval(owner: Mapping[str, Any], unit: str) -> str:

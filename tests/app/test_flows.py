@@ -1,0 +1,408 @@
+"""What an operator does, key by key, on a served engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.binding import Binding
+
+from autolab_tui import preferences
+from autolab_tui.actions import ACTIONS, at, key_line
+from autolab_tui.app import AutolabApp
+from autolab_tui.screens.confirm import ConfirmScreen
+from autolab_tui.screens.fleet import FleetScreen
+from autolab_tui.screens.help import HelpScreen
+from autolab_tui.screens.session import SessionScreen
+from autolab_tui.screens.verdict import VerdictScreen
+from autolab_tui.widgets.lines import Choosable
+from engine.client import EngineClient
+from tests.app.conftest import Desk, until
+from tests.app.journal import Journal
+from tests.app.served import EngineServer, serve, still_clock
+
+SIZES = [(80, 24), (120, 40), (200, 50)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_fleet_shows_every_session(desk: Any, size: tuple[int, int]) -> None:
+    async with desk(size) as desk_:
+        text = desk_.text()
+        for word in ("median_filter", "build_flags", "rack_placement", "1 of 3 finished",
+                     "engine live", "0.421", "what happened", "enter open"):  # fmt: skip
+            assert word in text
+
+
+async def test_enter_opens_and_escape_comes_back(desk: Any) -> None:
+    async with desk((120, 40)) as desk_:
+        await desk_.press("j", "enter")
+        assert isinstance(desk_.app.screen, SessionScreen)
+        assert desk_.app.screen.identity == "s-rising"
+        await desk_.until(lambda: "running histogram" in desk_.text(), "the transcript")
+        text = desk_.text()
+        for word in (
+            "median_filter",
+            "best 0.421",
+            "active 4:03 of 10m",
+            "5 verdicts",
+            "reference",
+        ):
+            assert word in text
+        await desk_.press("escape")
+        assert isinstance(desk_.app.screen, FleetScreen)
+        await desk_.press("enter")
+        await desk_.press("q")
+        assert isinstance(desk_.app.screen, FleetScreen)
+
+
+async def test_a_new_verdict_is_seen_on_both_screens(desk: Any, engine: EngineServer) -> None:
+    async with desk((120, 40)) as desk_:
+        before = len(engine.journal.events)
+        engine.journal.verdict("s-rising", 210, 0.777, speedup=60.0)
+        for event in engine.journal.events[before:]:
+            for follower in engine.followers:
+                follower.put(event)
+        await desk_.until(lambda: "0.777" in desk_.text(), "the verdict in the fleet")
+        await desk_.press("j", "enter")
+        await desk_.until(lambda: "6 verdicts" in desk_.text(), "the verdict in the session")
+
+
+async def test_the_cursor_stays_on_its_session_when_the_order_changes(
+    desk: Any, engine: EngineServer
+) -> None:
+    async with desk((120, 40)) as desk_:
+        await desk_.press("j")
+        table = desk_.app.screen.query_one("#table", Choosable)
+        assert (table.cursor, table.index) == ("s-rising", 1)
+        before = len(engine.journal.events)
+        engine.journal.end("s-spinning", 0.03, "budget_exhausted", "used up")
+        for event in engine.journal.events[before:]:
+            for follower in engine.followers:
+                follower.put(event)
+        await desk_.until(lambda: table.index == 0, "the order changed")
+        assert table.cursor == "s-rising"
+
+
+async def test_next_and_previous_session(desk: Any) -> None:
+    async with desk((120, 40)) as desk_:
+        await desk_.press("enter")
+        seen = [desk_.app.screen.identity]
+        for key in ("right_square_bracket", "n", "n", "p", "left_square_bracket"):
+            await desk_.press(key)
+            seen.append(desk_.app.screen.identity)
+        assert seen == ["s-spinning", "s-rising", "s-hasty", "s-spinning", "s-hasty", "s-rising"]
+        await desk_.until(lambda: "running histogram" in desk_.text(), "its own transcript")
+
+
+async def test_the_filter_narrows_as_one_types_and_escape_clears(desk: Any) -> None:
+    async with desk() as desk_:
+        await desk_.press("slash")
+        await desk_.press(*"state:fin")
+        table = desk_.app.screen.query_one("#table", Choosable)
+        assert table.identities == ["s-hasty"]
+        await desk_.press("enter")
+        assert desk_.app.focused is table
+        assert "filter: state:fin" in desk_.text()
+        await desk_.press("escape")
+        assert len(table.identities) == 3
+        await desk_.press("slash", *"nothing-like-it")
+        assert "No session matches" in desk_.text()
+        await desk_.press("escape")
+        assert len(table.identities) == 3
+
+
+async def test_sorting_goes_through_the_orders(desk: Any) -> None:
+    async with desk() as desk_:
+        assert "by needs you" in desk_.text()
+        await desk_.press("s")
+        assert "by reward" in desk_.text()
+        assert desk_.app.screen.query_one("#table", Choosable).identities[0] == "s-rising"
+
+
+async def test_the_feed_leads_to_its_session(desk: Any) -> None:
+    async with desk() as desk_:
+        await desk_.press("tab", "j", "enter")
+        assert isinstance(desk_.app.screen, SessionScreen)
+        assert desk_.app.screen.identity == "s-rising"
+
+
+async def test_stop_asks_and_no_means_no(desk: Any, engine: EngineServer) -> None:
+    async with desk() as desk_:
+        for refusal in ("n", "escape"):
+            await desk_.press("x")
+            assert isinstance(desk_.app.screen, ConfirmScreen)
+            assert "rack_placement, local/spinner" in desk_.text()
+            await desk_.press(refusal)
+            assert isinstance(desk_.app.screen, FleetScreen)
+        assert engine.stopped == []
+
+
+async def test_stop_and_yes_reaches_the_engine(desk: Any, engine: EngineServer) -> None:
+    async with desk() as desk_:
+        await desk_.press("x", "y")
+        await until(desk_.pilot, lambda: engine.stopped == [["s-spinning"]], "the call")
+        await desk_.until(lambda: "will be scored and ended" in desk_.text(), "the answer")
+
+
+async def test_a_refused_stop_says_why(desk: Any, engine: EngineServer) -> None:
+    engine.refuse["stop"] = (409, "the session is being scored already; wait for its end")
+    async with desk((120, 40)) as desk_:
+        await desk_.press("x", "y")
+        await desk_.until(lambda: "being scored already" in desk_.text(), "the reason")
+
+
+async def test_what_is_over_cannot_be_stopped(desk: Any, engine: EngineServer) -> None:
+    async with desk((120, 40)) as desk_:
+        await desk_.press("G", "x")
+        assert isinstance(desk_.app.screen, FleetScreen)
+        await desk_.until(lambda: "is over already" in desk_.text(), "the notice")
+
+
+async def test_axes_and_zoom(desk: Any) -> None:
+    async with desk((120, 40)) as desk_:
+        await desk_.press("j", "enter")
+        for name in ("wall time", "turns", "tokens", "active time"):
+            await desk_.press("b")
+            assert f"by {name}" in desk_.text()
+        await desk_.press("z")
+        assert "used part" in desk_.text()
+
+
+async def test_a_verdict_opens_whole(desk: Any) -> None:
+    async with desk((120, 40)) as desk_:
+        await desk_.press("j", "enter")
+        await desk_.press("j", "j", "j", "enter")
+        await until(desk_.pilot, lambda: isinstance(desk_.app.screen, VerdictScreen), "the screen")
+        await desk_.until(lambda: "correct failed" in desk_.text(), "the gate")
+        assert "official" in desk_.text()
+        await desk_.press("escape")
+        assert isinstance(desk_.app.screen, SessionScreen)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_transcript_folds_opens_and_follows(
+    desk: Any, engine: EngineServer, size: tuple[int, int]
+) -> None:
+    async with desk(size) as desk_:
+        await desk_.press("j", "enter", "tab")
+        screen = desk_.app.screen
+        await desk_.until(lambda: len(screen.transcript.identities) == 9, "eight and the live one")
+        assert screen.transcript.following
+        await desk_.press("g", "j", "j", "j")
+        assert not screen.transcript.following and screen.transcript.cursor == "3"
+        assert "36 more lines" in desk_.text()
+        folded = len(screen.transcript.shown)
+        await desk_.press("space")
+        assert len(screen.transcript.shown) == folded + 35
+        await desk_.press("enter")
+        assert len(screen.transcript.shown) == folded
+        engine.journal.say("s-rising", {"kind": "note", "text": "a later remark"})
+        engine.followers[0].put(engine.journal.events[-1])
+        await desk_.until(lambda: "8" in screen.transcript.identities, "the new entry")
+        assert screen.transcript.cursor == "3", "reading is not disturbed"
+        await desk_.press("f")
+        await desk_.until(lambda: "a later remark" in desk_.text(), "the tail")
+
+
+async def test_earlier_entries_are_fetched_at_the_top(desk: Any, engine: EngineServer) -> None:
+    engine.journal.say("s-hasty", *({"kind": "note", "text": f"remark {n}"} for n in range(450)))
+    async with desk((120, 40)) as desk_:
+        await desk_.press("G", "enter", "tab")
+        transcript = desk_.app.screen.transcript
+        await desk_.until(lambda: len(transcript.identities) >= 200, "the end of it")
+        assert transcript.first == 250
+        await desk_.press("g")
+        await desk_.until(lambda: transcript.first == 50, "earlier entries")
+        assert transcript.cursor == "250"
+
+
+async def test_hostile_text_is_only_text(desk: Any, engine: EngineServer) -> None:
+    evil = "[@click=app.quit]click[/] \x1b]0;pwned\x07\x1b[2J\u202eexe.txt [bold]"
+    engine.journal.say("s-rising", {"kind": "assistant", "text": evil, "tool_calls": []})
+    engine.journal.tool("s-rising", evil)
+    engine.journal.alert("s-rising", evil)
+    async with desk((200, 50)) as desk_:
+        assert "[@click=app.quit]click[/]" in desk_.text()
+        await desk_.press("enter")
+        await desk_.until(lambda: "[bold]" in desk_.text(), "the text")
+        assert "\x1b" not in desk_.text() and "\u202e" not in desk_.text()
+
+
+@pytest.mark.parametrize("keys", [("question_mark",), ("enter", "question_mark")])
+async def test_help_comes_from_the_registry(desk: Any, keys: tuple[str, ...]) -> None:
+    async with desk((120, 50)) as desk_:
+        await desk_.press(*keys)
+        assert isinstance(desk_.app.screen, HelpScreen)
+        text = desk_.text()
+        for action in at("fleet" if len(keys) == 1 else "session"):
+            assert action.help.split(";")[0][:40] in text
+        await desk_.press("escape")
+        assert not isinstance(desk_.app.screen, HelpScreen)
+
+
+async def test_the_palette_has_the_actions(desk: Any) -> None:
+    async with desk((120, 40)) as desk_:
+        titles = {c.title for c in desk_.app.get_system_commands(desk_.app.screen)}
+        assert {a.help for a in at("fleet") if a.in_palette} <= titles
+        await desk_.press("ctrl+p")
+        await desk_.pilot.press(*"newest", "enter")
+        await desk_.pilot.press(*"sort")
+        await desk_.pilot.press("escape")
+        assert isinstance(desk_.app.screen, FleetScreen)
+
+
+async def test_a_palette_command_runs(desk: Any) -> None:
+    async with desk((120, 40)) as desk_:
+        command = next(
+            c
+            for c in desk_.app.get_system_commands(desk_.app.screen)
+            if c.title.startswith("Sort by the next")
+        )
+        await command.callback()
+        assert desk_.app.choice.sort == "reward"
+
+
+async def test_the_theme_is_remembered(desk: Any, tmp_path: Path) -> None:
+    async with desk() as desk_:
+        assert desk_.app.theme == "autolab-dark"
+        assert set(desk_.app.available_themes) == {
+            "autolab-dark", "autolab-light", "autolab-safe", "autolab-ansi",
+        }  # fmt: skip
+        desk_.app.theme = "autolab-light"
+        await desk_.pilot.pause()
+        assert "median_filter" in desk_.text()
+    assert preferences.load(tmp_path).theme == "autolab-light"
+    async with desk() as desk_:
+        assert desk_.app.theme == "autolab-light"
+
+
+async def test_a_broken_theme_of_the_operators_is_named(desk: Any, tmp_path: Path) -> None:
+    (tmp_path / "themes").mkdir()
+    (tmp_path / "themes" / "mine.toml").write_text("name = 'Mine'")
+    async with desk((120, 40)) as desk_:
+        await desk_.until(lambda: "A theme was left out" in desk_.text(), "the notice")
+
+
+async def test_a_dead_engine_shows_old_data_with_its_age(
+    socket_path: Path, journal: Journal, tmp_path: Path
+) -> None:
+    app = AutolabApp(EngineClient(socket_path), clock=still_clock(journal), config=tmp_path)
+    async with app.run_test(size=(100, 30)) as pilot:
+        desk_ = Desk(app, pilot)
+        with serve(socket_path, journal):
+            await desk_.until(lambda: app.store.beats, "data")
+        await desk_.until(lambda: "engine down" in desk_.text(), "the loss")
+        assert "autolab engine start" in desk_.text()
+        journal.now += 90
+        app.draw()
+        await pilot.pause()
+        assert "data 1:30 old" in desk_.text()
+        assert "median_filter" in desk_.text(), "what was known stays"
+        assert "4:06/10m" in desk_.text(), "and its clocks stand still after three seconds"
+        with serve(socket_path, journal):
+            await desk_.until(lambda: "engine live" in desk_.text(), "the return")
+
+
+async def test_a_silent_engine_is_called_silent(desk: Any, engine: EngineServer) -> None:
+    async with desk((100, 30)) as desk_:
+        engine.beating = False
+        await desk_.pilot.pause(0.2)
+        desk_.app.draw()
+        engine.journal.now += 30
+        await desk_.until(lambda: "engine silent, data 0:30 old" in desk_.text(), "the word")
+
+
+async def test_no_engine_from_the_start(socket_path: Path, tmp_path: Path) -> None:
+    app = AutolabApp(EngineClient(socket_path), config=tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        desk_ = Desk(app, pilot)
+        await desk_.until(lambda: "No engine answers." in desk_.text(), "the words")
+        assert "autolab engine start" in desk_.text()
+        await desk_.press("x", "enter", "tab", "s", "z")
+        assert isinstance(app.screen, FleetScreen)
+
+
+async def test_no_session_yet(socket_path: Path, tmp_path: Path) -> None:
+    empty = Journal()
+    empty.engine()
+    with serve(socket_path, empty):
+        app = AutolabApp(EngineClient(socket_path), config=tmp_path)
+        async with app.run_test(size=(80, 24)) as pilot:
+            desk_ = Desk(app, pilot)
+            await desk_.until(lambda: "No session yet." in desk_.text(), "the words")
+            assert "autolab demo" in desk_.text() and "autolab run" in desk_.text()
+
+
+async def test_a_failing_transcript_leaves_the_rest(desk: Any, engine: EngineServer) -> None:
+    engine.refuse["transcript"] = (503, "the transcript cannot be read")
+    async with desk((120, 40)) as desk_:
+        await desk_.press("j", "enter")
+        await desk_.until(lambda: "could not read the transcript" in desk_.text(), "the notice")
+        assert "5 verdicts" in desk_.text()
+        del engine.refuse["transcript"]
+        await desk_.until(lambda: "running histogram" in desk_.text(), "the transcript after all")
+
+
+async def test_leaving_says_how_to_come_back(desk: Any) -> None:
+    async with desk() as desk_:
+        await desk_.pilot.press("q")
+        assert desk_.app.return_code == 0
+    said = desk_.app.farewell()
+    assert said == "2 sessions go on without this screen. Come back with `autolab`."
+
+
+async def test_fewer_frames_while_nobody_looks(desk: Any) -> None:
+    async with desk() as desk_:
+        drawn: list[int] = []
+        desk_.app.draw = lambda: drawn.append(1)  # type: ignore[method-assign]
+        desk_.app._focused_terminal = False
+        for _ in range(10):
+            desk_.app._tick()
+        assert len(drawn) == 2
+
+
+async def test_an_unchanged_frame_refreshes_nothing(desk: Any, engine: EngineServer) -> None:
+    engine.beat = 60
+    async with desk((120, 40)) as desk_:
+        desk_.app.draw()
+        await desk_.pilot.pause()
+        screen = desk_.app.screen
+        refreshed: list[object] = []
+        for widget in screen.query("Lines"):
+            widget.refresh = lambda *a, w=widget, **k: refreshed.append(w)  # type: ignore[method-assign]
+        screen.draw_frame(desk_.app.frame())
+        assert refreshed == []
+
+
+def test_every_action_has_somewhere_to_go() -> None:
+    """Each declared key leads to a method that exists."""
+    homes: dict[str, list[type]] = {
+        "app": [AutolabApp],
+        "fleet": [FleetScreen],
+        "filter": [FleetScreen],
+        "session": [SessionScreen],
+        "list": [Choosable],
+        "help": [HelpScreen],
+        "verdict": [VerdictScreen],
+        "confirm": [ConfirmScreen],
+    }
+    prefixes = {"app.": [AutolabApp], "screen.": [FleetScreen]}
+    for action in ACTIONS:
+        name, places = action.call.split("(")[0], homes[action.place]
+        for prefix, owners in prefixes.items():
+            if name.startswith(prefix):
+                name, places = name.removeprefix(prefix), owners
+        assert any(hasattr(home, f"action_{name}") for home in places), action
+
+
+def test_no_key_is_declared_twice_at_one_place() -> None:
+    for place in {action.place for action in ACTIONS}:
+        keys = [key for action in at(place) for key in action.keys]
+        assert len(keys) == len(set(keys)), place
+    assert len({action.name for action in ACTIONS}) == len(ACTIONS)
+
+
+def test_the_key_line_is_part_of_the_bindings() -> None:
+    bound = {b.id for b in FleetScreen.BINDINGS if isinstance(b, Binding)}
+    assert {action.name for action in key_line(["fleet"])} <= bound

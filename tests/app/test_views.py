@@ -1,0 +1,390 @@
+"""What the screens say, as text: fleet, overview, feed, session, transcript, verdict."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autolab_tui.glyphs import ASCII, UNICODE
+from autolab_tui.plain import width
+from autolab_tui.roles import Line, text_of
+from autolab_tui.store import Health, Moment
+from autolab_tui.views import feed, fleet, overview, session, transcript, verdict
+from autolab_tui.views import sessions as say
+from autolab_tui.views.fleet import Choice
+from autolab_tui.views.frame import Frame
+from autolab_tui.views.layout import Column, remark, remarks, widths
+from autolab_tui.views.trajectory import trajectory
+from engine.state import State
+from tests.app.journal import BOOT, Journal, three_sessions
+
+LIVE = Health("live", 0.2)
+
+
+def frame(journal: Journal, health: Health = LIVE, beat: int = 3) -> Frame:
+    return Frame(Moment(BOOT, journal.now, journal.at), health, beat, UNICODE)
+
+
+def texts(lines: list[Line] | tuple[Line, ...]) -> str:
+    return "\n".join(text_of(line) for line in lines)
+
+
+def painted(journal: Journal, cells: int, room: int = 40, choice: Choice | None = None) -> str:
+    at = frame(journal)
+    found = fleet.shown(journal.state(), choice or Choice(), at.moment)
+    table = fleet.table(found, at, cells, room)
+    return texts([table.head, *(line for _, lines in table.rows for line in lines)])
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.integers(0, 30), st.integers(0, 5)), min_size=1),
+       st.integers(1, 200))  # fmt: skip
+def test_columns_never_overflow(asked: list[tuple[int, int, int]], room: int) -> None:
+    columns = [
+        Column(str(n), "", least, least + more, rank) for n, (least, more, rank) in enumerate(asked)
+    ]
+    given_widths = widths(columns, room)
+    used = sum(given_widths.values()) + len(given_widths) - 1
+    assert used <= room or len(given_widths) == 1
+    for column in columns:
+        if column.key in given_widths:
+            assert column.least <= given_widths[column.key] <= column.most
+
+
+@given(st.lists(st.tuples(st.text("ab ", max_size=12), st.integers(0, 5))), st.integers(0, 60))
+def test_remarks_fit(said: list[tuple[str, int]], cells: int) -> None:
+    spans = remarks([remark(text, "text", rank) for text, rank in said], cells, (" · ", "faint"))
+    assert sum(width(text) for text, _ in spans) <= cells
+
+
+@pytest.mark.parametrize("cells", [60, 80, 100, 120, 150, 200, 300])
+@pytest.mark.parametrize("room", [3, 40])
+def test_the_fleet_fits_its_width_and_says_the_essentials(cells: int, room: int) -> None:
+    journal = three_sessions()
+    at = frame(journal)
+    found = fleet.shown(journal.state(), Choice(), at.moment)
+    table = fleet.table(found, at, cells, room)
+    for _, lines in table.rows:
+        assert len(lines) == table.height
+        assert all(width(text_of(line)) <= cells for line in lines)
+    text = painted(journal, cells, room)
+    for word in ("running", "finished", "median_filter", "0.421", "0.094"):
+        assert word in text
+
+
+def test_at_eighty_columns_the_five_questions_are_answered() -> None:
+    journal = three_sessions()
+    strip = texts(overview.lines(journal.state(), Choice(), frame(journal), 80))
+    text = painted(journal, 80)
+    assert "engine live" in strip  # alive?
+    assert "improved" in text and "0.421" in text  # what got better?
+    assert "▲ no better for 2:30" in text and "0:26" in text  # what is stuck?
+    assert "at most" in strip and "cost $0.10" in strip and "1 of 3 finished" in strip  # when?
+    assert "verdicts, all official" in strip  # can I trust it?
+
+
+def test_those_that_need_somebody_come_first() -> None:
+    journal = Journal()
+    journal.engine()
+    names = ("s-fine", "s-over", "s-queued", "s-gate", "s-alert", "s-broken")
+    journal.run("r-1", names)
+    for name in names:
+        journal.create(name, task=name[2:])
+        if name != "s-queued":
+            journal.start(name)
+    journal.verdict("s-gate", 10, 0.0, status="zero", gate="correct")
+    journal.alert("s-alert", "429 for ten minutes")
+    journal.end("s-over", 0.5, "converged", "done")
+    journal.end("s-broken", None, "infrastructure", "the sandbox did not start")
+    order = [s.id for s in fleet.shown(journal.state(), Choice(), frame(journal).moment)]
+    assert order == ["s-alert", "s-broken", "s-gate", "s-fine", "s-queued", "s-over"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("median", {"s-rising"}),
+        ("state:finished", {"s-hasty"}),
+        ("model:spinner", {"s-spinning"}),
+        ("task:r local", {"s-rising", "s-spinning"}),
+        ("state:run model:rising", set()),
+        ("outcome:premature", {"s-hasty"}),
+        ("LOCAL/HASTY", {"s-hasty"}),
+        ("", {"s-rising", "s-hasty", "s-spinning"}),
+    ],
+)
+def test_the_filter(asked: str, found: set[str]) -> None:
+    journal = three_sessions()
+    shown = fleet.shown(journal.state(), Choice(words=asked), frame(journal).moment)
+    assert {s.id for s in shown} == found
+
+
+@pytest.mark.parametrize("sort", fleet.SORTS)
+def test_every_order_keeps_every_session(sort: str) -> None:
+    journal = three_sessions()
+    shown = fleet.shown(journal.state(), Choice(sort=sort), frame(journal).moment)
+    assert len(shown) == 3
+    if sort == "reward":
+        assert shown[0].id == "s-rising"
+    if sort == "task":
+        assert [s.task for s in shown] == sorted(s.task for s in shown)
+
+
+def test_old_runs_are_out_of_the_way_until_asked_for() -> None:
+    journal = Journal()
+    journal.engine()
+    for run, name in (("r-1", "s-1"), ("r-2", "s-2"), ("r-3", "s-3")):
+        journal.run(run, [name])
+        journal.create(name, run=run)
+    journal.end("s-1", 0.1, "converged", "x")
+    state = journal.state()
+    assert fleet.runs_shown(state, Choice()) == ["r-2", "r-3"]
+    assert fleet.runs_shown(state, Choice(history=True)) == ["r-1", "r-2", "r-3"]
+    assert fleet.runs_shown(state, Choice(run="r-1")) == ["r-1"]
+    assert fleet.runs_shown(state, Choice(run="unknown")) == ["r-2", "r-3"]
+    journal.end("s-2", 0.1, "converged", "x")
+    journal.end("s-3", 0.1, "converged", "x")
+    assert fleet.runs_shown(journal.state(), Choice()) == ["r-3"]
+
+
+@pytest.mark.parametrize(
+    ("health", "said"),
+    [
+        (Health("connecting", 0), "connecting to the engine"),
+        (Health("stale", 9), "engine silent, data 0:09 old"),
+        (Health("down", 65, "no engine runs"), "engine down, data 1:05 old"),
+        (Health("live", 0, "", 2.5), "engine slow, 2.5 s behind"),
+        (Health("live", 0, "", 0, "the disk is full"), "engine in trouble"),
+    ],
+)
+def test_the_engine_s_health_in_words(health: Health, said: str) -> None:
+    journal = three_sessions()
+    assert said in texts(overview.lines(journal.state(), Choice(), frame(journal, health), 100))
+
+
+def test_the_heartbeat_moves() -> None:
+    journal = three_sessions()
+    signs = {
+        texts(overview.lines(journal.state(), Choice(), frame(journal, LIVE, beat), 80))[10]
+        for beat in range(10)
+    }
+    assert len(signs) == 10
+
+
+def test_unknown_cost_is_said_to_be_unknown() -> None:
+    journal = Journal()
+    journal.engine()
+    journal.run("r-1", ["s-1"])
+    journal.create("s-1")
+    assert "cost unknown" in texts(overview.lines(journal.state(), Choice(), frame(journal), 160))
+    assert "1 queued" in texts(overview.lines(journal.state(), Choice(), frame(journal), 160))
+
+
+def test_verdicts_that_cannot_be_trusted_are_counted() -> None:
+    journal = three_sessions()
+    journal.verdict("s-rising", 210, 0.9, status="suspect", cause="implausible")
+    journal.verdict("s-rising", 220, None, status="not_judged", cause="contention")
+    journal.verdict("s-rising", 230, 0.4, official=False)
+    strip = texts(overview.lines(journal.state(), Choice(), frame(journal), 200))
+    assert "1 suspect" in strip and "1 not judged" in strip and "1 session unofficial" in strip
+
+
+def test_the_spark_spans_the_budget() -> None:
+    journal = three_sessions()
+    rising = journal.state().sessions["s-rising"]
+    used = say.use(rising, frame(journal).moment)
+    (drawn, _), (blank, _) = say.spark(rising, used, 20, UNICODE)
+    assert len(drawn) + len(blank) == 20
+    assert len(drawn) == round(used.active / 600 * 20)
+    assert drawn.strip()[-1] > drawn.strip()[0]
+
+
+@given(st.floats(0, 5000), st.floats(0, 5000), st.integers(3, 40))
+def test_the_bar_is_as_wide_as_asked(active: float, wall: float, cells: int) -> None:
+    for glyphs in (UNICODE, ASCII):
+        spans = say.bar(say.Use(active, 1000.0, wall, 3000.0), cells, glyphs)
+        assert sum(width(text) for text, _ in spans) == cells
+    assert say.Use(active, None, wall, None).share is None
+
+
+def test_activities_in_words() -> None:
+    journal = Journal()
+    journal.engine()
+    journal.run("r-1", ["s-1"])
+    journal.create("s-1")
+    journal.start("s-1")
+    journal.wait(41)
+
+    def doing() -> tuple[str, float | None]:
+        return say.activity(journal.state().sessions["s-1"], frame(journal).moment)
+
+    assert doing() == ("generating", 41.0)
+    journal.clock("s-1", "waiting", "429, retrying in 0:45")
+    journal.wait(5)
+    assert doing() == ("waiting: 429, retrying in 0:45", 5.0)
+    journal.clock("s-1", "frozen", "verifying")
+    assert doing() == ("frozen: verifying", 0.0)
+    journal.clock("s-1", "paused", "by the operator")
+    assert doing() == ("paused: by the operator", 0.0)
+    journal.end("s-1", 0.2, "budget_exhausted", "used up")
+    assert doing() == ("budget exhausted", None)
+
+
+def test_the_feed_says_when_where_what() -> None:
+    journal = three_sessions()
+    state = journal.state()
+    items = feed.items(state, Choice())
+    assert [item.seq for item in items] == sorted((i.seq for i in items), reverse=True)
+    ended = next(item for item in items if item.kind == "ended")
+    line = text_of(feed.line(ended, state, 120, UNICODE))
+    assert line.split()[:3] == ["16:01:08", "ended", "build_flags"]
+    assert "premature stop: the agent" in line
+
+
+@pytest.mark.parametrize("cells", [60, 80, 120, 200])
+def test_the_session_s_head_has_the_headline(cells: int) -> None:
+    journal = three_sessions()
+    state, at = journal.state(), frame(journal)
+    for name in state.sessions:
+        lines = [*session.head(state.sessions[name], at, "1 of 3", cells),
+                 *session.clocks(state.sessions[name], at, cells)]  # fmt: skip
+        assert all(width(text_of(line)) == cells for line in lines)
+    top, second = session.head(state.sessions["s-hasty"], at, "3 of 3", cells)
+    assert "final 0.094   best 0.094" in text_of(top)
+    assert "finished  premature stop" in text_of(second)
+    first, rest = session.clocks(state.sessions["s-rising"], at, cells)
+    assert "active 4:03 of 10m" in text_of(first) and "frozen 0:00" in text_of(rest)
+
+
+def test_verdict_rows_name_the_failed_gate() -> None:
+    journal = three_sessions()
+    rows = session.verdicts(journal.state().sessions["s-rising"], frame(journal), 90)
+    lines = [text_of(lines[0]) for _, lines in rows]
+    assert len(lines) == 5 and "0.421" in lines[0]
+    (failed,) = [line for line in lines if "✗" in line]
+    assert "gate correct: output differs" in failed
+    assert all(width(line) <= 90 for line in lines)
+
+
+def test_every_verdict_has_its_mark() -> None:
+    journal = three_sessions()
+    journal.verdict("s-rising", 215, 0.99, status="suspect", cause="implausible")
+    journal.verdict("s-rising", 220, None, status="not_judged", cause="contention")
+    journal.verdict("s-rising", 230, 0.4, stage="final")
+    plotted = trajectory(
+        journal.state().sessions["s-rising"], frame(journal).moment, "active", UNICODE
+    )
+    assert [mark.meaning for mark in plotted.marks] == [
+        "improved", "gate failed", "improved", "no better", "improved",
+        "suspect", "not judged", "final",
+    ]  # fmt: skip
+    assert len({mark.sign for mark in plotted.marks}) == 6
+    assert plotted.end == 600.0 and plotted.reference == 0.5
+
+
+@pytest.mark.parametrize("axis", ["active", "wall", "turns", "tokens"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_every_axis_holds_every_verdict(axis: Any, whole: bool) -> None:
+    journal = three_sessions()
+    for one in journal.state().sessions.values():
+        plotted = trajectory(one, frame(journal).moment, axis, UNICODE, whole)
+        assert all(0 <= mark.x <= plotted.end for mark in plotted.marks)
+        assert 0 <= plotted.now <= plotted.end
+
+
+def page(cells: int = 60) -> transcript.Page:
+    return transcript.Page(cells, UNICODE)
+
+
+def test_a_tool_call_is_folded_to_its_command() -> None:
+    journal = three_sessions()
+    entry = journal.transcripts["s-rising"][2]
+    folded = texts(transcript.entry_lines(entry, False, page()))
+    assert "▸ bash cat solve.c" in folded and "I will look" in folded
+    result = journal.transcripts["s-rising"][3]
+    shown = transcript.entry_lines(result, False, page())
+    assert "36 more lines" in texts(shown) and len(shown) == 6
+    assert len(transcript.entry_lines(result, True, page())) == 41
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+KEYS = ("n", "at", "text", "reasoning", "tool_calls", "name", "output", "code", "seconds", "tool")
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["system", "user", "assistant", "tool", "note", "", "strange"]),
+    st.dictionaries(st.sampled_from(KEYS), VALUES),
+    st.integers(1, 100),
+    st.booleans(),
+)
+def test_no_entry_breaks_the_transcript(
+    kind: str, fields: dict[str, Any], cells: int, opened: bool
+) -> None:
+    for line in transcript.entry_lines({"kind": kind, **fields}, opened, page(cells)):
+        assert width(text_of(line)) <= max(cells, 8)
+    for line in transcript.live_lines(fields, page(cells)):
+        assert width(text_of(line)) <= max(cells, 8)
+
+
+def test_arguments_come_as_objects_or_as_json() -> None:
+    call = {"name": "bash", "arguments": json.dumps({"command": "make\nmake bench"})}
+    assert transcript.call_summary(call) == "bash make make bench"
+    assert transcript.call_summary({"name": "bash", "arguments": "{half"}) == "bash {half"
+    assert transcript.call_summary({"name": "submit", "arguments": {}}) == "submit"
+
+
+def test_a_verdict_whole() -> None:
+    journal = three_sessions()
+    given_verdicts = json.loads(msgspec.json.encode(journal.verdicts["s-rising"]))
+    text = texts(verdict.lines(given_verdicts[1], 80, UNICODE))
+    for said in ("0.000  zero", "✗ correct failed: all of 12 cases", "✓ built passed",
+                 "wrong output", "full, timed by the driver, official", "baseline 0.3"):  # fmt: skip
+        assert said in text
+    assert "26.9x (26.09x to 27.71x)" in texts(verdict.lines(given_verdicts[-1], 80, UNICODE))
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(
+    ["reward", "gates", "metric", "seal", "findings", "speedup", "anchors", "reason", "seconds"]
+), VALUES))  # fmt: skip
+def test_no_verdict_breaks_its_screen(fields: dict[str, Any]) -> None:
+    for line in verdict.lines(fields, 40, UNICODE):
+        assert width(text_of(line)) == 40
+
+
+EVIL = "\x1b[2J\x1b]0;pwned\x07[red]x[/] \u202egpj\u0000 " + "w" * 5000
+
+
+def test_hostile_names_and_reasons_stay_in_their_cells() -> None:
+    journal = Journal()
+    journal.engine()
+    journal.run("r-" + EVIL[:20], ["s-1"])
+    journal.create("s-1", task=EVIL, model=EVIL, run="r-" + EVIL[:20])
+    journal.start("s-1")
+    journal.tool("s-1", EVIL)
+    journal.verdict("s-1", 5, 0.0, status="zero", gate=EVIL, reason=EVIL)
+    journal.alert("s-1", EVIL)
+    state: State = journal.state()
+    at = frame(journal)
+    for cells in (80, 200):
+        lines = [*overview.lines(state, Choice(), at, cells)]
+        found = fleet.shown(state, Choice(), at.moment)
+        lines += [line for _, some in fleet.table(found, at, cells, 40).rows for line in some]
+        lines += [feed.line(item, state, cells, UNICODE) for item in feed.items(state, Choice())]
+        one = state.sessions["s-1"]
+        lines += [*session.head(one, at, "1 of 1", cells), *session.clocks(one, at, cells)]
+        lines += [line for _, some in session.verdicts(one, at, cells) for line in some]
+        for line in lines:
+            text = text_of(line)
+            assert width(text) <= cells
+            assert text.isprintable(), text
+            assert "\u202e" not in text
