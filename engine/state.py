@@ -117,6 +117,7 @@ class SessionState(msgspec.Struct, kw_only=True):
     best_snapshot: str | None = None
     final_reward: float | None = None
     last_snapshot: str | None = None
+    last_snapshot_active: float = 0.0
     snapshots: int = 0
     last_improvement_active: float | None = None
     verifying: str | None = None
@@ -230,8 +231,8 @@ def _reduce_session(  # noqa: PLR0912 - one case for each kind of event reads be
             pass
         case TranscriptGrew(end=end, entries=entries):
             session.transcript_bytes, session.transcript_entries = end, entries
-        case SnapshotTaken(snapshot=snapshot):
-            session.last_snapshot = snapshot
+        case SnapshotTaken(snapshot=snapshot, active=active):
+            session.last_snapshot, session.last_snapshot_active = snapshot, active
             session.snapshots += 1
         case VerificationStarted(snapshot=snapshot):
             session.verifying = snapshot
@@ -264,17 +265,21 @@ def _verdict(state: State, session: SessionState, event: Event, given: VerdictGi
     counts = verdict.reward is not None and verdict.status in ("scored", "zero", "rejected")
     before = session.best_reward
     improved = counts and verdict.reward is not None and verdict.reward > (before or 0.0)
+    # A final verdict comes when the session is over, often long after its snapshot was taken.
+    active = given.active
+    if verdict.snapshot == session.last_snapshot:
+        active = min(active, session.last_snapshot_active)
     if counts and verdict.reward is not None and (before is None or verdict.reward > before):
         session.best_reward, session.best_snapshot = verdict.reward, verdict.snapshot
     if improved:
-        session.last_improvement_active = given.active
+        session.last_improvement_active = active
     session.points.append(
         Point(
             verdict=verdict.id,
             snapshot=verdict.snapshot,
             stage=verdict.stage,
             status=verdict.status,
-            active=given.active,
+            active=active,
             wall=given.wall,
             tokens=given.tokens,
             turns=given.turns,
