@@ -9,15 +9,22 @@ FLAGS = "-O1\n"
 
 
 def play(conversation: Conversation) -> Turn:
-    """The next turn: look, set one flag, submit."""
+    """The next turn: look, read, set one flag, submit."""
     if conversation.turns == 0:
         return Turn(
-            "Let me see which flags the program is built with.",
+            "Let me see what is here and which flags the program is built with.",
             (Call("bash", {"command": "ls && cat flags.txt"}),),
         )
     if conversation.turns == 1:
         return Turn(
-            "There is no optimization at all here. Switching it on should do most of the work; "
+            "A dozen C files, built without any optimization. I'll skim the larger ones before I "
+            "decide what the compiler can do for them.",
+            (Call("bash", {"command": "wc -l *.c; head -n 40 machine.c matrix.c; sleep 4"}),),
+            think=2.0,
+        )
+    if conversation.turns == 2:
+        return Turn(
+            "Plain loops, nothing special. Switching optimization on should do most of the work; "
             "-O1 is the safe choice.",
             (
                 Call("edit", {"path": "flags.txt", "content": FLAGS}),

@@ -38,8 +38,10 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
     site = next((place / "lib").glob("python*/site-packages"))
     subprocess.run(
-        [sys.executable, "-m", "pip", "--python", str(place / "bin" / "python"), "install"]
-        + ["--quiet", "--no-index", "--no-deps", "--disable-pip-version-check", str(wheel)],
+        [
+            *(sys.executable, "-m", "pip", "--python", str(place / "bin" / "python"), "install"),
+            *("--quiet", "--no-index", "--no-deps", "--disable-pip-version-check", str(wheel)),
+        ],
         check=True,
     )
     # Appended after the wheel's own folder; .pth files of the borrowed folder are not followed.
