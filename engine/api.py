@@ -27,6 +27,7 @@ from engine.events import Event, encode, rfc3339
 from engine.journal import JournalError
 from engine.objects import ENGINE_SCHEMA, EngineObject, status_object
 from engine.runs import RunRefusedError
+from engine.selecting import NothingSelectedError
 from engine.service import Engine, EngineBusyError
 from engine.state import SessionState
 from engine.transcripts import TranscriptReader, transcript_path
@@ -37,10 +38,21 @@ HEARTBEAT_SECONDS = 1.0
 _BACKLOG = 1000
 _MOST_ENTRIES = 1000
 _SLOWEST = 10_000  # batches that may wait for a client before it has to come again
-_STATUS = {
+
+
+class BadRequestError(ValueError):
+    """A request that does not fit; the message names the part, its value and the remedy."""
+
+
+class UnknownSessionError(LookupError):
+    """No session has this id."""
+
+
+_STATUS: dict[type[Exception], int] = {
+    BadRequestError: 400,
     RunRefusedError: 400,
-    ValueError: 400,
-    LookupError: 404,
+    NothingSelectedError: 404,
+    UnknownSessionError: 404,
     EngineBusyError: 503,
     JournalError: 503,
 }
@@ -59,6 +71,7 @@ class Api:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Event | None = None
         self._view: View | None = None
+        self._streams: set[asyncio.Queue[Sequence[Event]]] = set()
 
     async def start(self) -> None:
         """Listen; returns when requests are answered. Raises what kept it from it."""
@@ -82,6 +95,8 @@ class Api:
         if self._closing is not None and self._server is not None:
             self._closing.set()
             self._server.should_exit = True
+            for waiting in self._streams:
+                waiting.put_nowait(())  # wakes the stream, which then sees that this is the end
 
     def _serve(self, listening: socket.socket, ready: Future[None]) -> None:
         try:
@@ -160,7 +175,7 @@ class Api:
     async def _stop(self, request: Request) -> Response:
         globs = (await _object(request)).get("globs")
         if not isinstance(globs, list) or not globs or not all(isinstance(g, str) for g in globs):
-            raise ValueError('the body must be {"globs": [GLOB, ...]} with at least one glob')
+            raise BadRequestError('the body must be {"globs": [GLOB, ...]} with at least one glob')
         return _json({"sessions": await self._ask(self._engine.stop(globs, _dry(request)))})
 
     async def _shutdown(self, request: Request) -> Response:
@@ -201,6 +216,7 @@ class Api:
         view, closing = self._seen, self._closing
         waiting: asyncio.Queue[Sequence[Event]] = asyncio.Queue()
         view.listen(waiting.put_nowait)
+        self._streams.add(waiting)
         try:
             yield self._heartbeat()
             newest = view.state.seq
@@ -208,18 +224,20 @@ class Api:
                 until = min(after + _BACKLOG, newest)
                 yield await asyncio.to_thread(self._stored, after, until)
                 after = until
-            beat = view_time() + HEARTBEAT_SECONDS
-            while closing is not None and waiting.qsize() < _SLOWEST:
+            beat = asyncio.get_running_loop().time() + HEARTBEAT_SECONDS
+            while waiting.qsize() < _SLOWEST:
                 try:
                     async with asyncio.timeout_at(beat):
                         batch = await waiting.get()
-                    yield b"".join(_sse(event) for event in batch if event.seq > after)
                 except TimeoutError:
                     beat += HEARTBEAT_SECONDS
                     yield self._heartbeat()
-                    if closing.is_set():
-                        return
+                    continue
+                yield b"".join(_sse(event) for event in batch if event.seq > after)
+                if closing is not None and closing.is_set() and waiting.empty():
+                    return
         finally:
+            self._streams.discard(waiting)
             view.ignore(waiting.put_nowait)
 
     def _stored(self, after: int, until: int) -> bytes:
@@ -241,17 +259,12 @@ class Api:
         name = request.path_params["session"]
         found = self._seen.state.sessions.get(name)
         if found is None:
-            raise LookupError(f"there is no session {name!r}; `autolab status` lists them")
+            raise UnknownSessionError(f"there is no session {name!r}; `autolab status` lists them")
         return found
 
     async def _ask(self, work: Coroutine[Any, Any, T]) -> T:
         """Let the sessions' loop do it."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._engine.loop))
-
-
-def view_time() -> float:
-    """The running loop's time."""
-    return asyncio.get_running_loop().time()
 
 
 def _listen(path: Path) -> socket.socket:
@@ -277,17 +290,16 @@ def _json(value: Any, status: int = 200) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     status = next((s for kind, s in _STATUS.items() if isinstance(error, kind)), 500)
-    said = error.args[0] if isinstance(error, LookupError) and error.args else error
-    return _json({"error": str(said)}, status)
+    return _json({"error": str(error)}, status)
 
 
 async def _object(request: Request) -> dict[str, Any]:
     try:
         data = json.loads(await request.body() or b"{}")
     except ValueError as error:
-        raise ValueError(f"the body is not JSON: {error}") from error
+        raise BadRequestError(f"the body is not JSON: {error}") from error
     if not isinstance(data, dict):
-        raise ValueError("the body must be a JSON object")
+        raise BadRequestError("the body must be a JSON object")
     return data
 
 
@@ -301,5 +313,5 @@ def _number(request: Request, name: str, default: int) -> int:
 
 def _whole(text: str, name: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise ValueError(f"{name} = {text!r} must be a whole number, 0 or more")
+        raise BadRequestError(f"{name} = {text!r} must be a whole number, 0 or more")
     return int(text)

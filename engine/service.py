@@ -18,41 +18,35 @@ from typing import Any
 from engine.clock import Clock
 from engine.events import (
     AnyBody,
-    ClockMoved,
     EngineStarted,
     EngineStopped,
-    Noted,
     SessionEnded,
     SessionMoved,
-    VerdictGiven,
-    VerificationStarted,
 )
+from engine.house import House
 from engine.journal import Journal
+from engine.judging import Judging
 from engine.keeping import Keepers
 from engine.models.http import HttpClient
 from engine.outcomes import Ending
 from engine.paths import keeper_socket
+from engine.recovery import recover
 from engine.runs import RunRefusedError, plan, read_spec
 from engine.scheduler import Entry, Scheduler
 from engine.selecting import select
-from engine.session import House, Session
+from engine.session import Session
 from engine.settings import Settings
-from engine.snapshots import SnapshotMissingError, SnapshotStore
-from engine.verification import Job, Verifications
+from engine.snapshots import SnapshotStore
+from engine.verification import Verifications
 from engine.verifying import VerifierProcess
 from engine.view import View
-from tasks import load_task
-from verifier.request import VerifyRequest
 from verifier.sandbox import get_backend
 from verifier.sandbox.keeper.client import KeeperError
 from verifier.sandbox.keeper.protocol import SandboxInfo
 from verifier.sandbox.spec import SandboxUnavailableError
-from verifier.verdict import Verdict
 
 _log = logging.getLogger(__name__)
 _TICK = 0.25
-_MEASURING = ("warm-up", "timing")
-_LEAST_LIMIT = 600.0
 
 
 class EngineBusyError(RuntimeError):
@@ -84,24 +78,33 @@ class Engine:
         self._silenced: asyncio.Queue[Sequence[SandboxInfo]] = asyncio.Queue()
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
-        self._verifier = VerifierProcess(self.clock)
         self._http = HttpClient()
         self._keepers = Keepers(state_dir, keeper_socket(state_dir), self._silenced.put_nowait)
-        self._verifications = Verifications(self._judge, self._elapsed, settings.verification_share)
-        self._scheduler = Scheduler(self._live, settings.slots())
         cpus = sorted(os.sched_getaffinity(0))
-        self._shared_cpu = len(cpus) < 2
+        shared = len(cpus) < 2
+        snapshots = SnapshotStore(state_dir / "snapshots")
+        judging = Judging(
+            self._view,
+            snapshots,
+            VerifierProcess(self.clock),
+            self._record,
+            (lambda: self._everyone_held("a snapshot is being measured")) if shared else None,
+        )
+        self._verifications = Verifications(
+            judging.judge, self._elapsed, settings.verification_share
+        )
+        self._scheduler = Scheduler(self._live, settings.slots())
         self._house = House(
             state_dir=state_dir,
             clock=self.clock,
             journal=journal,
             view=self._view,
             settings=settings,
-            snapshots=SnapshotStore(state_dir / "snapshots"),
+            snapshots=snapshots,
             verifications=self._verifications,
             keepers=self._keepers,
             http=self._http,
-            agent_cpus=() if self._shared_cpu else tuple(cpus[:-1]),
+            agent_cpus=() if shared else tuple(cpus[:-1]),
         )
 
     @property
@@ -127,7 +130,16 @@ class Engine:
         await self._record(
             EngineStarted(version=self._version, pid=os.getpid(), host=platform.node())
         )
-        await self._recover()
+        left = await recover(
+            self._view.state,
+            self.journal,
+            self._keepers,
+            self._verifications,
+            record=self._record,
+            clock=self.clock,
+        )
+        for session in left:
+            self._scheduler.submit(self._entry(session.id))
         try:
             async with asyncio.TaskGroup() as group:
                 scheduling = group.create_task(self._scheduler.work())
@@ -206,44 +218,6 @@ class Engine:
         elif (session := self._sessions.get(session_id)) is not None:
             session.stop(Ending("operator", "stopped"))
 
-    async def _recover(self) -> None:
-        """Take up sessions of an engine that is gone: pause their clocks where it left off."""
-        left = [s for s in self._view.state.sessions.values() if not s.over]
-        if not left:
-            return
-        frozen: dict[str, float] = {}
-        client = await self._keepers.running()
-        if client is not None:
-            frozen = {
-                info.id: info.frozen_since
-                for info in await client.list()
-                if info.alive and info.frozen_since is not None
-            }
-        seen = self._last_stamp()
-        for session in left:
-            if session.clocks.state not in ("stopped", "paused"):
-                moment = frozen.get(session.id, seen)
-                moved = ClockMoved(to="paused", reason="the engine was down", moment=moment)
-                await self._record(moved, session.id)
-            if session.state != "queued":
-                await self._record(Noted(text=f"the engine is back; {session.id} is taken up"))
-            spent = sum(
-                event.body.verdict.seconds
-                for event in self.journal.of_session(session.id, "verdict.given")
-                if isinstance(event.body, VerdictGiven)
-            )
-            self._verifications.charge(session.id, spent)
-        for session in sorted(left, key=lambda s: s.state == "queued"):
-            self._scheduler.submit(self._entry(session.id))
-
-    def _last_stamp(self) -> float:
-        """When the engine before this one was last heard: its newest event."""
-        stamp = self.clock.now()
-        for event in self.journal.events(after=max(0, self.journal.last_seq - 2)):
-            if not isinstance(event.body, EngineStarted) and event.boot == self.clock.boot():
-                stamp = event.stamp
-        return stamp
-
     def _entry(self, session_id: str) -> Entry:
         run = self._view.state.sessions[session_id].run
         return Entry(session_id, run, self._view.state.runs[run].spec.get("concurrency"))
@@ -267,72 +241,6 @@ class Engine:
     def _elapsed(self, session_id: str) -> float:
         clocks = self._view.state.sessions[session_id].clocks
         return clocks.wall(self.clock.boot(), self.clock.now())
-
-    async def _judge(self, job: Job) -> Verdict:
-        """Verify one snapshot and journal its verdict."""
-        facts = self._view.state.sessions[job.session]
-        await self._record(VerificationStarted(snapshot=job.snapshot, stage=job.stage), job.session)
-        size = self._view.state.runs[facts.run].spec.get("size", "full")
-        limit = _LEAST_LIMIT
-        try:
-            snapshot = await asyncio.to_thread(self._house.snapshots.get, job.snapshot)
-            files, refused = snapshot.files, snapshot.refused
-            task = await asyncio.to_thread(load_task, Path(facts.task_path))
-            limit = max(limit, task.config.verifier.timeout_sec)
-        except SnapshotMissingError as error:
-            files, refused = {}, str(error)
-        except ValueError:
-            pass  # a task that cannot be read any more: the verifier says what is wrong with it
-        request = VerifyRequest(
-            task=facts.task_path,
-            files=files,
-            refused=refused,
-            snapshot=job.snapshot,
-            stage=job.stage,
-            size=size,
-            session=job.session,
-            task_hash=facts.task_hash,
-        )
-        measuring = asyncio.Event()
-
-        def phase(name: str) -> None:
-            if name.startswith(_MEASURING):
-                measuring.set()
-            else:
-                measuring.clear()
-
-        async with self._agents_still_while(measuring):
-            verdict = await self._verifier.judge(request, limit, phase)
-        marks = job.marks
-        await self._record(
-            VerdictGiven(
-                verdict=verdict,
-                active=marks.active,
-                wall=marks.wall,
-                tokens=marks.tokens,
-                turns=marks.turns,
-                cost=marks.cost,
-            ),
-            job.session,
-        )
-        return verdict
-
-    @asynccontextmanager
-    async def _agents_still_while(self, measuring: asyncio.Event) -> AsyncIterator[None]:
-        """Where agents share the measuring CPU, hold them while it measures."""
-        if not self._shared_cpu:
-            yield
-            return
-
-        async def hold() -> None:
-            await measuring.wait()
-            async with self._everyone_held("a snapshot is being measured"):
-                await asyncio.Event().wait()
-
-        async with asyncio.TaskGroup() as group:
-            holder = group.create_task(hold())
-            yield
-            holder.cancel()
 
     @asynccontextmanager
     async def _everyone_held(self, reason: str, paused: bool = False) -> AsyncIterator[None]:

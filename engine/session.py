@@ -10,39 +10,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from dataclasses import dataclass
 from pathlib import Path
 
 from engine import budgets, harnesses, workspace
 from engine.agents.registry import make_agent
 from engine.agents.toolbox import Toolbox
-from engine.clock import Clock
+from engine.endings import ending_of, in_words, session_ended
 from engine.events import (
     ActivityChanged,
     AnyBody,
     ClockMoved,
-    EndedBy,
     Noted,
-    SessionEnded,
     SessionMoved,
     SessionPhase,
     SnapshotTaken,
 )
-from engine.journal import Journal, JournalError
-from engine.keeping import Keepers
+from engine.house import House
+from engine.journal import JournalError
 from engine.meter import Meter
 from engine.models.chat import ChatModel
 from engine.models.choice import choose_provider
-from engine.models.http import HttpClient
 from engine.models.retry import RetryPolicy
 from engine.models.types import Model
-from engine.outcomes import Ending, Finished, Judged, classify
-from engine.settings import Settings
-from engine.snapshots import Snapshot, SnapshotStore
+from engine.outcomes import Ending
+from engine.snapshots import Snapshot
 from engine.state import SessionState
 from engine.transcripts import Transcript, transcript_path
-from engine.verification import Job, Marks, Verifications, VerificationsClosedError
-from engine.view import View
+from engine.verification import Job, Marks, VerificationsClosedError
 from engine.workbench import Live, Workbench
 from engine.workspace import Place, Workspace
 from tasks import Task, load_task
@@ -53,22 +47,6 @@ from verifier.verdict import Verdict
 
 _log = logging.getLogger(__name__)
 _WATCH_SECONDS = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What every session of an engine shares."""
-
-    state_dir: Path
-    clock: Clock
-    journal: Journal
-    view: View
-    settings: Settings
-    snapshots: SnapshotStore
-    verifications: Verifications
-    keepers: Keepers
-    http: HttpClient
-    agent_cpus: tuple[int, ...]
 
 
 class Session:
@@ -147,8 +125,7 @@ class Session:
         facts = self.facts
         if facts.state == "verifying":
             self._task = await asyncio.to_thread(load_task, Path(facts.task_path))
-            by, _, detail = facts.state_reason.partition(": ")
-            return Ending(_ended_by(by), detail)
+            return ending_of(facts.state_reason)
         going_on = facts.state == "running"
         try:
             self._task = await asyncio.to_thread(load_task, Path(facts.task_path))
@@ -285,7 +262,7 @@ class Session:
     async def _finish(self, ending: Ending) -> None:
         """The agent's time is over: no process of it lives on, and what it left is judged."""
         self.meter.stop()
-        await self._move("verifying", f"{ending.by}: {ending.detail}")
+        await self._move("verifying", in_words(ending))
         await self.record(ActivityChanged(activity="final verdict"))
         marks = self._marks()
         try:
@@ -314,34 +291,14 @@ class Session:
         return snapshot.id
 
     async def _settle(self, ending: Ending, verdict: Verdict | None) -> None:
-        facts, clock = self.facts, self._house.clock
         self._house.verifications.withdraw(self.id)
-        active = facts.budget.get("active")
-        judged = None if verdict is None else _judged(verdict, facts)
-        unjudged = ""
-        if verdict is not None and verdict.status == "not_judged":
-            unjudged = verdict.reason
-        outcome, evidence = classify(
-            Finished(
-                ending=ending,
-                used=facts.clocks.active(clock.boot(), clock.now()),
-                budget=active.hard if active else None,
-                reference=facts.reference_reward,
-                verdicts=tuple(
-                    Judged(p.status, p.reward, p.active, p.failed_gate, None, p.reason)
-                    for p in facts.points
-                ),
-                final=judged,
-                unjudged=unjudged,
-            ),
-            self._house.settings.thresholds(),
-        )
-        final = verdict.reward if verdict is not None else None
-        await self.record(
-            SessionEnded(ended_by=ending.by, outcome=outcome, evidence=evidence, final_reward=final)
-        )
-        phase: SessionPhase = "failed" if outcome == "infrastructure" else "finished"
-        await self._move(phase, evidence if phase == "failed" else "")
+        limits = self._house.settings.thresholds()
+        ended = session_ended(self.facts, ending, verdict, limits, self._house.clock)
+        await self.record(ended)
+        if ended.outcome == "infrastructure":
+            await self._move("failed", ended.evidence)
+        else:
+            await self._move("finished")
 
     async def _tidy(self) -> None:
         """Export the best files and remove the workspace: all that counts is stored by now."""
@@ -399,26 +356,3 @@ class Session:
     @property
     def _place_file(self) -> Path:
         return self._house.state_dir / "sessions" / self.id / "place.json"
-
-
-def _judged(verdict: Verdict, facts: SessionState) -> Judged:
-    active = facts.points[-1].active if facts.points else 0.0
-    return Judged(
-        verdict.status,
-        verdict.reward,
-        active,
-        verdict.failed_gate,
-        verdict.cause,
-        verdict.reason,
-    )
-
-
-def _ended_by(word: str) -> EndedBy:
-    known: dict[str, EndedBy] = {
-        "agent": "agent",
-        "budget": "budget",
-        "operator": "operator",
-        "context": "context",
-        "refusal": "refusal",
-    }
-    return known.get(word, "infrastructure")

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,10 +30,11 @@ class VerifierFailedError(Exception):
 
 
 class VerifierProcess:
-    """Starts `python -m verifier` and reads what it prints."""
+    """Starts `python -m verifier` (or another `command`) and reads what it prints."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, command: Sequence[str] | None = None) -> None:
         self._clock = clock
+        self._command = command or (sys.executable, "-P", "-m", "verifier")
 
     async def judge(self, request: VerifyRequest, limit: float, phases: Phases) -> Verdict:
         """Judge one snapshot within `limit` seconds; a failure is tried once more.
@@ -62,10 +63,7 @@ class VerifierProcess:
     async def _once(self, request: VerifyRequest, limit: float, phases: Phases) -> Verdict:
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            "verifier",
+            *self._command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -1,0 +1,74 @@
+"""How a session's end is put into events, and read from them by the next engine."""
+
+from __future__ import annotations
+
+import typing
+
+from engine.clock import Clock
+from engine.events import EndedBy, SessionEnded
+from engine.outcomes import Ending, Finished, Judged, Thresholds, classify
+from engine.state import SessionState
+from verifier.verdict import Verdict
+
+
+def in_words(ending: Ending) -> str:
+    """An ending as the reason of the move to `verifying`."""
+    return f"{ending.by}: {ending.detail}"
+
+
+def ending_of(reason: str) -> Ending:
+    """The ending that `in_words` wrote."""
+    by, _, detail = reason.partition(": ")
+    for known in typing.get_args(EndedBy):
+        if by == known:
+            return Ending(known, detail)
+    return Ending("infrastructure", f"the journal does not say how the session ended: {reason}")
+
+
+def session_ended(
+    facts: SessionState,
+    ending: Ending,
+    verdict: Verdict | None,
+    limits: Thresholds,
+    clock: Clock,
+) -> SessionEnded:
+    """The last event of a session, with its class and the final reward.
+
+    `verdict` is the final one; None when there was nothing to judge.
+    """
+    active = facts.budget.get("active")
+    judged, unjudged = None, ""
+    if verdict is not None:
+        at = facts.points[-1].active if facts.points else 0.0
+        judged = _judged(verdict, at)
+        unjudged = verdict.reason if verdict.status == "not_judged" else ""
+    earlier = [
+        Judged(p.status, p.reward, p.active, p.failed_gate, None, p.reason) for p in facts.points
+    ]
+    finished = Finished(
+        ending=ending,
+        used=facts.clocks.active(clock.boot(), clock.now()),
+        budget=active.hard if active else None,
+        reference=facts.reference_reward,
+        verdicts=tuple(earlier),
+        final=judged,
+        unjudged=unjudged,
+    )
+    outcome, evidence = classify(finished, limits)
+    return SessionEnded(
+        ended_by=ending.by,
+        outcome=outcome,
+        evidence=evidence,
+        final_reward=None if verdict is None else verdict.reward,
+    )
+
+
+def _judged(verdict: Verdict, active: float) -> Judged:
+    return Judged(
+        verdict.status,
+        verdict.reward,
+        active,
+        verdict.failed_gate,
+        verdict.cause,
+        verdict.reason,
+    )

@@ -1,0 +1,31 @@
+"""What every session of an engine shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.clock import Clock
+from engine.journal import Journal
+from engine.keeping import Keepers
+from engine.models.http import HttpClient
+from engine.settings import Settings
+from engine.snapshots import SnapshotStore
+from engine.verification import Verifications
+from engine.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Storage, time, and the ways to sandboxes, models and verdicts."""
+
+    state_dir: Path
+    clock: Clock
+    journal: Journal
+    view: View
+    settings: Settings
+    snapshots: SnapshotStore
+    verifications: Verifications
+    keepers: Keepers
+    http: HttpClient
+    agent_cpus: tuple[int, ...]

@@ -1,0 +1,111 @@
+"""From a queued snapshot to a journalled verdict."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+from engine.events import AnyBody, VerdictGiven, VerificationStarted
+from engine.snapshots import SnapshotMissingError, SnapshotStore
+from engine.verification import Job
+from engine.verifying import VerifierProcess
+from engine.view import View
+from tasks import TaskError, load_task
+from verifier.request import VerifyRequest
+from verifier.verdict import Verdict
+
+_MEASURING = ("warm-up", "timing")  # the phases in which the verifier's clock runs
+_LEAST_LIMIT = 600.0
+Record = Callable[[AnyBody, str | None], Awaitable[object]]
+Hold = Callable[[], AbstractAsyncContextManager[None]]
+
+
+class Judging:
+    """Verifies one job at a time and records what came of it.
+
+    `hold` stops the agents that share the measuring CPU while it measures; None where none does.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        snapshots: SnapshotStore,
+        verifier: VerifierProcess,
+        record: Record,
+        hold: Hold | None,
+    ) -> None:
+        self._view = view
+        self._snapshots = snapshots
+        self._verifier = verifier
+        self._record = record
+        self._hold = hold
+
+    async def judge(self, job: Job) -> Verdict:
+        """Verify one snapshot and journal its verdict, whatever it is."""
+        await self._record(VerificationStarted(snapshot=job.snapshot, stage=job.stage), job.session)
+        request, limit = await asyncio.to_thread(self._request, job)
+        measuring = asyncio.Event()
+
+        def phase(name: str) -> None:
+            if name.startswith(_MEASURING):
+                measuring.set()
+
+        async with self._agents_still_once(measuring):
+            verdict = await self._verifier.judge(request, limit, phase)
+        marks = job.marks
+        given = VerdictGiven(
+            verdict=verdict,
+            active=marks.active,
+            wall=marks.wall,
+            tokens=marks.tokens,
+            turns=marks.turns,
+            cost=marks.cost,
+        )
+        await self._record(given, job.session)
+        return verdict
+
+    def _request(self, job: Job) -> tuple[VerifyRequest, float]:
+        """What to ask, and how many seconds the answer may take."""
+        facts = self._view.state.sessions[job.session]
+        size = self._view.state.runs[facts.run].spec.get("size", "full")
+        files: dict[str, bytes] = {}
+        try:
+            snapshot = self._snapshots.get(job.snapshot)
+            files, refused = snapshot.files, snapshot.refused
+        except SnapshotMissingError as error:
+            refused = str(error)
+        try:
+            limit = load_task(Path(facts.task_path)).config.verifier.timeout_sec
+        except TaskError:
+            limit = 0.0  # the verifier says what is wrong with the task
+        request = VerifyRequest(
+            task=facts.task_path,
+            files=files,
+            refused=refused,
+            snapshot=job.snapshot,
+            stage=job.stage,
+            size=size,
+            session=job.session,
+            task_hash=facts.task_hash,
+        )
+        return request, max(limit, _LEAST_LIMIT)
+
+    @asynccontextmanager
+    async def _agents_still_once(self, measuring: asyncio.Event) -> AsyncIterator[None]:
+        """Hold the agents from the first measurement until the verdict."""
+        if self._hold is None:
+            yield
+            return
+        held = self._hold
+
+        async def hold() -> None:
+            await measuring.wait()
+            async with held():
+                await asyncio.Event().wait()
+
+        async with asyncio.TaskGroup() as group:
+            holder = group.create_task(hold())
+            yield
+            holder.cancel()
