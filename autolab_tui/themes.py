@@ -87,8 +87,11 @@ class Theme:
 
     def to_textual(self) -> TextualTheme:
         """The same as Textual knows it; roles become `$role-...` variables."""
+        from textual.theme import BUILTIN_THEMES
         from textual.theme import Theme as TextualTheme
 
+        # Textual's stylesheets ask an ANSI theme for variables that others do not have.
+        base = BUILTIN_THEMES["ansi-dark"].variables if self.ansi else {}
         palette = self.palette
         return TextualTheme(
             name=self.name,
@@ -105,7 +108,7 @@ class Theme:
             boost=palette["panel"],
             dark=self.dark,
             ansi=self.ansi,
-            variables={**self.variables(), **_widget_variables(self)},
+            variables={**base, **self.variables(), **_widget_variables(self)},
         )
 
     def variables(self) -> dict[str, str]:

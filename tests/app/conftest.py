@@ -95,7 +95,7 @@ def desk(engine: EngineServer, tmp_path: Path):  # type: ignore[no-untyped-def]
         client = EngineClient(Path(engine.server_address))  # type: ignore[arg-type]
         options = {"clock": still_clock(engine.journal), "config": tmp_path, **options}
         app = AutolabApp(client, **options)  # type: ignore[arg-type]
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             at = Desk(app, pilot)
             if loaded:
                 await at.until(lambda: app.store.loaded and app.store.beats, "first data")

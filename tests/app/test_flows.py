@@ -269,9 +269,10 @@ async def test_the_theme_is_remembered(desk: Any, tmp_path: Path) -> None:
         assert set(desk_.app.available_themes) == {
             "autolab-dark", "autolab-light", "autolab-safe", "autolab-ansi",
         }  # fmt: skip
-        desk_.app.theme = "autolab-light"
-        await desk_.pilot.pause()
-        assert "median_filter" in desk_.text()
+        for theme in ("autolab-ansi", "autolab-safe", "autolab-dark", "autolab-light"):
+            desk_.app.theme = theme
+            await desk_.pilot.pause()
+            assert "median_filter" in desk_.text()
     assert preferences.load(tmp_path).theme == "autolab-light"
     async with desk() as desk_:
         assert desk_.app.theme == "autolab-light"

@@ -16,10 +16,11 @@ HOSTILE = st.lists(
         st.text(max_size=8),
         st.sampled_from(
             [
-                "\x1b[31m", "\x1b]0;title\x07", "\x1b]8;;http://x\x1b\\", "\x1bP1$r\x1b\\", "\x9b2J",
-                "\x1b[?1049h", "\r", "\n", "\t", "\x00", "\x7f", "\x85", "\u202e", "\u2066", "\u200b",
-                "\ufeff", "\u2028", "[red]", "[/]", "[@click=app.quit]", "世界", "e\u0301\u0301\u0301",
-                "👩\u200d👩", "\ud800", "\U000e0041", "\x1b", "\x1b[", "\x1b]52;c;AAAA",
+                *("\x1b[31m", "\x1b]0;title\x07", "\x1b]8;;http://x\x1b\\", "\x1bP1$r\x1b\\"),
+                *("\x9b2J", "\x1b[?1049h", "\x1b", "\x1b[", "\x1b]52;c;AAAA", "\r", "\n", "\t"),
+                *("\x00", "\x7f", "\x85", "\u202e", "\u2066", "\u200b", "\ufeff", "\u2028"),
+                *("[red]", "[/]", "[@click=app.quit]", "世界", "e\u0301\u0301\u0301"),
+                *("👩\u200d👩", "\ud800", "\U000e0041"),
             ]
         ),
     )

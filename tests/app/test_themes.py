@@ -88,7 +88,7 @@ def test_faint_text_is_found() -> None:
         (("dark = true", "dark = 1"), "dark = 1"),
         (("[palette]", "[colours]"), "unknown key 'colours'"),
         (('muted = "#aaaaaa"', 'mutt = "#aaaaaa"'), "unknown key 'mutt'"),
-        (("[palette]", "[roles]\nrun-walking = '#ffffff'\n[palette]"), "unknown role 'run-walking'"),
+        (("[palette]", "[roles]\nrun-gone = '#ffffff'\n[palette]"), "unknown role 'run-gone'"),
         (("dark = true", "dark = "), "not TOML"),
     ],
 )  # fmt: skip

@@ -313,7 +313,9 @@ def test_a_tool_call_is_folded_to_its_command() -> None:
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=6,
 )  # fmt: skip
 KEYS = ("n", "at", "text", "reasoning", "tool_calls", "name", "output", "code", "seconds", "tool")
