@@ -31,6 +31,12 @@ def _rows(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _artifacts(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return tuple({"source": item} if isinstance(item, str) else item for item in value)
+
+
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
@@ -222,7 +228,7 @@ class Artifact(Lenient):
         return value
 
 
-Artifacts = Annotated[tuple[str | Artifact, ...], BeforeValidator(_rows)]
+Artifacts = Annotated[tuple[Artifact, ...], BeforeValidator(_artifacts)]
 
 
 class HarborStep(Lenient):

@@ -14,7 +14,7 @@ from tasks import consistency, files
 from tasks.autolab import Autolab, Optimization
 from tasks.errors import ABSENT, TaskError, near, printable
 from tasks.harbor import SCHEMA_VERSIONS, HarborTask
-from tasks.tables import known_keys, model_at, unknown_keys
+from tasks.tables import known_keys, model_at, unknown_keys, written
 from tasks.task import Task
 
 _log = logging.getLogger(__name__)
@@ -82,22 +82,27 @@ def load_task(path: Path | str) -> Task:
 
 def _parse(root: Path, file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(files.read_text(root, "task.toml"))
+        text = files.read_text(root, "task.toml")
     except FileNotFoundError:
         raise TaskError(file, "is missing", remedy="add it, or give another directory") from None
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        text = str(error)
-        where = _WHERE.search(text)
-        place = "the end" if where is None or where[1] is None else f"line {where[1]}"
-        if where is not None and where[2] is not None:
-            place += f", column {where[2]}"
+        place, problem = _syntax_error(str(error), text)
         raise TaskError(
-            file,
-            f"is not valid TOML at {place}: {_WHERE.sub('', text)}",
-            remedy="correct the syntax there",
+            file, f"is not valid TOML at {place}: {problem}", remedy="correct the syntax there"
         ) from error
     except RecursionError:
         raise TaskError(file, "is nested too deeply", remedy="write flatter tables") from None
+
+
+def _syntax_error(message: str, text: str) -> tuple[str, str]:
+    where = _WHERE.search(message)
+    problem = _WHERE.sub("", message)
+    if where is not None and where[1] is not None:
+        return f"line {where[1]}, column {where[2]}", problem
+    lines = text.rstrip("\n").split("\n")
+    return f"line {len(lines)}, column {len(lines[-1]) + 1}", problem
 
 
 def _without(table: dict[str, Any], *keys: str) -> dict[str, Any]:
@@ -109,9 +114,9 @@ def _model(model: type[_Model], table: Any, file: Path, prefix: str = "") -> _Mo
         return model.model_validate(table)
     except ValidationError as error:
         found = error.errors(include_url=False)
-        keys = list(dict.fromkeys(_dotted(prefix, one["loc"]) for one in found))
-        one = found[0]
-        location = one["loc"]
+        locations = [_location(table, one["loc"]) for one in found]
+        keys = list(dict.fromkeys(_dotted(prefix, location) for location in locations))
+        one, location = found[0], locations[0]
         value = ABSENT if one["type"] == "missing" else one["input"]
         problem, remedy = _explain(model, one["type"], one["msg"], location)
         raise TaskError(
@@ -119,10 +124,27 @@ def _model(model: type[_Model], table: Any, file: Path, prefix: str = "") -> _Mo
         ) from error
 
 
+def _location(table: Any, parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    """`parts` without the names of union members, which pydantic puts between the keys."""
+    kept: list[Any] = []
+    here = table
+    for part in parts:
+        if isinstance(here, dict):
+            kept.append(part)
+            here = here.get(part)
+        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
+            kept.append(part)
+            here = here[part]
+    return tuple(kept)
+
+
 def _dotted(prefix: str, location: tuple[Any, ...]) -> str:
     text = prefix
     for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + written(str(part))
     return text or "the whole file"
 
 

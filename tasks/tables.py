@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -29,10 +31,18 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def written(key: str) -> str:
+    """A key as TOML writes it: in quotes unless it is a plain word."""
+    return key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+
+
 def unknown_keys(table: BaseModel, prefix: str = "") -> Iterator[str]:
     """The dotted keys that were kept and not understood, depth first."""
     for key in table.model_extra or {}:
-        yield prefix + key
+        yield prefix + written(key)
     for key in type(table).model_fields:
         value = getattr(table, key)
         if isinstance(value, BaseModel):
@@ -72,8 +82,3 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
         if found is not None:
             return found
     return None
-
-
-def plain(value: Any) -> Any:
-    """`value` with every mapping a dict, for showing it."""
-    return dict(value) if isinstance(value, Mapping) else value
