@@ -104,6 +104,9 @@ class Api:
         except BaseException as error:
             if not ready.done():
                 ready.set_exception(error)
+                return
+            # An engine that nobody can ask is of no use: end it in good order.
+            self._engine.loop.call_soon_threadsafe(self._engine.end)
             raise
 
     async def _main(self, listening: socket.socket, ready: Future[None]) -> None:

@@ -229,6 +229,9 @@ class Engine:
         self._sessions[session_id] = session
         try:
             await session.run()
+        except Exception:
+            # The journal itself may be what broke; the other sessions go on if they can.
+            _log.exception("session %s could not even be ended", session_id)
         finally:
             del self._sessions[session_id]
 

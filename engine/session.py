@@ -95,8 +95,17 @@ class Session:
             _log.info("session %s goes on when the engine runs again", self.id)
         except Exception as error:
             _log.exception("session %s failed", self.id)
-            ending = Ending("infrastructure", f"{type(error).__name__}: {error}")
-            await self._settle(ending, None)
+            await self._break_off(Ending("infrastructure", f"{type(error).__name__}: {error}"))
+
+    async def _break_off(self, ending: Ending) -> None:
+        """End without a verdict, since what gives one broke; leave no process behind."""
+        self.meter.stop()
+        try:
+            keeper = await self._house.keepers.get()
+            await keeper.kill(self.id)
+        except KeeperError as error:
+            _log.warning("session %s: its sandbox could not be ended: %s", self.id, error)
+        await self._settle(ending, None)
 
     async def record(self, body: AnyBody) -> object:
         """Journal an event of this session; returns when it is durable."""

@@ -8,11 +8,14 @@ time, so that a session that edits often is not the one that everybody waits for
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from verifier.verdict import Stage, Verdict
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +114,28 @@ class Verifications:
         while True:
             if self._finals:
                 job, self._judging = self._finals.popleft()
-                verdict = await self._verify(job)
-                if not self._judging.done():
-                    self._judging.set_result(verdict)
+                await self._verify(job, self._judging)
                 self._judging = None
             elif (chosen := self._next_checkpoint()) is not None:
                 del self._checkpoints[chosen.session]
-                verdict = await self._verify(chosen)
-                self.charge(chosen.session, verdict.seconds)
+                await self._verify(chosen, None)
             else:
                 await self._wait()
 
-    async def _verify(self, job: Job) -> Verdict:
+    async def _verify(self, job: Job, waiting: asyncio.Future[Verdict] | None) -> None:
+        """Judge one job. What breaks here breaks its session at most, never the queue."""
         self.current = job
         try:
-            return await self._judge(job)
+            verdict = await self._judge(job)
+        except Exception as error:
+            _log.exception("session %s: %s could not be verified", job.session, job.snapshot)
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(error)
+        else:
+            if waiting is None:
+                self.charge(job.session, verdict.seconds)
+            elif not waiting.done():
+                waiting.set_result(verdict)
         finally:
             self.current = None
 

@@ -35,6 +35,7 @@ from engine.transcripts import Entry, Transcript
 from tasks import Task
 
 _JUDGED_POLL = 0.1
+_LIVE_CHARS = 16_384  # of each part of a turn that is being streamed
 
 
 class Live:
@@ -58,7 +59,7 @@ class Live:
                 turn["tool"] = (turn["tool"] or f"{name} ") + arguments
             case Turn():
                 return
-        self.turn = turn
+        self.turn = {name: text[-_LIVE_CHARS:] for name, text in turn.items()}
 
 
 class Services(Protocol):
@@ -140,6 +141,9 @@ class Workbench:
                         wait=round(wait, 3),
                         detail=error.detail,
                     )
+                )
+                await self._services.record(
+                    ActivityChanged(activity=f"waiting {wait:.0f} s after {error.cause}")
                 )
                 with self._meter.waiting(error.cause):
                     await self._sleep(wait)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -367,3 +371,87 @@ def test_verdict_events_carry_where_the_session_stood(engine: EngineProcess, sui
                 break
     assert given.active <= given.wall
     assert given.verdict.session == session
+
+
+def test_an_engine_that_was_stopped_for_a_while_thaws_its_sandboxes_and_counts_no_time(
+    engine: EngineProcess, suite: Path
+) -> None:
+    turns = [
+        tool_turn("bash", {"command": "for i in 1 2 3 4 5 6; do sleep 0.5; echo $i; done"}),
+        tool_turn("submit", {}),
+    ]
+    with ChatServer(lambda _, n: Reply(sse(turns[n]))) as server:
+        made = engine.client.create_run(
+            spec(suite, models=["local/m"], providers={"local": {"base_url": server.url}})
+        )
+        (session,) = made["sessions"]
+        wait_for(lambda: engine.session(session).activity.startswith("bash"))
+        pid = engine.pid
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(4.0)
+        os.kill(pid, signal.SIGCONT)
+        facts = engine.until_over(session).sessions[session]
+    output = engine.client.transcript(session)["entries"][3]["output"]
+    assert output.startswith("1\n2\n3\n4\n5\n6\n[exit code 0")
+    assert facts.clocks.paused > 0.5
+    assert facts.outcome == "no_valid_result"
+
+
+def test_while_nothing_can_be_recorded_nobody_works_and_nothing_is_lost(
+    engine: EngineProcess, suite: Path
+) -> None:
+    turns = [
+        tool_turn("edit", {"path": "answer.txt", "content": "30\n"}),
+        tool_turn("bash", {"command": "sleep 2; echo done"}),
+        tool_turn("submit", {}),
+    ]
+    with ChatServer(lambda _, n: Reply(sse(turns[n]))) as server:
+        made = engine.client.create_run(
+            spec(suite, models=["local/m"], providers={"local": {"base_url": server.url}})
+        )
+        (session,) = made["sessions"]
+        wait_for(lambda: engine.session(session).activity.startswith("bash"))
+        blocker = sqlite3.connect(engine.state_dir / "journal.sqlite3", isolation_level=None)
+        wait_for(lambda: _begin(blocker))
+        with engine.client.events(10**6) as stream:
+            trouble = next(b.trouble for b in stream if isinstance(b, Heartbeat) and b.trouble)
+        assert "cannot be written" in trouble
+        assert engine.client.status()["sessions"][0]["state"] == "running"
+        time.sleep(1.0)
+        blocker.execute("ROLLBACK")
+        blocker.close()
+        facts = engine.until_over(session).sessions[session]
+    assert facts.final_reward == pytest.approx(0.7)
+    assert facts.clocks.paused > 0.5
+    kinds = [e["kind"] for e in engine.client.transcript(session)["entries"]]
+    assert kinds == ["system", "user", *["assistant", "tool"] * 3]
+
+
+def _begin(db: sqlite3.Connection) -> bool:
+    try:
+        db.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return False
+    return True
+
+
+def test_an_artifact_that_is_refused_is_a_verdict_of_its_own(
+    engine: EngineProcess, suite: Path
+) -> None:
+    turns = [
+        tool_turn("edit", {"path": "answer.txt", "content": "30\n"}),
+        tool_turn("bash", {"command": "rm answer.txt; ln -s /etc/passwd answer.txt"}),
+        tool_turn("submit", {}),
+    ]
+    with ChatServer(lambda _, n: Reply(sse(turns[n]))) as server:
+        made = engine.client.create_run(
+            spec(suite, models=["local/m"], providers={"local": {"base_url": server.url}})
+        )
+        (session,) = made["sessions"]
+        facts = engine.until_over(session).sessions[session]
+    last = facts.points[-1]
+    assert (last.stage, last.status) == ("final", "rejected")
+    assert "symbolic link" in last.reason
+    assert facts.final_reward == 0.0
+    kept = engine.state_dir / "snapshots" / "files"
+    assert not any(b"root:" in p.read_bytes() for p in kept.iterdir())

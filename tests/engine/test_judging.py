@@ -1,0 +1,202 @@
+"""The verifier's process from the outside: whatever it does, a typed verdict comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.clock import Clock
+from engine.events import AnyBody, RunCreated, VerdictGiven, VerificationStarted
+from engine.journal import Journal
+from engine.judging import Judging
+from engine.snapshots import SnapshotStore
+from engine.verification import Job, Marks
+from engine.verifying import VerifierProcess
+from engine.view import View
+from tests.engine.support import make_task
+from tests.engine.test_state_fold import created
+from verifier.request import VerifyRequest
+from verifier.verdict import Seal, Verdict
+
+GOOD = Verdict(
+    id="v-1",
+    task="t",
+    task_hash="h",
+    snapshot="s",
+    stage="checkpoint",
+    reward=0.5,
+    status="scored",
+    seal=Seal("full", "driver", True),
+    reason="fine",
+    seconds=1.0,
+    at="2026-01-01T00:00:00.000Z",
+)
+REQUEST = VerifyRequest(task="/tasks/t", snapshot="s", stage="final", session="a-01")
+VERDICT = json.dumps({"verdict": msgspec.to_builtins(GOOD)})
+CONTENDED = msgspec.structs.replace(GOOD, status="not_judged", reward=None, cause="contention")
+
+
+def process(tmp_path: Path, script: str) -> VerifierProcess:
+    """A verifier whose program is `script`; `first` is true in its first run only."""
+    flag = tmp_path / "flag"
+    head = (
+        "import sys, os, time, json, pathlib\n"
+        f"flag = pathlib.Path({str(flag)!r}); first = not flag.exists(); flag.touch()\n"
+        f"VERDICT = {VERDICT!r}\n"
+        f"CONTENDED = {json.dumps({'verdict': msgspec.to_builtins(CONTENDED)})!r}\n"
+    )
+    return VerifierProcess(Clock(), (sys.executable, "-c", head + script))
+
+
+async def judged(verifier: VerifierProcess, limit: float = 20.0) -> tuple[Verdict, list[str]]:
+    phases: list[str] = []
+    return await verifier.judge(REQUEST, limit, phases.append), phases
+
+
+async def test_a_verdict_and_the_phases_before_it(tmp_path: Path) -> None:
+    script = 'json.load(sys.stdin); print(\'{"phase": "build"}\'); print(VERDICT)'
+    verdict, phases = await judged(process(tmp_path, script))
+    assert verdict == GOOD
+    assert phases == ["build", ""]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "os._exit(9) if first else print(VERDICT)",
+        "os.kill(os.getpid(), 9) if first else print(VERDICT)",
+        "print('{broken') if first else print(VERDICT)",
+        'print(\'{"verdict": {"id": 1}}\') if first else print(VERDICT)',
+        "print(CONTENDED) if first else print(VERDICT)",
+    ],
+)
+async def test_a_failure_is_tried_once_more(tmp_path: Path, script: str) -> None:
+    verdict, _ = await judged(process(tmp_path, script))
+    assert verdict == GOOD
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("sys.stderr.write('the disk is on fire\\n'); os._exit(1)", "code 1: the disk is on fire"),
+        ("pass", "code 0: it printed nothing"),
+        ("print('5')", "unreadable"),
+        ("time.sleep(60)", "no verdict in 0"),
+        ("os.fork() or time.sleep(60); os._exit(3)", "no verdict in 0"),
+    ],
+)
+async def test_two_failures_are_not_judged_and_never_a_score(
+    tmp_path: Path, script: str, said: str
+) -> None:
+    limit = 0.4 if "sleep" in script else 20.0
+    verdict, phases = await judged(process(tmp_path, script), limit)
+    assert (verdict.status, verdict.cause, verdict.reward) == ("not_judged", "verifier_error", None)
+    assert said in verdict.reason
+    assert (verdict.session, verdict.snapshot, verdict.stage) == ("a-01", "s", "final")
+    assert not verdict.seal.official
+    assert phases[-1] == ""
+
+
+async def test_contention_twice_is_the_verifiers_own_verdict(tmp_path: Path) -> None:
+    verdict, _ = await judged(process(tmp_path, "print(CONTENDED)"))
+    assert verdict == CONTENDED
+
+
+async def test_a_verifier_is_ended_with_its_engine(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    script = f"pathlib.Path({str(pid_file)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    task = asyncio.ensure_future(judged(process(tmp_path, script)))
+    async with asyncio.timeout(10):
+        while not pid_file.exists() or not pid_file.read_text():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
+
+
+async def test_the_verifier_sees_no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
+    script = "print(VERDICT if 'sk-canary' not in str(os.environ) else CONTENDED)"
+    verdict, _ = await judged(process(tmp_path, script))
+    assert verdict == GOOD
+
+
+class Bench:
+    """A journal with one session, and what judging records and holds."""
+
+    def __init__(self, tmp_path: Path, script: str) -> None:
+        self.journal = Journal(tmp_path / "j")
+        path = make_task(tmp_path / "suite") / "count_down"
+        made = msgspec.structs.replace(created("a-01"), task_path=str(path))
+        run = RunCreated(run="a", sessions=("a-01",), spec={"size": "quick"})
+        self.journal.append(run)
+        self.journal.append(made, "a-01").result(5)
+        self.view = View(self.journal, asyncio.get_running_loop())
+        self.snapshots = SnapshotStore(tmp_path / "snapshots")
+        self.held: list[str] = []
+        self.released = asyncio.Event()
+        verifier = process(tmp_path, script)
+        self.judging = Judging(self.view, self.snapshots, verifier, self.record, self.hold)
+
+    async def record(self, body: AnyBody, session: str | None) -> object:
+        return await asyncio.wrap_future(self.journal.append(body, session))
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[None]:
+        self.held.append("held")
+        try:
+            yield
+        finally:
+            self.held.append("free")
+
+    def close(self) -> list[Any]:
+        bodies = [event.body for event in self.journal.events()]
+        self.journal.close()
+        return bodies
+
+
+async def test_agents_that_share_the_cpu_stand_still_while_it_measures(tmp_path: Path) -> None:
+    script = (
+        'print(\'{"phase": "build"}\', flush=True); time.sleep(0.2);'
+        'print(\'{"phase": "timing 1"}\', flush=True); time.sleep(0.3); print(VERDICT)'
+    )
+    bench = Bench(tmp_path, script)
+    snapshot = bench.snapshots.put("s", {"answer.txt": b"1"})
+    marks = Marks(12.5, 20.0, 700, 3, None)
+    judging = asyncio.ensure_future(
+        bench.judging.judge(Job("a-01", snapshot.id, "checkpoint", marks))
+    )
+    await asyncio.sleep(0)
+    assert bench.held == []
+    assert await judging == GOOD
+    assert bench.held == ["held", "free"]
+    assert bench.view.state.sessions["a-01"].best_reward == 0.5
+    started, given = bench.close()[-2:]
+    assert started == VerificationStarted(snapshot="s", stage="checkpoint")
+    assert given == VerdictGiven(verdict=GOOD, active=12.5, wall=20.0, tokens=700, turns=3)
+
+
+async def test_a_snapshot_that_is_lost_is_refused_and_nobody_is_held_for_it(
+    tmp_path: Path,
+) -> None:
+    script = (
+        "asked = json.load(sys.stdin); "
+        "print(VERDICT.replace('fine', asked['refused'].replace(chr(34), '')))"
+    )
+    bench = Bench(tmp_path, script)
+    job = Job("a-01", "missing", "final", Marks(0.0, 0.0, 0, 0, None))
+    verdict = await bench.judging.judge(job)
+    assert "snapshot missing cannot be read" in verdict.reason
+    assert bench.held == []
+    bench.close()
