@@ -1,0 +1,271 @@
+"""The shipped tasks agree with themselves: every file that must match another does."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import re
+import shutil
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks import Task, load_suite
+
+SUITE = load_suite()
+NATIVE = [t for t in SUITE.tasks if t.autolab and t.autolab.driver.kind == "native"]
+DOMAINS = {"system_optimization", "puzzle_and_challenge", "model_development", "cuda"}
+needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+each_task = pytest.mark.parametrize("task", SUITE.tasks, ids=lambda task: task.name)
+each_native = pytest.mark.parametrize("task", NATIVE, ids=lambda task: task.name)
+
+
+def judge_of(task: Task) -> types.ModuleType:
+    spec = importlib.util.spec_from_file_location(f"judge_{task.name}", task.tests / "judge.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def params(task: Task, size: str) -> dict[str, Any]:
+    return dict(task.size(size).params)
+
+
+@each_task
+def test_it_is_whole(task: Task) -> None:
+    assert task.native
+    assert task.unknown_keys == ()
+    assert task.domain in DOMAINS
+    assert task.path.parent.name == task.domain
+    assert task.path.name == task.name
+    assert task.config.metadata["domain"] == task.domain
+    assert task.config.environment.network == "no-network"
+    assert (task.path / "pins.json").is_file()
+    assert len(task.instruction.split()) > 100
+
+
+@each_task
+def test_its_stages_are_at_least_three_and_explained(task: Task) -> None:
+    steps = task.steps()
+    assert len(steps) >= 3
+    assert [int(step.name[:2]) for step in steps] == list(range(1, len(steps) + 1))
+    artifacts = [task.baseline(), *(step.artifact for step in steps)]
+    for before, after in itertools.pairwise(artifacts):
+        assert before != after
+    for step in steps:
+        assert len((step.path / "README.md").read_text().split()) > 20
+
+
+@each_task
+def test_its_cheats_differ_from_the_baseline_and_the_solution(task: Task) -> None:
+    cheats = task.cheats()
+    assert len(cheats) >= 4
+    assert len({cheat.gate for cheat in cheats}) >= 2
+    good = [task.baseline(), *(step.artifact for step in task.steps())]
+    for cheat in cheats:
+        assert cheat.artifact not in good
+
+
+@each_task
+def test_the_hidden_parts_are_not_in_the_workspace(task: Task) -> None:
+    seen = {path.read_bytes() for path in task.workspace.rglob("*") if path.is_file()}
+    for step in task.steps():
+        assert not seen & set(step.files.values())
+    assert (task.tests / "judge.py").read_bytes() not in seen
+
+
+@each_task
+def test_a_quick_session_is_short(task: Task) -> None:
+    active = task.size("quick").active_sec
+    assert active is not None and active <= 120
+    assert task.config.agent.timeout_sec is not None and task.config.agent.timeout_sec >= 1800
+
+
+@each_native
+@pytest.mark.parametrize("size", ["quick", "full"])
+def test_native_cases_are_tested_and_timed(task: Task, size: str) -> None:
+    judge = judge_of(task)
+    cases = judge.cases(params(task, size))
+    assert len({case["name"] for case in cases}) == len(cases)
+    assert sum(case["timed"] for case in cases) == 1
+    assert len(cases) >= 5
+    for case in cases:
+        first = judge.generate(case["params"], 1)
+        assert first == judge.generate(case["params"], 1)
+        assert first[1] > 0
+        if case["timed"]:
+            assert first[0] != judge.generate(case["params"], 2)[0]
+
+
+@each_native
+def test_the_agent_compiles_as_the_verifier_does(task: Task) -> None:
+    assert task.autolab is not None and task.autolab.build is not None
+    makefile = (task.workspace / "Makefile").read_text()
+    words = [
+        word
+        for command in task.autolab.build.commands
+        for word in command
+        if "{shim}" not in command and re.match(r"-(O|std|march)", word)
+    ]
+    assert words
+    for word in words:
+        assert word in makefile
+    sources = {w for c in task.autolab.build.commands for w in c if w.endswith(".c")}
+    present = {path.name for path in task.workspace.glob("*.c")}
+    assert sources == present - {"bench.c"}
+
+
+MAIN = r"""
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+int autolab_solve(const void *, size_t, void *, size_t);
+int main(int argc, char **argv)
+{
+    size_t out = (size_t)atol(argv[1]), room = 1 << 24;
+    char *input = malloc(room), *output = calloc(1, out);
+    size_t in = fread(input, 1, room, stdin);
+    int code = autolab_solve(input, in, output, out);
+    fwrite(output, 1, out, stdout);
+    return code + (argc != 2);
+}
+"""
+
+
+def program(task: Task, artifact: dict[str, bytes], folder: Path) -> Path:
+    """The task's program around a plain main, built as task.toml says."""
+    assert task.autolab is not None and task.autolab.build is not None
+    shutil.copytree(task.workspace, folder)
+    for name, data in artifact.items():
+        (folder / name).write_bytes(data)
+    (folder / "plain_main.c").write_text(MAIN)
+    flags: list[str] = []
+    if task.autolab.flags is not None:
+        text = (folder / task.autolab.flags.file).read_text()
+        flags = re.sub(r"#.*", "", text).split()
+    for command in task.autolab.build.commands:
+        words: list[str] = []
+        for word in command:
+            words += flags if word == "{flags}" else [word.replace("{shim}", "plain_main.c")]
+        subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    return folder / task.autolab.build.output
+
+
+@needs_gcc
+@each_native
+def test_every_stage_computes_what_the_baseline_does(task: Task, tmp_path: Path) -> None:
+    judge = judge_of(task)
+    cases = [case for case in judge.cases(params(task, "quick")) if not case["timed"]]
+    inputs = [judge.generate(case["params"], 11) for case in cases]
+
+    def outputs(program: Path) -> list[bytes]:
+        return [
+            subprocess.run([program, str(size)], input=data, capture_output=True, check=True).stdout
+            for data, size in inputs
+        ]
+
+    expected = outputs(program(task, task.baseline(), tmp_path / "baseline"))
+    assert [len(output) for output in expected] == [size for _, size in inputs]
+    for step in task.steps():
+        assert outputs(program(task, dict(step.artifact), tmp_path / step.name)) == expected
+
+
+@needs_gcc
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@each_native
+def test_the_agents_own_check_tells_right_from_wrong(task: Task, tmp_path: Path) -> None:
+    def check(artifact: dict[str, bytes], folder: Path) -> int:
+        shutil.copytree(task.workspace, folder)
+        for name, data in artifact.items():
+            (folder / name).write_bytes(data)
+        done = subprocess.run(["make", "-s", "check"], cwd=folder, capture_output=True, check=False)
+        return done.returncode
+
+    assert check(dict(task.steps()[-1].artifact), tmp_path / "right") == 0
+    wrong = {"median_filter": "off-by-one", "build_flags": "fast-math"}[task.name]
+    cheat = next(cheat for cheat in task.cheats() if cheat.name == wrong)
+    assert check(dict(cheat.artifact), tmp_path / "wrong") != 0
+
+
+def test_build_flags_tells_the_agent_what_is_allowed() -> None:
+    task = SUITE.get("build_flags")
+    assert task.autolab is not None and task.autolab.flags is not None
+    lines = (task.workspace / "allowed.txt").read_text().splitlines()
+    told = [line for line in lines if not line.startswith("#")]
+    assert tuple(told) == task.autolab.flags.allow
+
+
+RACKS = SUITE.get("rack_placement")
+
+
+def run_python(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-B", *words], capture_output=True, text=True, check=False
+    )
+
+
+def test_rack_placement_judges_the_traffic_that_the_agent_sees() -> None:
+    seen = (RACKS.workspace / "traffic.txt").read_bytes()
+    assert (RACKS.tests / "traffic.txt").read_bytes() == seen
+    made = run_python(RACKS.solution / "scripts" / "make_traffic.py").stdout
+    assert made.encode() == seen
+    head = seen.split(b"\n", 1)[0].split()
+    assert [int(word) for word in head[1::2]] == [
+        RACKS.size("full").params[key] for key in ("racks", "rows", "columns")
+    ]
+
+
+def test_rack_placement_states_the_bound_that_is_proved() -> None:
+    bound = run_python(
+        RACKS.solution / "scripts" / "bound.py", RACKS.workspace / "traffic.txt"
+    ).stdout
+    assert RACKS.autolab is not None
+    assert float(bound) == RACKS.autolab.reward.bound
+    assert f"({bound.strip()})" in RACKS.instruction
+
+
+def test_rack_placement_scores_alike_inside_and_outside(tmp_path: Path) -> None:
+    judge = judge_of(RACKS)
+    lengths = []
+    for artifact in (RACKS.baseline(), *(dict(step.artifact) for step in RACKS.steps())):
+        result = judge.judge(artifact, params(RACKS, "full"))
+        assert [gate[:2] for gate in result["gates"]] == [
+            ("parses", True),
+            ("in_grid", True),
+            ("one_each", True),
+        ]
+        file = tmp_path / "placement.txt"
+        file.write_bytes(artifact["placement.txt"])
+        said = run_python(RACKS.workspace / "score.py", file)
+        assert said.stdout == f"cable length {result['metric']:.0f}\n"
+        lengths.append(result["metric"])
+    full = RACKS.size("full")
+    assert lengths == sorted(set(lengths), reverse=True)
+    assert (lengths[0], lengths[-1]) == (full.baseline, full.reference)
+
+
+@pytest.mark.parametrize("cheat", RACKS.cheats(), ids=lambda cheat: cheat.name)
+def test_rack_placement_stops_each_cheat_at_its_gate(cheat: Any, tmp_path: Path) -> None:
+    result = judge_of(RACKS).judge(dict(cheat.artifact), params(RACKS, "full"))
+    assert result["metric"] is None
+    assert [name for name, passed, _ in result["gates"] if not passed] == [cheat.gate]
+    assert result["gates"][-1][2]
+    (tmp_path / "placement.txt").write_bytes(cheat.artifact["placement.txt"])
+    assert run_python(RACKS.workspace / "score.py", tmp_path / "placement.txt").returncode == 1
+
+
+@pytest.mark.parametrize("method", ["neighbours", "greedy", "descent"])
+def test_rack_placement_stages_are_made_by_their_script(method: str) -> None:
+    (step,) = [step for step in RACKS.steps() if step.name.endswith(method)]
+    made = run_python(
+        RACKS.solution / "scripts" / "search.py",
+        method,
+        RACKS.workspace / "traffic.txt",
+        RACKS.workspace / "placement.txt",
+    )
+    assert made.stdout.encode() == step.files["placement.txt"]
