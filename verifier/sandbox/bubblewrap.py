@@ -10,7 +10,7 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from verifier.sandbox import arguments, cgroups, places, seccomp, uids
@@ -170,11 +170,13 @@ class Bubblewrap:
             own.close_given()  # so that the end of bwrap is the end of both pipes
             init = _init_pid(reader.fileno())
             if release is not None:
-                _limit_namespace(init, spec.limits)
-                os.write(release, b"1")
+                _limit_namespace(init, spec.limits, uid)
+                with contextlib.suppress(BrokenPipeError):  # bwrap has failed; `wait` tells
+                    os.write(release, b"1")
+        _await_filter(pid, init)
         inode = None if init is None else namespace_inode(init)
         tree = None if inode is None else PidNamespace(inode)
-        return BubblewrapProcess(pid, init, group, tree, status)
+        return BubblewrapProcess(pid, init, group=group, tree=tree, status=status, program=argv[0])
 
     def _group(self, spec: SandboxSpec) -> Group:
         try:
@@ -265,6 +267,11 @@ def _check(spec: SandboxSpec, argv: Sequence[str], fds: Mapping[int, int], uid: 
     for number in fds:
         if not 3 <= number < _OWN_FDS:
             raise ValueError(f"descriptor {number} inside is out of range: use 3 to {_OWN_FDS - 1}")
+    absent = [cpu for cpu in spec.limits.cpu_set or () if not 0 <= cpu < (os.cpu_count() or 1)]
+    if absent or spec.limits.cpu_set == ():
+        raise ValueError(
+            f"cpu_set {spec.limits.cpu_set}: this machine has CPUs 0 to {(os.cpu_count() or 1) - 1}"
+        )
     for target in (spec.workdir, *spec.files, *spec.scratch, *(m.target for m in spec.mounts)):
         if not target.startswith("/") or "\0" in target:
             raise ValueError(f"path {target!r} inside sandbox {spec.label!r} must be absolute")
@@ -290,7 +297,23 @@ def _init_pid(info: int) -> int | None:
     return None
 
 
-def _limit_namespace(init: int | None, limits: Limits) -> None:
+def _await_filter(pid: int, init: int | None) -> None:
+    """Wait until the sandbox is set up: its filter is the last thing that bwrap installs.
+
+    Just before that, bwrap asks the kernel to end the sandbox with its parent. A sandbox that was
+    frozen earlier than that would outlive us.
+    """
+    deadline = time.monotonic() + _START_PATIENCE
+    while init is not None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            if b"\nSeccomp:\t2" in Path(f"/proc/{init}/status").read_bytes():
+                return
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return
+        time.sleep(0.0003)
+
+
+def _limit_namespace(init: int | None, limits: Limits, uid: int) -> None:
     """Bound the processes of the sandbox's user namespace, which the kernel counts by itself.
 
     Set before the namespace existed, the limit would count all processes of the user.
@@ -298,8 +321,19 @@ def _limit_namespace(init: int | None, limits: Limits) -> None:
     if init is None or limits.pids is None:
         return
     bound = limits.pids + _OVERHEAD_PIDS
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError), _acting_as(uid):
         resource.prlimit(init, resource.RLIMIT_NPROC, (bound, bound))
+
+
+@contextlib.contextmanager
+def _acting_as(uid: int) -> Iterator[None]:
+    """The owner of a user namespace has every right over it; a container's root may lack some."""
+    before = os.geteuid()
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -117,26 +117,26 @@ class Group:
                 raise FreezeError(f"{self.name} did not {verb} in {_PATIENCE:.0f} s")
             time.sleep(0.0005)
 
-    def kill(self) -> None:
-        """End every process, frozen or not; returns when none is left (or after ten seconds)."""
+    def kill(self, spare: int | None = None) -> None:
+        """End every process but one, frozen or not; returns when no other is left.
+
+        Gives up after ten seconds: a process that the kernel cannot end (in a dead network file
+        system, say) must not hang its keeper.
+        """
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
-            for folder in self._folders():
-                with contextlib.suppress(OSError):
-                    (folder / "cgroup.kill").write_text("1")
-            for pid in self.pids():
+            if spare is None:
+                for folder in self._folders():
+                    _write_if_there(folder / "cgroup.kill", "1")
+            for pid in self.pids() - {0, spare}:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             tree = self.controllers.freeze
             if tree is not None and tree.version == 1:  # its frozen tasks cannot even die
-                with contextlib.suppress(OSError):
-                    (self._folder(tree) / "freezer.state").write_text("THAWED")
-            if not self._alive():
+                _write_if_there(self._folder(tree) / "freezer.state", "THAWED")
+            if all(_is_zombie(pid) for pid in self.pids() - {spare}):
                 return
             time.sleep(0.001)
-
-    def _alive(self) -> bool:
-        return any(not _is_zombie(pid) for pid in self.pids())
 
     def cpu_seconds(self) -> float | None:
         """CPU time that the group has used."""
@@ -249,11 +249,15 @@ def reap(controllers: Controllers, prefix: str) -> list[str]:
 
 
 def sweep(controllers: Controllers) -> None:
-    """Delete every leftover group that is empty, whoever made it."""
+    """End and delete every leftover group, whoever made it.
+
+    Processes of another pid namespace (a container that shares our tree) have the number 0 here;
+    whether their maker lives cannot be told, and they are left alone.
+    """
     for group in leftovers(controllers):
-        for folder in group._folders():
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        if 0 not in group.pids():
+            group.kill()
+            group.remove()
 
 
 def discover(
@@ -328,6 +332,8 @@ def _v2_parent(mount: Path, own: str, root: bool) -> Path | None:
     for name in ("memory", "pids", "cpu", "cpuset"):
         for level in (above, folder):
             with contextlib.suppress(OSError):
+                if name in (level / "cgroup.subtree_control").read_text().split():
+                    continue
                 (level / "cgroup.subtree_control").write_text(f"+{name}")
     return folder
 
@@ -369,5 +375,6 @@ def _is_zombie(pid: int) -> bool:
 
 
 def _write_if_there(file: Path, text: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        file.write_text(text)
+    with contextlib.suppress(OSError):
+        if file.exists():
+            file.write_text(text)

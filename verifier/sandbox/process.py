@@ -15,6 +15,7 @@ from verifier.sandbox.spec import Exit, SandboxUnavailableError
 
 _SIGNAL_BASE = 128
 _LAST_SIGNAL = 64
+_BURIAL_SECONDS = 1.0
 
 
 class BubblewrapProcess:
@@ -24,8 +25,16 @@ class BubblewrapProcess:
     """
 
     def __init__(
-        self, pid: int, init_pid: int | None, group: Group, tree: PidNamespace | None, status: int
+        self,
+        pid: int,
+        init_pid: int | None,
+        *,
+        group: Group,
+        tree: PidNamespace | None,
+        status: int,
+        program: str,
     ) -> None:
+        self._program = program
         self._pid = pid
         self._init_pid = init_pid
         self._group = group
@@ -75,14 +84,19 @@ class BubblewrapProcess:
             return
         self._killed = True
         self._cpu = self._measure()
-        # The end of its pid 1 ends a pid namespace, whatever state its processes are in.
+        # The end of its pid 1 ends a pid namespace, whatever state its processes are in. The outer
+        # bwrap is left to bury it: an orphan would need somebody else's pid 1 for that.
         if self._init_pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._init_pid, signal.SIGKILL)
-        self._group.kill()
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
-        self._await_empty_tree()
+            self._group.kill(spare=self._pid)
+            self._await_empty_tree()
+            if self._group.frozen:
+                self._group.thaw()
+        if self._init_pid is None or not _readable(self._pidfd, _BURIAL_SECONDS):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            self._group.kill()
 
     def _await_empty_tree(self) -> None:
         deadline = time.monotonic() + 10.0
@@ -114,8 +128,9 @@ class BubblewrapProcess:
         self._exit = Exit(code, memory, pids)
         if not started and not self._killed and not memory and code > 0:
             raise SandboxUnavailableError(
-                f"bwrap could not set up the sandbox {self._group.name} (exit status {code}); "
-                "`autolab doctor` shows what this machine lacks"
+                f"bwrap could not set up the sandbox {self._group.name}, or there is no program "
+                f"{self._program!r} inside (exit status {code}); `autolab doctor` shows what this "
+                "machine lacks"
             )
         return self._exit
 
