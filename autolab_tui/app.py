@@ -126,6 +126,8 @@ class AutolabApp(App[None]):
 
     def draw(self) -> None:
         """Take in what came and draw a frame."""
+        if not self.is_running:
+            return  # a last tick while everything is being taken down
         self._drawn = self.store.clock.now()
         self.store.absorb(self._link.take())
         frame = self.frame()

@@ -43,24 +43,28 @@ class FleetScreen(DrawnScreen):
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self._feed_sessions: dict[str, str] = {}
+        self._strip, self._head, self._empty = Lines("strip"), Lines("table-head"), Lines("empty")
+        self._table, self._feed = Choosable("table"), Choosable("feed")
+        self._feed_title, self._preview_title = Lines("feed-title"), Lines("preview-title")
+        self._preview = TrajectoryPlot(host.glyphs, "preview")
+        self._filter = Horizontal(id="filter")
+        self._filter_label = Lines("filter-label")
+        self._filter_words = FilterInput(
+            placeholder="words, task:x, model:x, state:x", id="filter-words"
+        )
+        self._keys = KeyLine("fleet", "app")
 
     def compose(self) -> ComposeResult:
         """Strip, table, feed and plot, filter, keys."""
-        yield Lines("strip")
-        yield Lines("table-head")
-        yield Choosable("table")
-        yield Lines("empty")
+        yield from (self._strip, self._head, self._table, self._empty)
         with Horizontal(id="below"):
             with Vertical(id="feed-pane"):
-                yield Lines("feed-title")
-                yield Choosable("feed")
+                yield from (self._feed_title, self._feed)
             with Vertical(id="preview-pane"):
-                yield Lines("preview-title")
-                yield TrajectoryPlot(self.host.glyphs, "preview")
-        with Horizontal(id="filter"):
-            yield Lines("filter-label")
-            yield FilterInput(placeholder="words, task:x, model:x, state:x", id="filter-words")
-        yield KeyLine("fleet", "app")
+                yield from (self._preview_title, self._preview)
+        with self._filter:
+            yield from (self._filter_label, self._filter_words)
+        yield self._keys
 
     def draw_frame(self, frame: Frame) -> None:
         """Draw strip, table, feed and plot."""
@@ -68,22 +72,22 @@ class FleetScreen(DrawnScreen):
         cells, height = self.size
         if cells < 1 or height < 1:
             return
-        self.query_one("#strip", Lines).show(overview.lines(store.state, choice, frame, cells))
+        self._strip.show(overview.lines(store.state, choice, frame, cells))
         sessions = fleet.shown(store.state, choice, frame.moment)
-        room = max(2, height - 5 - FEED_LEAST - self.query_one("#filter").display)
+        room = max(2, height - 5 - FEED_LEAST - self._filter.display)
         painted = fleet.table(sessions, frame, cells, room)
         self._lay_out(len(sessions) * painted.height, room, bool(sessions))
         if sessions:
-            self.query_one("#table-head", Lines).show([painted.head])
+            self._head.show([painted.head])
         else:
             self._draw_empty(frame, cells)
-        self.query_one("#table", Choosable).show_rows(painted.rows)
+        self._table.show_rows(painted.rows)
         self._draw_feed(frame)
         self._draw_preview(frame)
         self._draw_keys()
 
     def _lay_out(self, lines: int, room: int, some: bool) -> None:
-        table = self.query_one("#table", Choosable)
+        table = self._table
         wanted = max(1, min(lines, room))
         if table.styles.height is None or table.styles.height.value != wanted:
             table.styles.height = wanted
@@ -95,7 +99,7 @@ class FleetScreen(DrawnScreen):
         self.set_class(under, "-under")
 
     def _draw_empty(self, frame: Frame, cells: int) -> None:
-        empty = self.query_one("#empty", Lines)
+        empty = self._empty
         said = hint(self.host.store, self.host.choice, frame.health)
         top = max(0, empty.size.height // 3 - len(said) // 2)
         widest = max((sum(len(text) for text, _ in line) for line in said), default=0)
@@ -105,7 +109,7 @@ class FleetScreen(DrawnScreen):
         empty.show(lines)
 
     def _draw_feed(self, frame: Frame) -> None:
-        store, widget = self.host.store, self.query_one("#feed", Choosable)
+        store, widget = self.host.store, self._feed
         cells = widget.size.width
         if cells < 1:
             return
@@ -115,23 +119,23 @@ class FleetScreen(DrawnScreen):
             (str(item.seq), (feed.line(item, store.state, cells, frame.glyphs),)) for item in found
         ]
         title = self._title("what happened", "newest first", cells, widget.has_focus)
-        self.query_one("#feed-title", Lines).show([title])
+        self._feed_title.show([title])
         at_top = widget.index == 0
         widget.show_rows(rows)
         if at_top and not widget.has_focus:
             widget.go_to(0)
 
     def _draw_preview(self, frame: Frame) -> None:
-        plot = self.query_one("#preview", TrajectoryPlot)
-        session = self.host.store.session(self.query_one("#table", Choosable).cursor or "")
+        plot = self._preview
+        session = self.host.store.session(self._table.cursor or "")
         if session is None or not self.has_class("-preview"):
             plot.plot(None)
             return
         plot.plot(trajectory(session, frame.moment, "active", frame.glyphs))
-        cells = self.query_one("#preview-title", Lines).size.width
+        cells = self._preview_title.size.width
         name = cut(plain(session.task), max(8, cells - 20))
         title = self._title(name, "best so far", cells, False)
-        self.query_one("#preview-title", Lines).show([title])
+        self._preview_title.show([title])
 
     def _title(self, name: str, note: str, cells: int, focused: bool) -> Line:
         rule = self.host.glyphs.rule
@@ -141,7 +145,7 @@ class FleetScreen(DrawnScreen):
         return between([*left, (" " + rule * max(0, middle), "faint")], right, cells)
 
     def _draw_keys(self) -> None:
-        choice, keys = self.host.choice, self.query_one(KeyLine)
+        choice, keys = self.host.choice, self._keys
         notes: list[Span] = []
         if choice.words:
             notes.append((f"filter: {cut(plain(choice.words), 20)}  ", "warn"))
@@ -153,8 +157,8 @@ class FleetScreen(DrawnScreen):
     def session(self) -> str | None:
         """The session that the focused list points at."""
         if self.focused is not None and self.focused.id == "feed":
-            return self._feed_sessions.get(self.query_one("#feed", Choosable).cursor or "")
-        return self.query_one("#table", Choosable).cursor
+            return self._feed_sessions.get(self._feed.cursor or "")
+        return self._table.cursor
 
     def action_open(self) -> None:
         """Show the session under the cursor."""
@@ -168,7 +172,7 @@ class FleetScreen(DrawnScreen):
 
     def action_pane(self) -> None:
         """Go between table and feed."""
-        table, other = self.query_one("#table"), self.query_one("#feed")
+        table, other = self._table, self._feed
         (other if self.focused is table else table).focus()
         self.call_after_refresh(self.redraw)
 
@@ -187,9 +191,9 @@ class FleetScreen(DrawnScreen):
 
     def action_filter(self) -> None:
         """Type a filter."""
-        self.query_one("#filter").display = True
-        self.query_one("#filter-label", Lines).show([tuple(pad([(" filter ", "key")], 8))])
-        self.query_one("#filter-words", Input).focus()
+        self._filter.display = True
+        self._filter_label.show([tuple(pad([(" filter ", "key")], 8))])
+        self._filter_words.focus()
         self.call_after_refresh(self.redraw)
 
     def action_keep(self) -> None:
@@ -198,7 +202,7 @@ class FleetScreen(DrawnScreen):
 
     def action_drop(self) -> None:
         """Clear the filter and go back to the table."""
-        self.query_one("#filter-words", Input).value = ""
+        self._filter_words.value = ""
         self.host.choice = replace(self.host.choice, words="")
         self._close_filter()
 
@@ -207,8 +211,8 @@ class FleetScreen(DrawnScreen):
         self.action_drop()
 
     def _close_filter(self) -> None:
-        self.query_one("#filter").display = False
-        self.query_one("#table").focus()
+        self._filter.display = False
+        self._table.focus()
         self.call_after_refresh(self.redraw)
 
     @on(Input.Changed, "#filter-words")

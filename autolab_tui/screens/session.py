@@ -47,20 +47,22 @@ class SessionScreen(DrawnScreen):
         self._next: int | None = None
         self._verdicts: dict[str, Mapping[str, Any]] = {}
         self._trouble = ""
+        self._head, self._clocks = Lines("head"), Lines("clocks")
+        self._plot = TrajectoryPlot(host.glyphs, "plot")
+        self._verdicts_title, self._verdict_list = Lines("verdicts-title"), Choosable("verdicts")
+        self._transcript_title = Lines("transcript-title")
+        self.transcript = TranscriptView(host.glyphs, "transcript")
+        self._keys = KeyLine("session", "app")
 
     def compose(self) -> ComposeResult:
         """Head, clocks, plot, verdicts, transcript, keys."""
-        yield Lines("head")
-        yield Lines("clocks")
+        yield from (self._head, self._clocks)
         with Horizontal(id="body"):
             with Vertical(id="left"):
-                yield TrajectoryPlot(self.host.glyphs, "plot")
-                yield Lines("verdicts-title")
-                yield Choosable("verdicts")
+                yield from (self._plot, self._verdicts_title, self._verdict_list)
             with Vertical(id="right"):
-                yield Lines("transcript-title")
-                yield TranscriptView(self.host.glyphs, "transcript")
-        yield KeyLine("session", "app")
+                yield from (self._transcript_title, self.transcript)
+        yield self._keys
 
     @property
     def session(self) -> SessionState | None:
@@ -77,13 +79,13 @@ class SessionScreen(DrawnScreen):
             gone: Line = (
                 (f" session {plain(self.identity)} is not in the engine's state", "warn"),
             )
-            self.query_one("#head", Lines).show([gone])
+            self._head.show([gone])
             return
         order = [s.id for s in fleet.shown(self.host.store.state, self.host.choice, frame.moment)]
         place = f"{order.index(session.id) + 1} of {len(order)}" if session.id in order else ""
-        self.query_one("#head", Lines).show(view.head(session, frame, place, cells))
-        self.query_one("#clocks", Lines).show(view.clocks(session, frame, cells))
-        plot = self.query_one("#plot", TrajectoryPlot)
+        self._head.show(view.head(session, frame, place, cells))
+        self._clocks.show(view.clocks(session, frame, cells))
+        plot = self._plot
         plot.plot(trajectory(session, frame.moment, self._axis, frame.glyphs, self._whole))
         self._draw_verdicts(session, frame)
         self._draw_transcript_title(session)
@@ -91,20 +93,20 @@ class SessionScreen(DrawnScreen):
         self._draw_keys()
 
     def _draw_verdicts(self, session: SessionState, frame: Frame) -> None:
-        widget = self.query_one("#verdicts", Choosable)
+        widget = self._verdict_list
         cells = widget.size.width
         if cells < 1:
             return
         count = words.plural(len(session.points), "verdict")
         title = self._title(count, "newest first", cells, widget.has_focus)
-        self.query_one("#verdicts-title", Lines).show([title, view.verdict_head(cells)])
+        self._verdicts_title.show([title, view.verdict_head(cells)])
         at_top = widget.index == 0
         widget.show_rows(view.verdicts(session, frame, cells))
         if at_top:
             widget.go_to(0)
 
     def _draw_transcript_title(self, session: SessionState) -> None:
-        widget, title = self.transcript, self.query_one("#transcript-title", Lines)
+        widget, title = self.transcript, self._transcript_title
         if title.size.width < 1:
             return
         note = self._trouble or ("following" if widget.following else "f follows")
@@ -120,15 +122,10 @@ class SessionScreen(DrawnScreen):
         return between([*left, (" " + rule * max(0, middle), "faint")], right, cells)
 
     def _draw_keys(self) -> None:
-        keys = self.query_one(KeyLine)
+        keys = self._keys
         scope = "" if self._whole else ", used part"
         keys.note = ((f"by {AXIS_WORDS[self._axis]}{scope}", "dim"),)
         keys.paint()
-
-    @property
-    def transcript(self) -> TranscriptView:
-        """The transcript's widget."""
-        return self.query_one("#transcript", TranscriptView)
 
     def _read_on(self, session: SessionState) -> None:
         """Ask for new entries when there are some, or when a turn may be streaming."""
@@ -191,12 +188,12 @@ class SessionScreen(DrawnScreen):
         self.identity, self._next, self._reading = identity, None, False
         self._verdicts = {}
         self.transcript.clear()
-        self.query_one("#verdicts", Choosable).go_to(0)
+        self._verdict_list.go_to(0)
         self.redraw()
 
     def action_pane(self) -> None:
         """Go between verdicts and transcript; on a small screen, swap them."""
-        verdicts = self.query_one("#verdicts", Choosable)
+        verdicts = self._verdict_list
         if self.focused is verdicts:
             self.add_class("-transcript")
             self.transcript.focus()
@@ -235,7 +232,7 @@ class SessionScreen(DrawnScreen):
 
     @on(Choosable.Chosen, "#verdicts")
     def _open_verdict(self) -> None:
-        chosen = self.query_one("#verdicts", Choosable).cursor
+        chosen = self._verdict_list.cursor
         if chosen in self._verdicts:
             self._show_verdict(self._verdicts[chosen])
         elif chosen is not None and chosen != "verifying":
@@ -246,7 +243,7 @@ class SessionScreen(DrawnScreen):
         if message.session != self.identity:
             return
         self._verdicts = {str(verdict.get("id")): verdict for verdict in message.verdicts}
-        chosen = self.query_one("#verdicts", Choosable).cursor
+        chosen = self._verdict_list.cursor
         if chosen in self._verdicts and self.is_current:
             self._show_verdict(self._verdicts[chosen])
 

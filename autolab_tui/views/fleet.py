@@ -16,6 +16,7 @@ from autolab_tui.views.layout import Column, Remark, pad, remark, remarks, width
 from engine.state import SessionState, State, run_over
 
 SORTS = ("needs you", "reward", "budget", "task", "model", "newest")
+LEAST_NEED = 3  # `need` up to here asks for the operator
 WIDE = 150  # from here on a session fits on one line with everything
 
 _COLUMNS = (

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections import Counter
 
 from autolab_tui import words
-from autolab_tui.plain import plain
+from autolab_tui.plain import plain, width
 from autolab_tui.roles import Line, Span
 from autolab_tui.store import Moment
 from autolab_tui.views import sessions as say
-from autolab_tui.views.fleet import Choice, in_scope, runs_shown
+from autolab_tui.views.fleet import LEAST_NEED, Choice, in_scope, need, runs_shown
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import Remark, between, pad, remark, remarks
-from engine.events import Usage
+from engine.events import SessionPhase, Usage
 from engine.state import SessionState, State
 
+_LIVELIEST_FIRST: tuple[SessionPhase, ...] = (
+    *("running", "verifying", "preparing", "paused", "queued"),
+)
 LAGGING = 1.0  # seconds of loop lag from which the engine is called slow
 
 
@@ -44,7 +47,8 @@ def lines(state: State, choice: Choice, frame: Frame, cells: int) -> tuple[Line,
     separator: Span = (f" {glyphs.separator} ", "faint")
     left: list[Span] = [("AutoLab  ", "title"), *heartbeat(frame)]
     progress = _progress(sessions)
-    right = remarks([*progress, Remark((clock,), rank=1)], cells // 2, separator)
+    room = cells - 5 - sum(width(text) for text, _ in left)
+    right = remarks([*progress, Remark((clock,), rank=2)], room, separator)
     top = between([(" ", "text"), *left], [*right, (" ", "text")], cells)
     second: list[Span]
     if health.standing in ("down", "stale") and health.reason:
@@ -64,11 +68,15 @@ def _progress(sessions: list[SessionState]) -> list[Remark]:
     over = sum(s.over for s in sessions)
     counts = Counter(s.state for s in sessions if not s.over)
     said = [remark(f"{over} of {len(sessions)} finished", "strong")]
-    for state, number in counts.items():
-        said.append(remark(f"{number} {state}", "text", rank=2))
+    needy = sum(need(s) <= LEAST_NEED for s in sessions)
+    if needy:
+        said.append(remark(f"{needy} {'needs' if needy == 1 else 'need'} you", "warn"))
+    for rank, state in enumerate(_LIVELIEST_FIRST, 3):
+        if counts[state]:
+            said.append(remark(f"{counts[state]} {state}", "text", rank))
     failed = sum(s.state == "failed" for s in sessions)
     if failed:
-        said.append(remark(f"{failed} failed", "bad", rank=1))
+        said.insert(1, remark(f"{failed} failed", "bad", rank=1))
     return said
 
 
@@ -106,9 +114,9 @@ def _left(sessions: list[SessionState], moment: Moment) -> Remark:
     spans: list[Span] = []
     if known:
         longest = words.duration(max(known))
-        spans += [("at most ", "dim"), (longest, "text"), (" of work left", "dim")]
+        spans += [("at most ", "dim"), (longest, "text"), (" left", "dim")]
     if waiting:
-        spans += [((" then " if spans else "") + f"{waiting} queued", "dim")]
+        spans += [((", then " if spans else "") + f"{waiting} queued", "dim")]
     if not spans:
         spans = [("no limit of time", "dim")]
     return Remark(tuple(spans), rank=2)
