@@ -164,7 +164,8 @@ def providers_of(urls: list[str], keys: list[str], models: list[str]) -> dict[st
 
 
 def _announce(args: argparse.Namespace, created: dict[str, Any]) -> None:
-    run, sessions = created.get("run"), created["sessions"]
+    # The ids of a dry run name nothing: the next run gets others.
+    run, sessions = None if args.dry_run else created["run"], created["sessions"]
     if args.json:
         emit("run-created", {"run": run, "sessions": sessions, "dry_run": args.dry_run})
     elif args.dry_run:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from autolab_tui.demo import launch
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,3 +64,18 @@ def shell() -> Iterator[Shell]:
     finally:
         shell("engine", "stop")
         shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture
+def busy(shell: Shell) -> Iterator[tuple[str, ...]]:
+    """The words of a run whose one session works until it is stopped, on a task judged at once."""
+    folder = shell.folder.parent / "models"
+    port = launch.ensure(folder)
+    try:
+        yield (
+            *("--task", "rack_placement", "--size", "quick", "--model", "demo/spinner"),
+            *("--provider", f"demo=http://127.0.0.1:{port}/v1"),
+        )
+    finally:
+        pid = json.loads((folder / "server.json").read_text())["pid"]
+        os.kill(pid, signal.SIGTERM)
