@@ -43,7 +43,8 @@ def session_ended(
         judged = _judged(verdict, at)
         unjudged = verdict.reason if verdict.status == "not_judged" else ""
     earlier = [
-        Judged(p.status, p.reward, p.active, p.failed_gate, None, p.reason) for p in facts.points
+        Judged(p.status, p.reward, p.active, p.failed_gate, None, p.reason, p.snapshot)
+        for p in facts.points
     ]
     finished = Finished(
         ending=ending,
@@ -71,4 +72,5 @@ def _judged(verdict: Verdict, active: float) -> Judged:
         verdict.failed_gate,
         verdict.cause,
         verdict.reason,
+        verdict.snapshot,
     )

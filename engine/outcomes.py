@@ -36,6 +36,7 @@ class Judged:
     failed_gate: str | None = None
     cause: str | None = None
     reason: str = ""
+    snapshot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class _Figures(NamedTuple):
     best: float
     final: float
     last_improvement: float | None
+    best_snapshot: str
 
     @property
     def share_used(self) -> float:
@@ -106,13 +108,13 @@ def classify(session: Finished, limits: Thresholds | None = None) -> tuple[Outco
 
 
 def _figures(session: Finished, limits: Thresholds) -> _Figures:
-    best, improved = 0.0, None
+    best, improved, snapshot = 0.0, None, ""
     for verdict in session.verdicts:
         valid = verdict.status in ("scored", "zero", "rejected")
         if valid and verdict.reward is not None and verdict.reward > best:
-            best, improved = verdict.reward, verdict.active
+            best, improved, snapshot = verdict.reward, verdict.active, verdict.snapshot
     final = session.final.reward if session.final and session.final.reward is not None else 0.0
-    return _Figures(session, limits, best, final, improved)
+    return _Figures(session, limits, best, final, improved, snapshot)
 
 
 def _infrastructure(f: _Figures) -> tuple[Outcome, str] | None:
@@ -161,7 +163,9 @@ def _lost_it(f: _Figures) -> tuple[Outcome, str] | None:
             f"the final snapshot fails gate {final.failed_gate}; "
             f"an earlier one scored {f.best:.3f}",
         )
-    if f.final < f.best - f.limits.noise:
+    # The same files measured twice differ by noise alone, however large it is today.
+    same = final is not None and final.snapshot != "" and final.snapshot == f.best_snapshot
+    if f.final < f.best - f.limits.noise and not same:
         return "regressed", f"final reward {f.final:.3f} is below the best, {f.best:.3f}"
     return None
 

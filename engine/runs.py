@@ -110,6 +110,10 @@ def _check_numbers(spec: RunSpec) -> None:
         )
     if not 1 <= spec.attempts <= MOST_SESSIONS:
         raise RunRefusedError(f"attempts = {spec.attempts} must be 1 to {MOST_SESSIONS}")
+    if spec.suite is not None and not spec.suite.startswith("/"):
+        raise RunRefusedError(
+            f"suite = {spec.suite!r} must be an absolute path: the engine has a folder of its own"
+        )
     if spec.concurrency is not None and spec.concurrency < 1:
         raise RunRefusedError(f"concurrency = {spec.concurrency} must be 1 or more")
 

@@ -97,3 +97,13 @@ def test_the_evidence_has_the_numbers() -> None:
     limits = Thresholds(early=0.1, late=0.1, stalled=0.9)
     session = Finished(Ending("agent"), 25.0, 100.0, 0.5, verdicts, verdicts[0])
     assert classify(session, limits)[0] == "ended"
+
+
+def test_the_same_files_measured_twice_did_not_regress() -> None:
+    before = Judged("scored", 0.4, 10.0, snapshot="s1")
+    again = Judged("scored", 0.3, 95.0, snapshot="s1")
+    other = Judged("scored", 0.3, 95.0, snapshot="s2")
+    for final, expected in ((again, "ended"), (other, "regressed")):
+        session = Finished(Ending("agent"), 95.0, 100.0, 0.5, (before, final), final)
+        limits = Thresholds(stalled=1.0)
+        assert classify(session, limits)[0] == expected

@@ -1,0 +1,215 @@
+"""From a spec to sessions: the product, its cells, and what is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import harnesses
+from engine.agents.tools import system_prompt
+from engine.events import Limit
+from engine.models.choice import ModelChoiceError, choose_provider
+from engine.runs import Plan, RunRefusedError, plan, read_spec
+from engine.selecting import NothingSelectedError, select
+from engine.settings import Settings, SettingsError, load_settings
+from engine.state import State, reduce
+from tests.engine.support import make_task
+
+LOCAL = {"local": {"base_url": "http://127.0.0.1:1/v1"}}
+
+
+def planned(suite: Path, **spec: Any) -> Plan:
+    return plan(read_spec({"suite": str(suite), **spec}), load_settings(), set())
+
+
+def test_a_run_is_the_product_of_tasks_models_and_attempts(tmp_path: Path) -> None:
+    suite = make_task(make_task(tmp_path / "suite", "one"), "two")
+    made = planned(
+        suite,
+        models=["local/a", "local/b"],
+        agents=["nop"],
+        attempts=2,
+        providers=LOCAL,
+        budget={"turns": {"hard": 5}},
+        size="quick",
+    )
+    assert made.run.sessions == tuple(made.sessions)
+    assert len(made.sessions) == 2 * 3 * 2
+    cells = {(s.task, s.model or s.agent, s.attempt) for s in made.sessions.values()}
+    assert len(cells) == 12
+    first = next(s for s in made.sessions.values() if s.model)
+    assert first.agent == "tools"
+    assert first.harness == "minimal"
+    assert len(first.harness_hash) == 64
+    assert first.budget == {"active": Limit(60.0), "wall": Limit(180.0), "turns": Limit(5.0)}
+    assert first.reference_reward == pytest.approx(0.8)
+    assert (first.metric_name, first.metric_direction) == ("count", "lower")
+    assert made.run.spec["providers"] == {
+        "local": {"base_url": LOCAL["local"]["base_url"], "key_env": None}
+    }
+
+
+def test_pairs_choose_cells(tmp_path: Path) -> None:
+    suite = make_task(make_task(tmp_path / "suite", "one"), "two")
+    pairs = [["one", "nop"], ["tw*", "oracle"], ["*/two", "nop"]]
+    made = planned(suite, agents=["nop", "oracle", "ladder"], pairs=pairs)
+    assert [(s.task, s.agent) for s in made.sessions.values()] == [
+        ("one", "nop"),
+        ("two", "nop"),
+        ("two", "oracle"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({}, "needs a model"),
+        ({"agents": ["wizard"]}, "no agent 'wizard'; use one of nop, oracle, ladder"),
+        ({"models": ["gpt"]}, "'gpt' is not PROVIDER/NAME"),
+        ({"models": ["nowhere/x"]}, r"no provider 'nowhere'.*--provider nowhere=BASE_URL"),
+        ({"models": ["openai/x"]}, "OPENAI_API_KEY"),
+        ({"models": ["l/x"], "providers": {"l": {"base_url": "ftp://x"}}}, "base_url"),
+        ({"models": ["local/x"], "harnesses": ["grand"]}, "no harness 'grand'; use one of minimal"),
+        ({"agents": ["nop"], "tasks": ["three"]}, "matches 'three'; there are: count_down"),
+        ({"agents": ["nop"], "suite": "/nonexistent"}, "/nonexistent"),
+        ({"agents": ["nop"], "suite": "tasks"}, "suite = 'tasks' must be an absolute path"),
+        ({"agents": ["nop"], "attempts": 0}, "attempts = 0"),
+        ({"agents": ["nop"], "attempts": 2000}, "attempts = 2000"),
+        ({"agents": ["nop"], "concurrency": 0}, "concurrency = 0"),
+        ({"agents": ["nop"], "size": "huge"}, "huge"),
+        ({"agents": ["nop"], "budget": {"active": {"hard": -1}}}, "active=-1"),
+        ({"agents": ["nop"], "budget": {"time": {"hard": 1}}}, "no limit 'time'"),
+        ({"models": ["local/x"], "budget": {"cost": {"hard": 1}}}, "price of local/x"),
+        ({"agents": ["nop"], "pairs": [["none", "nop"]]}, "pairs leave no session"),
+        ({"agents": ["nop"], "colour": "red"}, "colour"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(
+    suite: Path, monkeypatch: pytest.MonkeyPatch, spec: dict[str, Any], said: str
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(RunRefusedError, match=said):
+        planned(**{"suite": suite, "providers": LOCAL, **spec})
+
+
+def test_a_task_that_was_changed_after_it_was_pinned_is_refused(suite: Path) -> None:
+    (suite / "count_down" / "tests" / "judge.py").write_text("def judge(f, p): return {}\n")
+    with pytest.raises(RunRefusedError, match=r"tests/judge.py was changed.*tasks pin"):
+        planned(suite, agents=["nop"])
+
+
+def test_a_foreign_task_is_refused_for_now(tmp_path: Path) -> None:
+    task = tmp_path / "suite" / "foreign"
+    (task / "tests").mkdir(parents=True)
+    (task / "environment").mkdir()
+    (task / "task.toml").write_text('schema_version = "1.2"\n[agent]\ntimeout_sec = 5\n')
+    (task / "instruction.md").write_text("Do it.\n")
+    (task / "tests" / "test.sh").write_text("exit 0\n")
+    with pytest.raises(RunRefusedError, match=r"foreign is judged by its own test.sh"):
+        planned(tmp_path / "suite", agents=["nop"])
+
+
+@given(st.dictionaries(st.text(max_size=5), st.none() | st.integers() | st.text(max_size=5)))
+def test_any_spec_is_read_or_refused(data: dict[str, Any]) -> None:
+    try:
+        read_spec(data)
+    except RunRefusedError as error:
+        assert "its keys are" in str(error)
+
+
+def test_the_file_and_the_environment_make_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "autolab.toml").write_text(
+        "concurrency = 7\nverification_share = 0.5\n"
+        '[providers.lab]\nbase_url = "http://lab/v1"\nkey_env = "LAB_KEY"\n'
+        "[providers.lab.prices.big]\ninput = 3.0\noutput = 15.0\n"
+        "[outcomes]\nnoise = 0.1\n"
+    )
+    monkeypatch.setenv("AUTOLAB_CONCURRENCY", "9")
+    monkeypatch.setenv("LAB_KEY", "secret")
+    settings = load_settings()
+    assert (settings.slots(), settings.verification_share) == (9, 0.5)
+    assert settings.thresholds().noise == 0.1
+    provider, name, price = choose_provider("lab/big", settings, {})
+    assert (provider.base_url, provider.key, name) == ("http://lab/v1", "secret", "big")
+    assert price is not None
+    assert price.output == 15.0
+    monkeypatch.delenv("LAB_KEY")
+    with pytest.raises(ModelChoiceError, match="export it, then `autolab engine stop`"):
+        choose_provider("lab/big", settings, {})
+    overridden, _, _ = choose_provider("lab/big", settings, {"lab": {"base_url": "http://x/v1"}})
+    assert (overridden.base_url, overridden.key) == ("http://x/v1", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("concurrency = 0", r"setting concurrency = 0 does not fit"),
+        ("colour = 1", r"setting colour = 1 does not fit"),
+        ("[providers.x]\nbase_url = 'x'", r"setting providers.x.base_url = 'x'"),
+        ("= broken", r"autolab.toml cannot be read"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_named(tmp_path: Path, text: str, said: str) -> None:
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "autolab.toml").write_text(text)
+    with pytest.raises(SettingsError, match=said):
+        load_settings()
+
+
+def test_without_a_file_the_defaults_hold() -> None:
+    assert load_settings() == Settings()
+
+
+def test_the_harness_is_data_with_a_hash() -> None:
+    minimal = harnesses.load("minimal")
+    assert minimal.feedback == "sealed"
+    assert minimal.tools == ("bash", "edit", "submit")
+    assert minimal.hash == harnesses.load("minimal").hash != ""
+    with pytest.raises(harnesses.HarnessError, match="use one of"):
+        harnesses.load("../minimal")
+
+
+def test_the_system_prompt_states_the_facts(suite: Path) -> None:
+    from tasks import load_task
+
+    class Facts:
+        task = load_task(suite / "count_down")
+        harness = harnesses.load("minimal")
+        budget = "1 min of working time"
+        active_sec = 60.0
+
+    said = system_prompt(Facts())
+    assert "answer.txt" in said
+    assert "1 min of working time" in said
+    assert "{" not in said
+
+
+def test_globs_choose_sessions(suite: Path) -> None:
+    from engine.events import Event
+
+    made = planned(
+        suite, models=["local/small", "local/big"], agents=["nop"], providers=LOCAL, attempts=2
+    )
+    state = State()
+    for seq, (session, body) in enumerate([(None, made.run), *made.sessions.items()], 1):
+        reduce(state, Event("e", seq, 0.0, "b", 0.0, session, body))
+    ids = list(made.sessions)
+    state.sessions[ids[0]].state = "finished"
+    assert select(state, [made.run.run]) == ids[1:]
+    assert select(state, [ids[3]]) == [ids[3]]
+    assert select(state, [ids[0]]) == []
+    assert len(select(state, ["model:local/big"])) == 2
+    assert select(state, ["model:big"]) == select(state, ["model:local/big"])
+    assert len(select(state, ["task:count*"])) == 5
+    assert len(select(state, ["state:queued", made.run.run])) == 5
+    with pytest.raises(NothingSelectedError, match="no session matches 'model:huge'"):
+        select(state, ["model:huge"])
