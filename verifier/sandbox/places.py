@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 _SYSTEM = Path("/var/lib/autolab")
@@ -78,18 +77,19 @@ def _copy(source: Path, target: Path, uid: int) -> None:
 def remove(place: Path) -> None:
     """Delete a workspace, whatever modes its files were given inside. Links are not followed."""
 
-    def make_writable(function: Callable[..., object], path: str, _: object) -> None:
-        for changed in (Path(path).parent, Path(path)):
-            if not changed.is_symlink() and changed.is_dir() and changed.is_relative_to(place):
-                changed.chmod(0o700)
-        if function is os.unlink:
-            Path(path).unlink(missing_ok=True)
-        elif Path(path).is_dir() and not Path(path).is_symlink():
-            shutil.rmtree(path)
-
     if place.is_symlink() or not place.is_dir():
         return
-    shutil.rmtree(place, onerror=make_writable)
+    if os.geteuid() != 0:
+        _open_up(place)
+    shutil.rmtree(place)
+
+
+def _open_up(folder: Path) -> None:
+    """Make every folder writable for its owner, from the top down."""
+    folder.chmod(0o700)
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            _open_up(entry)
 
 
 def remove_all(state_dir: Path) -> None:
