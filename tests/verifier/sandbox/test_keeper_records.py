@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from pathlib import Path
 
@@ -78,10 +79,8 @@ def test_whatever_a_sandbox_sends_is_a_frame_an_error_or_the_end(data):
         while await channel.receive() is not None:
             pass
 
-    try:
+    with contextlib.suppress(inside.InsideError):
         asyncio.run(receive())
-    except inside.InsideError:
-        pass
 
 
 @pytest.mark.parametrize(

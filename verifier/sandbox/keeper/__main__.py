@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -31,6 +32,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m verifier.sandbox.keeper")
     parser.add_argument("--state", type=Path, required=True, help="the engine's state directory")
     parser.add_argument("--socket", type=Path, required=True, help="where to answer")
+    parser.add_argument(
+        "--detach", action="store_true", help="return as soon as it listens, and run on"
+    )
     options = parser.parse_args()
     folder = options.state / "keeper"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -40,17 +44,43 @@ def main() -> int:
         except BlockingIOError:
             print(f"a keeper has {options.state} already", file=sys.stderr)
             return ALREADY_RUNNING
+        try:
+            listener = _listen(options.socket)
+        except OSError as error:
+            print(f"the keeper cannot listen at {options.socket}: {error}", file=sys.stderr)
+            return 1
+        if options.detach:
+            if os.fork() != 0:
+                return 0
+            os.setsid()
         backend = Bubblewrap()
         cgroups.reap(backend.controllers, prefix(options.state))
-        asyncio.run(_serve(Keeper(options.state, backend, prefix(options.state)), options.socket))
+        keeper = Keeper(options.state, backend, prefix(options.state))
+        try:
+            asyncio.run(_serve(keeper, listener))
+        finally:
+            options.socket.unlink(missing_ok=True)
     return 0
 
 
-async def _serve(keeper: Keeper, path: Path) -> None:
+def _listen(path: Path) -> socket.socket:
+    """A socket for the owner alone. The lock is ours, so whatever is there is a leftover."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(mask)
+    listener.listen()
+    return listener
+
+
+async def _serve(keeper: Keeper, listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, keeper.stop)
-    await keeper.serve(path)
+    await keeper.serve(listener)
 
 
 if __name__ == "__main__":

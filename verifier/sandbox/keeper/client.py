@@ -268,39 +268,37 @@ async def ensure_keeper(
 ) -> KeeperClient:
     """Connect to the keeper of this state directory; start one, detached, when none runs.
 
+    Safe from several processes at once: one keeper runs, and the last to connect is its engine.
+
     Raises `KeeperError` with the end of its log when it does not come up.
     """
-    with contextlib.suppress(KeeperLostError):
-        return await connect(runtime_socket, on_silence)
     folder = state_dir / "keeper"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = folder / "keeper.log"
-    process = _start(state_dir, runtime_socket, log)
-    try:
-        async with asyncio.timeout(_START_PATIENCE):
-            while True:
-                with contextlib.suppress(KeeperLostError):
-                    return await connect(runtime_socket, on_silence)
-                code = process.poll()
-                if code is not None and code != protocol.ALREADY_RUNNING:
-                    raise KeeperError(f"the keeper ended with code {code}; {_tail(log)}")
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise KeeperError(
-            f"the keeper did not answer at {runtime_socket} in {_START_PATIENCE:.0f} s; "
-            f"{_tail(log)}"
-        ) from None
+    deadline = asyncio.get_running_loop().time() + _START_PATIENCE
+    while asyncio.get_running_loop().time() < deadline:
+        with contextlib.suppress(KeeperLostError):
+            return await connect(runtime_socket, on_silence)
+        code = await asyncio.to_thread(_start, state_dir, runtime_socket, log)
+        if code == protocol.ALREADY_RUNNING:  # it is coming up, or going down
+            await asyncio.sleep(0.05)
+        elif code != 0:
+            raise KeeperError(f"the keeper could not start (exit status {code}); {_tail(log)}")
+    raise KeeperError(
+        f"no keeper answered at {runtime_socket} in {_START_PATIENCE:.0f} s; {_tail(log)}"
+    )
 
 
-def _start(state_dir: Path, runtime_socket: Path, log: Path) -> subprocess.Popen[bytes]:
+def _start(state_dir: Path, runtime_socket: Path, log: Path) -> int:
+    """Start a keeper, which detaches itself once it listens; returns the exit status."""
     package_root = str(Path(__file__).resolve().parents[3])
     paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
     # The engine's environment holds providers' keys; the keeper has no use for them.
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     with log.open("ab") as output:
-        return subprocess.Popen(
+        return subprocess.run(
             [
-                *(sys.executable, "-m", "verifier.sandbox.keeper"),
+                *(sys.executable, "-m", "verifier.sandbox.keeper", "--detach"),
                 *("--state", str(state_dir), "--socket", str(runtime_socket)),
             ],
             stdin=subprocess.DEVNULL,
@@ -309,7 +307,8 @@ def _start(state_dir: Path, runtime_socket: Path, log: Path) -> subprocess.Popen
             cwd="/",
             env={**kept, "PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,
-        )
+            check=False,
+        ).returncode
 
 
 def _tail(log: Path) -> str:

@@ -78,22 +78,16 @@ class Keeper:
         """End everything; `serve` returns when it is done."""
         self._stop.set()
 
-    async def serve(self, path: Path) -> None:
-        """Answer on a Unix socket at `path` until told to stop, or nobody has use for us."""
+    async def serve(self, listener: socket.socket) -> None:
+        """Answer on a listening socket until told to stop, or nobody has use for us."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            mask = os.umask(0o177)
-            try:
-                _remove(path)
-                server = await asyncio.start_unix_server(self._on_connection, str(path))
-            finally:
-                os.umask(mask)
+            server = await asyncio.start_unix_server(self._on_connection, sock=listener)
             watch = tasks.create_task(self._watch_silence())
             try:
                 await self._stop.wait()
             finally:
                 server.close()
-                _remove(path)
                 watch.cancel()
                 for sandbox in self._sandboxes.values():
                     await sandbox.kill()
@@ -256,10 +250,6 @@ def _peer_uid(writer: asyncio.StreamWriter) -> int:
     data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     uid: int = struct.unpack("3i", data)[1]
     return uid
-
-
-def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
 
 
 def _say(text: str) -> None:
