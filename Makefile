@@ -14,11 +14,10 @@ help:
 
 demo:
 	@scripts/setup
-	@if [ -t 1 ] && [ "$${TERM:-dumb}" != dumb ]; then \
-		exec $(PYTHON_ENV)/autolab demo; \
-	else \
-		exec $(PYTHON_ENV)/autolab demo --headless; \
-	fi
+	@headless=--headless; \
+	if [ -t 1 ] && [ "$${TERM:-dumb}" != dumb ]; then headless=; fi; \
+	code=0; $(PYTHON_ENV)/autolab demo $$headless || code=$$?; \
+	echo "In this checkout the command is $(PYTHON_ENV)/autolab"; exit $$code
 
 test:
 	@scripts/setup --dev
