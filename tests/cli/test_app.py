@@ -9,6 +9,8 @@ import select
 import struct
 import termios
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.cli.conftest import Shell
 
@@ -27,33 +29,34 @@ def read_until(terminal: int, word: bytes, seconds: float = 40) -> bytes:
     return seen
 
 
-def open_app(shell: Shell, *line: str) -> tuple[int, int]:
-    """Start a command on a terminal of its own: its pid, and our end of the terminal."""
+@contextmanager
+def on_a_terminal(shell: Shell, *line: str) -> Iterator[tuple[int, int]]:
+    """A command on a terminal of its own: its pid, and our end of the terminal."""
     pid, terminal = pty.fork()
     if pid == 0:
         command = shell.command(*line)
         os.execve(command[0], command, {**shell.env, "TERM": "xterm-256color", "LANG": "C.UTF-8"})
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    return pid, terminal
+    try:
+        yield pid, terminal
+    finally:
+        os.close(terminal)
+
+
+def exit_code(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def test_the_app_opens_and_the_engine_outlives_it(shell: Shell) -> None:
-    pid, terminal = open_app(shell)
-    try:
+    with on_a_terminal(shell) as (pid, terminal):
         read_until(terminal, b"AutoLab")
         os.write(terminal, b"q")
         read_until(terminal, b"Come back with `autolab`")
-    finally:
-        os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        assert exit_code(pid) == 0
     assert shell("engine", "status").returncode == 0
 
 
 def test_an_unknown_theme_is_named(shell: Shell) -> None:
-    pid, terminal = open_app(shell, "--theme", "sepia")
-    try:
-        said = read_until(terminal, b"sepia")
-    finally:
-        os.close(terminal)
-    assert b"autolab-dark" in said
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
+    with on_a_terminal(shell, "--theme", "sepia") as (pid, terminal):
+        assert b"autolab-dark" in read_until(terminal, b"sepia")
+        assert exit_code(pid) == 2
