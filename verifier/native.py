@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from verifier import memfd
 from verifier.artifact import printable
 from verifier.build import BuildError, build
-from verifier.cpus import Machine, turn
+from verifier.cpus import Cpus, Machine, turn
 from verifier.judge import Case, Judge
 from verifier.measure import Pair, Plan, Timing, contended, own_seconds, take_pairs
 from verifier.outcomes import FailedError, NotJudgedError
@@ -57,10 +57,14 @@ class NativeJudging:
         progress: Progress,
     ) -> None:
         self._machine = machine
+        aside = machine.cpus.working
+        self._beside = Machine(machine.backend, Cpus(aside, aside))
+        self._baseline: Program | None = None
         self._table = table
         self._judge = judge
         self._progress = progress
         self._delay_known = True
+        self._said: set[str] = set()  # the gates that the judge's own check has spoken of
         self.gates: list[Gate] = []
 
     def run(
@@ -83,20 +87,21 @@ class NativeJudging:
         self._progress("build")
         baseline_program = self._build_baseline(recipe, pristine)
         candidate_program = self._build_candidate(recipe, candidate)
+        self._baseline = baseline_program
         self.gates.append(Gate("builds", True, f"{len(candidate_program.image)} bytes"))
-        task_gates: list[Gate] = []
+        untimed = [case for case in cases if not case.timed]
+        for number, case in enumerate(untimed):
+            self._progress(f"correctness {number + 1}/{len(untimed)}: {case.name}")
+            self._pair(baseline_program, candidate_program, [case], None)
+        self._progress("waiting for the measuring CPU")
         with turn(self._machine.cpus):
-            for number, case in enumerate(cases):
-                if not case.timed:
-                    self._progress(f"correctness {number + 1}/{len(cases)}: {case.name}")
-                    _, task_gates = self._pair(baseline_program, candidate_program, [case], 0)
             timing = take_pairs(
                 lambda n: self._timed_pair(baseline_program, candidate_program, timed, n),
                 self._plan(same=pristine == candidate),
             )
-        checked = len(cases) - len(timed) + (len(timing.pairs) + timing.discarded + 1) * len(timed)
+        checked = len(untimed) + (len(timing.pairs) + timing.discarded + 1) * len(timed)
         self.gates.append(Gate("runs", True, f"{checked} repetitions"))
-        self.gates += self._all_passed(task_gates, checked)
+        self.gates += self._all_passed(checked)
         return NativeResult(tuple(self.gates), timing, self._delay_known)
 
     def _plan(self, *, same: bool) -> Plan:
@@ -106,13 +111,12 @@ class NativeJudging:
         most = measure.pairs_max
         return Plan(measure.pairs_min, most, measure.precision, 2 * most)
 
-    def _all_passed(self, last: Sequence[Gate], checked: int) -> list[Gate]:
+    def _all_passed(self, checked: int) -> list[Gate]:
         evidence = f"{checked} outputs"
         declared = [gate.name for gate in self._table.gates]
         if not self._judge.checks:
             return [Gate(declared[0], True, evidence)]
-        said = {gate.name for gate in last} or set(declared)
-        return [Gate(name, True, evidence) for name in declared if name in said]
+        return [Gate(name, True, evidence) for name in declared if name in self._said]
 
     def _build_baseline(self, recipe: Build, sources: Sources) -> Program:
         try:
@@ -141,16 +145,18 @@ class NativeJudging:
     ) -> Pair:
         most = self._table.measure.pairs_max
         self._progress("warm-up" if number == 0 else f"timing {number} (at most {most} pairs)")
-        pair, _ = self._pair(baseline, candidate, cases, number)
-        return pair
+        return self._pair(baseline, candidate, cases, number)
 
     def _pair(
-        self, baseline: Program, candidate: Program, cases: Sequence[Case], number: int
-    ) -> tuple[Pair, list[Gate]]:
-        """Both programs on one fresh input of each case: summed seconds, the last case's gates."""
+        self, baseline: Program, candidate: Program, cases: Sequence[Case], number: int | None
+    ) -> Pair:
+        """Both programs on one fresh input of each case: their summed seconds.
+
+        `number` is the pair's when it is timed, or None: then it runs beside other work.
+        """
+        machine = self._machine if number is not None else self._beside
         seconds = [0.0, 0.0]
         disturbed = False
-        gates: list[Gate] = []
         for case in cases:
             seed = secrets.randbits(63)
             with ExitStack() as held:
@@ -158,39 +164,38 @@ class NativeJudging:
                 held.callback(os.close, given)
                 runs: dict[bool, Repetition] = {}
                 # Which goes first alternates, so that a drift of the machine favours neither.
-                for is_candidate in (False, True) if number % 2 == 0 else (True, False):
+                for is_candidate in (True, False) if (number or 0) % 2 else (False, True):
                     program = candidate if is_candidate else baseline
-                    run = self._repeat(program, is_candidate, case, given, output_size)
+                    run = self._repeat(machine, program, case, given, output_size)
                     held.callback(os.close, run.output)
                     runs[is_candidate] = run
-                gates = self._check(case, seed, given, runs[True].output, runs[False].output)
+                self._check(case, seed, given, runs[True].output, runs[False].output)
             for is_candidate, run in runs.items():
                 seconds[is_candidate] += own_seconds(run.seconds, run.delay)
                 disturbed |= contended(run.seconds, run.delay)
-                self._delay_known &= run.delay is not None
-        return Pair(seconds[False], seconds[True], disturbed), gates
+                self._delay_known &= run.delay is not None or number is None
+        return Pair(seconds[False], seconds[True], disturbed)
 
     def _repeat(
-        self, program: Program, is_candidate: bool, case: Case, given: int, output_size: int
+        self, machine: Machine, program: Program, case: Case, given: int, output_size: int
     ) -> Repetition:
         try:
-            return repeat(self._machine, program, given, output_size)
+            return repeat(machine, program, given, output_size)
         except FailedError as error:
-            if is_candidate:
-                raise FailedError(
-                    error.gate, error.cause, f"case {case.name}: {error.evidence}"
+            if program is self._baseline:
+                raise NotJudgedError(
+                    f"the pristine baseline failed on case {case.name}: {error.evidence}"
                 ) from error
-            raise NotJudgedError(
-                f"the pristine baseline failed on case {case.name}: {error.evidence}"
-            ) from error
+            evidence = f"case {case.name}: {error.evidence}"
+            raise FailedError(error.gate, error.cause, evidence) from error
 
-    def _check(self, case: Case, seed: int, given: int, output: int, expected: int) -> list[Gate]:
-        """The task's gates for one output. Raises `FailedError` for the first that fails."""
+    def _check(self, case: Case, seed: int, given: int, output: int, expected: int) -> None:
+        """Ask the task's gates about one output. Raises `FailedError` for the first that fails."""
         where = f"case {case.name}, seed {seed}"
         if not self._judge.checks:
             at = memfd.first_difference(output, expected)
             if at is None:
-                return []
+                return
             self.gates.append(Gate("runs", True))
             raise FailedError(
                 self._table.gates[0].name,
@@ -211,7 +216,7 @@ class NativeJudging:
             if not gate.passed:
                 self.gates += [Gate("runs", True), *gates[:at]]
                 raise FailedError(gate.name, "wrong_output", f"{where}: {printable(gate.evidence)}")
-        return list(gates)
+        self._said.update(gate.name for gate in gates)
 
 
 def _excerpt(log: str) -> str:

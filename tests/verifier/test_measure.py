@@ -1,0 +1,135 @@
+"""Pairs, intervals and stopping, with made-up clocks."""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from verifier.measure import (
+    Pair,
+    Plan,
+    Timing,
+    contended,
+    mean_interval,
+    median_interval,
+    own_seconds,
+    take_pairs,
+)
+from verifier.outcomes import NotJudgedError
+from verifier.runqueue import Delay
+
+seconds = st.floats(1e-4, 1e3)
+
+
+def nap(_: float) -> None:
+    """No waiting in tests."""
+
+
+def test_the_first_pair_is_only_for_warming_up() -> None:
+    asked = []
+
+    def pair(number: int) -> Pair:
+        asked.append(number)
+        return Pair(100.0, 1.0) if number == 0 else Pair(2.0, 1.0)
+
+    timing = take_pairs(pair, Plan(5, 15, 0.02, 4), nap)
+    assert asked == [0, 1, 2, 3, 4, 5]
+    assert timing.speedup == pytest.approx(2.0)
+    assert timing.discarded == 0
+
+
+def test_measuring_goes_on_until_the_interval_is_narrow_or_pairs_run_out() -> None:
+    noise = random.Random(1)
+    plan = Plan(3, 12, 0.02, 4)
+    wild = take_pairs(lambda _: Pair(2.0, noise.uniform(0.5, 1.5)), plan, nap)
+    assert len(wild.pairs) == 12
+    calm = take_pairs(lambda _: Pair(2.0, noise.uniform(0.999, 1.001)), plan, nap)
+    assert len(calm.pairs) == 3
+    assert calm.interval.low < 2.0 < calm.interval.high
+
+
+def test_a_candidate_that_is_surely_slower_is_not_measured_at_length() -> None:
+    noise = random.Random(1)
+    timing = take_pairs(lambda _: Pair(1.0, noise.uniform(3.0, 5.0)), Plan(3, 50, 1e-6, 4), nap)
+    assert len(timing.pairs) == 3
+
+
+def test_contended_pairs_do_not_count() -> None:
+    timing = take_pairs(
+        lambda n: Pair(9.0, 1.0, True) if n % 2 else Pair(2.0, 1.0), Plan(5, 5, 0.02, 9), nap
+    )
+    assert timing.discarded == 5
+    assert timing.speedup == pytest.approx(2.0)
+
+
+def test_too_much_contention_is_no_verdict() -> None:
+    waits: list[float] = []
+    with pytest.raises(NotJudgedError, match="5 of 5 pairs") as given_up:
+        take_pairs(lambda _: Pair(1.0, 1.0, True), Plan(5, 15, 0.02, 4), waits.append)
+    assert given_up.value.cause == "contention"
+    assert waits == sorted(waits)
+    assert max(waits) <= 0.5
+
+
+def test_all_pairs_are_kept_where_contention_does_no_harm() -> None:
+    timing = take_pairs(lambda _: Pair(1.0, 1.0, True), Plan(4, 4, 0.02, None), nap)
+    assert (len(timing.pairs), timing.discarded) == (4, 0)
+
+
+@given(st.lists(st.tuples(seconds, seconds), min_size=2, max_size=40))
+def test_the_speedup_is_the_geometric_mean_and_lies_in_its_interval(
+    pairs: list[tuple[float, float]],
+) -> None:
+    timing = Timing(tuple(Pair(b, c) for b, c in pairs), 0)
+    expected = math.exp(statistics.fmean(math.log(b / c) for b, c in pairs))
+    assert timing.speedup == pytest.approx(expected)
+    assert timing.interval.low <= timing.speedup * (1 + 1e-9)
+    assert timing.interval.high >= timing.speedup * (1 - 1e-9)
+
+
+@given(st.lists(st.tuples(seconds, seconds), min_size=2, max_size=40))
+def test_swapping_the_two_inverts_the_speedup(pairs: list[tuple[float, float]]) -> None:
+    one = Timing(tuple(Pair(b, c) for b, c in pairs), 0)
+    other = Timing(tuple(Pair(c, b) for b, c in pairs), 0)
+    assert one.speedup * other.speedup == pytest.approx(1.0)
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
+    noise = random.Random(7)
+    held = medians = 0
+    for _ in range(400):
+        values = [noise.gauss(3.0, 1.0) for _ in range(8)]
+        interval, median = mean_interval(values), median_interval(values)
+        assert median is not None
+        held += interval.low <= 3.0 <= interval.high
+        medians += median.low <= 3.0 <= median.high
+    assert 365 <= held <= 395
+    assert medians >= 370
+
+
+def test_there_is_no_median_interval_for_a_handful() -> None:
+    assert median_interval([1.0] * 5) is None
+    interval = median_interval([5.0, 1.0, 2.0, 3.0, 4.0, 6.0])
+    assert interval is not None
+    assert (interval.low, interval.high) == (1.0, 6.0)
+
+
+@given(seconds, st.floats(0, 10), st.floats(0, 10))
+def test_own_time_is_never_longer_nor_nothing(whole: float, queue: float, steal: float) -> None:
+    delay = Delay(queue, steal)
+    assert 0 < own_seconds(whole, delay) <= whole
+    if not contended(whole, delay) and queue <= 0.1 * whole:
+        assert own_seconds(whole, delay) == pytest.approx(whole - queue)
+
+
+def test_what_others_took_decides_and_the_unknown_does_not() -> None:
+    assert not contended(1.0, None)
+    assert own_seconds(1.0, None) == 1.0
+    assert not contended(1.0, Delay(0.05, 0.0))
+    assert contended(1.0, Delay(0.2, 0.0))
+    assert contended(1.0, Delay(0.0, 0.2))
