@@ -38,10 +38,10 @@ set -g exit-empty off
 set -s escape-time 0
 set -g status-left ""
 """
-# Bash says at each prompt how the last line ended, and which command of ours that was. Without job
-# control it does not report the ends of background jobs in the middle of somebody's output.
+# Bash says at each prompt how the last line ended, and which command of ours that was.
+# It is an interactive shell with job control, as people are used to: Ctrl-C ends the job in front
+# and no other, and the end of a background job is reported between commands.
 _SHELLRC = f"""\
-set +m
 PS1='\\w \\$ '
 unset HISTFILE
 HISTCONTROL=ignoreboth
