@@ -71,6 +71,7 @@ class AutolabApp(App[None]):
         self.store = Store(clock or Clock())
         self.choice = Choice(run=run)
         self.calls = Calls(client)
+        self.thrifty = os.environ.get("AUTOLAB_FULL_FRAMES", "") in ("", "0")
         self._link = Link(client, self._wake)
         self._config = config if config is not None else config_dir()
         self._drawn = float("-inf")

@@ -47,13 +47,15 @@ def _multiples(start: float, end: float, size: float) -> list[float]:
 
 
 def time_label(seconds: float) -> str:
-    """`0`, `30s`, `5m`, `1h`, `1h30`, `2d`."""
+    """`0`, `30s`, `1:15`, `5m`, `1h`, `1h30`, `2d`."""
     if seconds == 0:
         return "0"
     if seconds >= 86400 and seconds % 86400 == 0:
         return f"{seconds / 86400:.0f}d"
     if seconds >= 3600 and seconds % 3600 == 0:
         return f"{seconds / 3600:.0f}h"
+    if 60 < seconds < 3600 and seconds % 60:
+        return words.duration(seconds)
     return words.short(seconds)
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from textual.screen import Screen
 
 from autolab_tui.calls import Calls
+from autolab_tui.framediff import ThriftyCompositor
 from autolab_tui.glyphs import Glyphs
 from autolab_tui.store import Store
 from autolab_tui.views.fleet import Choice
@@ -20,6 +21,7 @@ class Host(Protocol):
     glyphs: Glyphs
     choice: Choice
     calls: Calls
+    thrifty: bool
 
     def frame(self) -> Frame:
         """The frame to draw now."""
@@ -37,6 +39,8 @@ class DrawnScreen(Screen[None]):
     def __init__(self, host: Host) -> None:
         super().__init__()
         self.host = host
+        if host.thrifty:
+            self._compositor = ThriftyCompositor()
         self.ready = False  # whether all parts are there to be drawn
 
     def draw_frame(self, frame: Frame) -> None:

@@ -204,8 +204,10 @@ def three_sessions() -> Journal:
         "the agent ended it after 11 % of its active budget, below the reference's 0.5",
     )  # fmt: skip
     journal.wait(30)
-    journal.verdict("s-rising", 92, 0.0, status="zero", gate="correct", cause="wrong_output",
-                    reason="output differs from the baseline's at byte 4096 of case edges")  # fmt: skip
+    wrong = "output differs from the baseline's at byte 4096 of case edges"
+    journal.verdict(
+        "s-rising", 92, 0.0, status="zero", gate="correct", cause="wrong_output", reason=wrong
+    )
     journal.turn("s-rising", 2)
     journal.verdict("s-spinning", 70, 0.032, speedup=None, reason="wire length 18422, 1.1 % less")
     journal.wait(60)

@@ -64,6 +64,12 @@ def test_time_ticks_are_those_of_clocks() -> None:
     ]
 
 
+@given(st.floats(1, 3e6), st.integers(2, 12))
+def test_time_labels_tell_ticks_apart(span: float, most: int) -> None:
+    found = [ticks.time_label(tick) for tick in ticks.times(0.0, span, most)]
+    assert len(set(found)) == len(found)
+
+
 def test_labels_tell_ticks_apart() -> None:
     assert ticks.reward_labels([0.0, 0.1, 0.2]) == ["0.0", "0.1", "0.2"]
     assert ticks.reward_labels([0.0, 0.05, 0.1]) == ["0.00", "0.05", "0.10"]

@@ -348,8 +348,10 @@ def test_a_verdict_whole() -> None:
     journal = three_sessions()
     given_verdicts = json.loads(msgspec.json.encode(journal.verdicts["s-rising"]))
     text = texts(verdict.lines(given_verdicts[1], 80, UNICODE))
-    for said in ("0.000  zero", "✗ correct failed: all of 12 cases", "✓ built passed",
-                 "wrong output", "full, timed by the driver, official", "baseline 0.3"):  # fmt: skip
+    for said in (
+        *("0.000  zero", "✗ correct failed: all of 12 cases", "✓ built passed"),
+        *("wrong output", "full, timed by the driver, official", "baseline 0.3"),
+    ):
         assert said in text
     assert "26.9x (26.09x to 27.71x)" in texts(verdict.lines(given_verdicts[-1], 80, UNICODE))
 

@@ -1,0 +1,110 @@
+"""Only what changed goes to the terminal.
+
+Textual rewrites a refreshed region from its widget's left edge, whether or not the cells differ.
+Over SSH, and in a terminal multiplexer, bytes are what a frame costs, so a screen with this
+compositor remembers what it wrote and sends the changed middle of each line. It builds on private
+classes of Textual, which is why Textual is pinned, a test compares the result with a full repaint,
+and `AUTOLAB_FULL_FRAMES=1` turns it off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.control import Control
+from rich.style import Style
+from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
+from textual.strip import Strip
+
+from autolab_tui.plain import width
+
+_Cells = list[tuple[str, Style | None]]
+Written = dict[int, dict[int, Strip]]  # by line, by column: the strip that stands there
+
+
+class ThriftyCompositor(Compositor):
+    """A compositor that remembers, since its last full update, what it had written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written: Written = {}
+
+    def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
+        """Everything; what was remembered may not stand there any more."""
+        self._written.clear()
+        return super().render_full_update(simplify)
+
+    def render_partial_update(self) -> ChopsUpdate | None:
+        """The refreshed regions, as an update that leaves out what stands there already."""
+        update = super().render_partial_update()
+        if update is None:
+            return None
+        return _ThriftyUpdate(update, self._written)
+
+
+class _ThriftyUpdate(ChopsUpdate):
+    def __init__(self, update: ChopsUpdate, written: Written) -> None:
+        super().__init__(update.chops, update.spans, update.chop_ends)
+        self._written = written
+
+    def render_segments(self, console: Console) -> str:
+        """The escape sequences for what differs from what was written before."""
+        sequences: list[str] = []
+        for y, x1, x2 in self.spans:
+            line = self._written.setdefault(y, {})
+            for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
+                if strip is None or x >= x2 or end <= x1:
+                    continue
+                new = strip.crop(0, min(end, x2) - x)
+                begin, stop = self._remember(line, x, new)
+                if begin < stop:
+                    sequences.append(Control.move_to(x + begin, y).segment.text)
+                    sequences.append(new.crop(begin, stop).render(console))
+        return "".join(sequences)
+
+    @staticmethod
+    def _remember(line: dict[int, Strip], x: int, new: Strip) -> tuple[int, int]:
+        """Note that `new` stands at `x`; in which cells [begin, stop) it differs from before."""
+        old = line.get(x)
+        size = new.cell_length
+        for other in [o for o in line if o != x and x - line[o].cell_length < o < x + size]:
+            del line[other]
+        if old is None:
+            line[x] = new
+            return 0, size
+        if old.cell_length > size:
+            line[x] = Strip.join([new, old.crop(size, old.cell_length)])
+            old = old.crop(0, size)
+        else:
+            line[x] = new
+        return changed(_cells(old), _cells(new), old.cell_length == size)
+
+
+def _cells(strip: Strip) -> _Cells:
+    return [(character, segment.style) for segment in strip for character in segment.text]
+
+
+def changed(old: _Cells, new: _Cells, aligned: bool = True) -> tuple[int, int]:
+    """The cells [begin, stop) of `new` that are not as in `old`; equal ends count only if aligned.
+
+    Both begin at the same column; `aligned` says that they end at the same one.
+    """
+    first, most = 0, min(len(old), len(new))
+    while first < most and old[first] == new[first]:
+        first += 1
+    if first == len(old) == len(new):
+        return 0, 0
+    last = 0
+    while aligned and last < most - first and old[-1 - last] == new[-1 - last]:
+        last += 1
+    # An accent belongs to the letter before it: never begin or resume with one.
+    while first and first < len(new) and not width(new[first][0]):
+        first -= 1
+    while last and not width(new[len(new) - last][0]):
+        last -= 1
+    return _width(new[:first]), _width(new[: len(new) - last])
+
+
+def _width(cells: Sequence[tuple[str, Style | None]]) -> int:
+    return width("".join(character for character, _ in cells))
