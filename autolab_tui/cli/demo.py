@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from autolab_tui.cli.parser import Commands
     from engine.client import EngineClient
 
-DEFAULT_MINUTES = 2.0
+DEFAULT_MINUTES = 2.5
+# The budget in which the personas' scripts fit at pace 1; a longer one makes them slower.
+_SCRIPT_MINUTES = 2.0
 _PROVIDER = "demo"
 # What of `autolab doctor` must hold; the rest only weakens the seal, and verdicts say so.
 _NEEDED = ("bubblewrap", "isolation")
@@ -111,7 +113,7 @@ def _server(args: argparse.Namespace) -> str:
         port = ensure(state_dir(args.state) / "demo")
     except DemoServerError as error:
         raise CommandError(str(error)) from error
-    return f"http://127.0.0.1:{port}/pace/{args.minutes / DEFAULT_MINUTES:.3f}/v1"
+    return f"http://127.0.0.1:{port}/pace/{args.minutes / _SCRIPT_MINUTES:.3f}/v1"
 
 
 def _require_sandbox() -> None:
