@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -15,6 +15,7 @@ from engine.events import Limit, RunCreated, SessionCreated
 from engine.models.choice import ModelChoiceError, choose_provider
 from engine.settings import Settings
 from tasks import Suite, Task, TaskError, load_suite
+from verifier.availability import availability
 from verifier.pins import PinsError, check, task_hash
 from verifier.scoring import ScaleError, scale_of
 
@@ -66,20 +67,32 @@ def read_spec(data: Mapping[str, Any]) -> RunSpec:
         raise RunRefusedError(f"the run spec does not fit: {error}; its keys are {keys}") from error
 
 
-def plan(spec: RunSpec, settings: Settings, taken: Container[str]) -> Plan:
+def plan(
+    spec: RunSpec,
+    settings: Settings,
+    taken: Container[str],
+    reasons: Callable[[Iterable[Task]], Mapping[str, str | None]] = availability,
+) -> Plan:
     """Check everything that can be checked now, and lay out the sessions.
 
-    `taken` are run ids in use. Reads task files and hashes them, so it belongs on a thread. Raises
+    `taken` are run ids in use; `reasons` says which tasks are not available here, and why. Reads
+    task files, hashes them and starts a sandbox, so it belongs on a thread. Raises
     `RunRefusedError`.
     """
     _check_numbers(spec)
     workers = _workers(spec, settings)
     run = _new_id(taken)
     sessions: dict[str, SessionCreated] = {}
-    for task in _tasks(spec):
-        cells = [worker for worker in workers if _wanted(spec, task, worker)]
-        made = _sessions_of(task, cells, spec, run) if cells else []
-        for created in made:
+    cells = [
+        (task, [worker for worker in workers if _wanted(spec, task, worker)])
+        for task in _tasks(spec)
+    ]
+    cells = [(task, chosen) for task, chosen in cells if chosen]
+    why_not = reasons([task for task, _ in cells])
+    for task, chosen in cells:
+        if (why := why_not.get(task.name)) is not None:
+            raise RunRefusedError(f"task {task.name} is not available here: {why}")
+        for created in _sessions_of(task, chosen, spec, run):
             sessions[f"{run}-{len(sessions) + 1:02d}"] = created
     if not sessions:
         raise RunRefusedError("pairs leave no session: no task and model match any of them")
@@ -174,10 +187,7 @@ def _sessions_of(
     task: Task, workers: list[_Worker], spec: RunSpec, run: str
 ) -> Iterator[SessionCreated]:
     if task.autolab is None:
-        raise RunRefusedError(
-            f"task {task.name} is judged by its own test.sh, and this version runs tasks with an "
-            "[autolab] table only; leave it out with --task"
-        )
+        raise RunRefusedError(f"task {task.name} has no [autolab] table; leave it out with --task")
     try:
         problems = check(task.path)
         hashed = task_hash(task.path)

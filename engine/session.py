@@ -90,7 +90,7 @@ class Session:
     async def run(self) -> None:
         """Live to the end. Whatever breaks ends the session, not the engine."""
         try:
-            await self._finish(await self._live())
+            await self._finish(await self._until_ended())
         except (JournalError, VerificationsClosedError):
             _log.info("session %s goes on when the engine runs again", self.id)
         except Exception as error:
@@ -128,6 +128,16 @@ class Session:
     def verifying(self) -> bool:
         """Whether a snapshot of this session waits for its verdict."""
         return self._house.verifications.busy_with(self.id)
+
+    async def _until_ended(self) -> Ending:
+        try:
+            return await self._live()
+        except JournalError:
+            raise
+        except Exception as error:
+            # Something of ours broke; what the agent has left is judged all the same.
+            _log.exception("session %s broke off", self.id)
+            return Ending("infrastructure", f"{type(error).__name__}: {error}")
 
     async def _live(self) -> Ending:
         """Everything up to the moment at which the agent's time is over."""

@@ -11,6 +11,8 @@ from engine.agents.tools import conversation
 from engine.clock import Clock
 from engine.events import (
     ActivityChanged,
+    AlertCleared,
+    AlertRaised,
     AnyBody,
     ModelRetried,
     ToolFinished,
@@ -35,6 +37,8 @@ from engine.transcripts import Entry, Transcript
 from tasks import Task
 
 _JUDGED_POLL = 0.1
+_ALARMING = 3  # failures in a row of which the operator should know
+_ALERT = "model"
 _LIVE_CHARS = 16_384  # of each part of a turn that is being streamed
 
 
@@ -142,11 +146,16 @@ class Workbench:
                         detail=error.detail,
                     )
                 )
+                if retries.failures == _ALARMING:
+                    text = f"the model has failed {retries.failures} times: {error}"
+                    await self._services.record(AlertRaised(alert=_ALERT, text=text))
                 await self._services.record(
                     ActivityChanged(activity=f"waiting {wait:.0f} s after {error.cause}")
                 )
                 with self._meter.waiting(error.cause):
                     await self._sleep(wait)
+        if retries.failures >= _ALARMING:
+            await self._services.record(AlertCleared(alert=_ALERT))
         # Usage first: if the engine dies between the two, the turn is asked, and paid, again.
         await self._services.record(
             TurnFinished(

@@ -9,7 +9,6 @@ from typing import Literal
 
 import msgspec
 
-Feedback = Literal["sealed", "gates", "score"]
 DEFAULT = "minimal"
 
 
@@ -20,16 +19,17 @@ class HarnessError(ValueError):
 class Harness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One preset.
 
-    `system` is the system prompt; `{workdir}`, `{budget}` and `{editable}` in it are filled in.
-    `nudge` is said when an answer holds no tool call; after `nudges` of them in a row the session
-    is taken as ended by its agent. `output_chars` is how much of a command's output a model sees.
-    `hash` stands for the preset's whole content.
+    `feedback` is what the model sees of the verifier: nothing. `system` is the system prompt;
+    `{workdir}`, `{budget}` and `{editable}` in it are filled in. `nudge` is said when an answer
+    holds no tool call; after `nudges` of them in a row the session is taken as ended by its agent.
+    `output_chars` is how much of a command's output a model sees. `hash` stands for the preset's
+    whole content.
     """
 
     name: str
     description: str
     loop: Literal["tools"]
-    feedback: Feedback
+    feedback: Literal["sealed"]
     tools: tuple[str, ...]
     system: str
     nudge: str

@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.engine.support import EngineProcess, lacks_sandbox, make_task, running_engine
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
@@ -42,3 +46,13 @@ def engine(tmp_path: Path) -> Iterator[EngineProcess]:
     """An engine in a process of its own."""
     with running_engine(tmp_path / "state") as process:
         yield process
+
+
+@pytest.fixture(scope="module")
+def shared_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    """One engine for the tests of a module that only ask it things."""
+    folder = tmp_path_factory.mktemp("shared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOLAB_CONFIG", str(folder / "config"))
+        with running_engine(folder / "state") as process:
+            yield process

@@ -137,8 +137,8 @@ def test_heartbeats_come_each_second_and_the_end_is_noticed(engine: EngineProces
     assert beats[2].trouble == ""
 
 
-def test_a_stream_can_be_closed_from_another_thread(engine: EngineProcess) -> None:
-    stream = engine.client.events()
+def test_a_stream_can_be_closed_from_another_thread(shared_engine: EngineProcess) -> None:
+    stream = shared_engine.client.events()
     seen: list[Any] = []
     reader = threading.Thread(target=lambda: seen.extend(stream))
     reader.start()
@@ -185,9 +185,9 @@ def test_a_silent_engine_is_noticed_in_seconds(
     ],
 )
 def test_errors_name_what_is_wrong(
-    engine: EngineProcess, method: str, target: str, body: Any, status: int, said: str
+    shared_engine: EngineProcess, method: str, target: str, body: Any, status: int, said: str
 ) -> None:
-    path = engine_socket(engine.state_dir)
+    path = engine_socket(shared_engine.state_dir)
 
     class Link(http.client.HTTPConnection):
         def connect(self) -> None:

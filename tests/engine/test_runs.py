@@ -23,7 +23,7 @@ LOCAL = {"local": {"base_url": "http://127.0.0.1:1/v1"}}
 
 
 def planned(suite: Path, **spec: Any) -> Plan:
-    return plan(read_spec({"suite": str(suite), **spec}), load_settings(), set())
+    return plan(read_spec({"suite": str(suite), **spec}), load_settings(), set(), lambda _: {})
 
 
 def test_a_run_is_the_product_of_tasks_models_and_attempts(tmp_path: Path) -> None:
@@ -51,6 +51,12 @@ def test_a_run_is_the_product_of_tasks_models_and_attempts(tmp_path: Path) -> No
     assert made.run.spec["providers"] == {
         "local": {"base_url": LOCAL["local"]["base_url"], "key_env": None}
     }
+
+
+def test_a_task_that_lacks_its_tools_is_refused_before_anything_is_created(suite: Path) -> None:
+    spec = read_spec({"suite": str(suite), "agents": ["nop"]})
+    with pytest.raises(RunRefusedError, match="count_down is not available here: no gcc"):
+        plan(spec, Settings(), set(), lambda tasks: {t.name: "no gcc" for t in tasks})
 
 
 def test_pairs_choose_cells(tmp_path: Path) -> None:
@@ -109,7 +115,7 @@ def test_a_foreign_task_is_refused_for_now(tmp_path: Path) -> None:
     (task / "task.toml").write_text('schema_version = "1.2"\n[agent]\ntimeout_sec = 5\n')
     (task / "instruction.md").write_text("Do it.\n")
     (task / "tests" / "test.sh").write_text("exit 0\n")
-    with pytest.raises(RunRefusedError, match=r"foreign is judged by its own test.sh"):
+    with pytest.raises(RunRefusedError, match=r"foreign has no \[autolab\] table"):
         planned(tmp_path / "suite", agents=["nop"])
 
 
@@ -213,3 +219,16 @@ def test_globs_choose_sessions(suite: Path) -> None:
     assert len(select(state, ["state:queued", made.run.run])) == 5
     with pytest.raises(NothingSelectedError, match="no session matches 'model:huge'"):
         select(state, ["model:huge"])
+
+
+def test_the_documented_settings_are_all_there_are(tmp_path: Path) -> None:
+    import re
+
+    doc = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "autolab.toml").write_text(re.findall(r"```toml\n(.*?)```", doc, re.DOTALL)[0])
+    documented = load_settings()
+    assert set(documented.model_fields_set) == set(Settings.model_fields)
+    same = Settings().model_dump(exclude={"providers", "concurrency"})
+    assert documented.model_dump(exclude={"providers", "concurrency"}) == same

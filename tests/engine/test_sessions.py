@@ -163,9 +163,11 @@ def test_retries_are_visible_and_a_bad_key_ends_the_session(
         if body["model"] == "forbidden":
             return Reply(b'{"error": {"message": "Incorrect API key"}}', status=401)
         if number == 0:
-            return Reply(b"slow down", status=429, headers={"Retry-After": "0.2"})
-        if number == 1:
             return Reply(turn, cut_at=len(turn) // 3)
+        if number == 1:
+            return Reply(b"slow down", status=429, headers={"Retry-After": "0.2"})
+        if number == 2:
+            return Reply(b"oops", status=500, headers={"Retry-After": "0.2"})
         return Reply(turn)
 
     with ChatServer(script) as server:
@@ -180,8 +182,11 @@ def test_retries_are_visible_and_a_bad_key_ends_the_session(
         state = engine.until_over(barred)
 
     retries = [f for f in state.feed if f.session == patient and f.kind == "retry"]
-    assert "429 rate limit" in retries[0].text
-    assert len(retries) == 2
+    assert "429 rate limit" in retries[1].text
+    assert len(retries) == 3
+    alarms = [f.text for f in state.feed if f.session == patient and f.kind == "alert"]
+    assert alarms == ["the model has failed 3 times: 500 server error: oops"]
+    assert state.sessions[patient].alerts == []
     assert state.sessions[patient].clocks.waiting > 0.1
     assert state.sessions[patient].outcome == "no_valid_result"
     assert state.sessions[barred].outcome == "infrastructure"
