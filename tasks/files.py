@@ -27,7 +27,12 @@ def read_inside(root: Path, relative: str, *, cap: int = FILE_CAP) -> bytes:
     anything that is not a regular file inside `root` of at most `cap` bytes.
     """
     real = _resolved(root, relative)
-    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise unreadable(root, error) from error
     try:
         for at, part in enumerate(real.parts):
             flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -51,13 +56,19 @@ def read_inside(root: Path, relative: str, *, cap: int = FILE_CAP) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise TaskError(
-            root / relative,
-            f"cannot be read ({error.strerror})",
-            remedy="make it a regular file that you may read",
-        ) from error
+        raise unreadable(root / relative, error) from error
     finally:
         os.close(fd)
+
+
+def unreadable(path: Path, error: OSError) -> TaskError:
+    """What to say of `path`, or of the file within it that `error` names."""
+    named = str(error.filename or "")
+    return TaskError(
+        Path(named) if named.startswith("/") else path,
+        f"cannot be read ({error.strerror})",
+        remedy="make it a file or directory that you may read",
+    )
 
 
 def _resolved(root: Path, relative: str) -> PurePosixPath:
@@ -93,12 +104,15 @@ def tree(root: Path, folder: str = "") -> list[str]:
     that lies inside `root`; a linked directory, or a link that leads out, raises `TaskError`.
     """
     base = root / folder
-    return sorted(_walk(root, base, "")) if base.is_dir() else []
+    try:
+        return sorted(_walk(root, base)) if base.is_dir() else []
+    except OSError as error:
+        raise unreadable(base, error) from error
 
 
-def _walk(root: Path, base: Path, prefix: str) -> Iterator[str]:
+def _walk(root: Path, base: Path) -> Iterator[str]:
     count = 0
-    stack = [(base, prefix)]
+    stack = [(base, "")]
     while stack:
         directory, inside = stack.pop()
         with os.scandir(directory) as entries:

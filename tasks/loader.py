@@ -50,6 +50,13 @@ def load_task(path: Path | str) -> Task:
     are kept, listed in `Task.unknown_keys` and logged once.
     """
     root = Path(path).absolute()
+    try:
+        return _load(root)
+    except OSError as error:
+        raise files.unreadable(root, error) from error
+
+
+def _load(root: Path) -> Task:
     file = root / "task.toml"
     if not root.is_dir():
         raise TaskError(root, "is not a directory", remedy="give the directory of a task")

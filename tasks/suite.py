@@ -7,11 +7,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks import files
 from tasks.errors import TaskError, near
 from tasks.loader import load_task
 from tasks.task import Task
-
-NOT_TASKS = frozenset({"template", "__pycache__"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +68,12 @@ def load_suite(path: Path | str | None = None) -> Suite:
     in its `tasks/` folder. Raises `TaskError` when there is no task at all.
     """
     root = shipped() if path is None else Path(path).absolute()
-    if not root.is_dir():
-        raise TaskError(root, "is not a directory", remedy="give a directory of tasks")
-    found = _task_directories(root)
+    try:
+        if not root.is_dir():
+            raise TaskError(root, "is not a directory", remedy="give a directory of tasks")
+        found = _task_directories(root)
+    except OSError as error:
+        raise files.unreadable(root, error) from error
     if not found:
         raise TaskError(
             root,
@@ -106,9 +108,7 @@ def _is_task(path: Path) -> bool:
 
 def _folders(path: Path) -> list[Path]:
     return sorted(
-        child
-        for child in path.iterdir()
-        if child.is_dir() and child.name not in NOT_TASKS and not child.name.startswith(".")
+        child for child in path.iterdir() if child.is_dir() and not child.name.startswith(".")
     )
 
 

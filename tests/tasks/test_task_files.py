@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks import TaskError, files, globs, load_task
+from tasks import TaskError, files, globs, load_suite, load_task
 from tests.tasks.making import write_native
 
 
@@ -87,6 +87,22 @@ def test_what_may_not_be_read_says_so(tmp_path: Path) -> None:
     (tmp_path / "secret").chmod(0)
     with pytest.raises(TaskError, match="cannot be read"):
         files.read_inside(tmp_path, "secret")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("place", [".", "environment", "tests", "environment/app/src"])
+def test_a_directory_that_may_not_be_read_says_so(tmp_path: Path, place: str) -> None:
+    root = write_native(tmp_path / "task")
+    (root / place).chmod(0)
+    try:
+        with pytest.raises(TaskError, match="cannot be read") as caught:
+            load_task(root)
+        assert str(root / place) in str(caught.value)
+        if place == ".":
+            with pytest.raises(TaskError, match="cannot be read"):
+                load_suite(root / "inner")
+    finally:
+        (root / place).chmod(0o755)
 
 
 def open_descriptors() -> int:

@@ -6,7 +6,7 @@
  * moves the window's coarse counts, one vector addition and subtraction per pixel, and notes which
  * group holds the median. A second pass brings the fine counts of that group alone up to date,
  * from where they were left. Neighbouring columns of one group lie side by side in memory, and
- * both searches compare sixteen prefix sums at once.
+ * where the processor has the instructions both searches compare sixteen prefix sums at once.
  */
 #include "median.h"
 
@@ -14,7 +14,6 @@
 #include <string.h>
 
 typedef uint16_t counts16 __attribute__((vector_size(32)));
-typedef int16_t flags16 __attribute__((vector_size(32)));
 
 typedef struct {
     int width;
@@ -31,31 +30,45 @@ static inline int clamp(int value, int limit)
     return value < limit ? value : limit - 1;
 }
 
-/* Inclusive prefix sums in four shifted additions. */
-static inline void add_up(counts16 *sums)
+/*
+ * The lane where the running sum of counts first exceeds limit; *below gets the sum before it.
+ * The sum of all lanes must exceed limit.
+ */
+#ifdef __AVX2__
+typedef int16_t flags16 __attribute__((vector_size(32)));
+
+static inline int locate(const counts16 *counts, int limit, int *below)
 {
     const counts16 zero = {0};
-    counts16 v = *sums;
-    v += __builtin_shuffle(zero, v, (counts16){0, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
-                                               28, 29, 30});
-    v += __builtin_shuffle(zero, v, (counts16){0, 1, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
-                                               27, 28, 29});
-    v += __builtin_shuffle(zero, v, (counts16){0, 1, 2, 3, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
-                                               26, 27});
-    v += __builtin_shuffle(zero, v, (counts16){0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22,
-                                               23});
-    *sums = v;
-}
-
-/* How many lanes are at most limit. */
-static inline int lanes_within(const counts16 *sums, int limit)
-{
-    flags16 within = *sums <= (uint16_t)limit;
+    counts16 sums = *counts; /* inclusive prefix sums, in four shifted additions */
+    sums += __builtin_shuffle(zero, sums, (counts16){0, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
+                                                     27, 28, 29, 30});
+    sums += __builtin_shuffle(zero, sums, (counts16){0, 1, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
+                                                     26, 27, 28, 29});
+    sums += __builtin_shuffle(zero, sums, (counts16){0, 1, 2, 3, 16, 17, 18, 19, 20, 21, 22, 23,
+                                                     24, 25, 26, 27});
+    sums += __builtin_shuffle(zero, sums, (counts16){0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20,
+                                                     21, 22, 23});
+    flags16 within = sums <= (uint16_t)limit;
     uint64_t words[4];
     memcpy(words, &within, sizeof words);
-    return (__builtin_popcountll(words[0]) + __builtin_popcountll(words[1]) +
-            __builtin_popcountll(words[2]) + __builtin_popcountll(words[3])) / 16;
+    int lane = (__builtin_popcountll(words[0]) + __builtin_popcountll(words[1]) +
+                __builtin_popcountll(words[2]) + __builtin_popcountll(words[3])) / 16;
+    sums -= *counts;
+    *below = ((const uint16_t *)&sums)[lane];
+    return lane;
 }
+#else
+static inline int locate(const counts16 *counts, int limit, int *below)
+{
+    const uint16_t *lanes = (const uint16_t *)counts;
+    int lane = 0, sum = 0;
+    while (sum + lanes[lane] <= limit)
+        sum += lanes[lane++];
+    *below = sum;
+    return lane;
+}
+#endif
 
 static inline void count(const columns *c, int x, uint8_t value, int by)
 {
@@ -71,12 +84,9 @@ static void find_groups(const columns *c, int radius, int half)
     for (int dx = -radius; dx <= radius; dx++)
         window += c->coarse[clamp(dx, width)];
     for (int x = 0;; x++) {
-        counts16 sums = window;
-        add_up(&sums);
-        int group = lanes_within(&sums, half);
-        c->group[x] = (uint8_t)group;
-        sums -= window;
-        c->below[x] = ((const uint16_t *)&sums)[group];
+        int below;
+        c->group[x] = (uint8_t)locate(&window, half, &below);
+        c->below[x] = (uint16_t)below;
         if (x == width - 1)
             return;
         window += c->coarse[clamp(x + 1 + radius, width)] - c->coarse[clamp(x - radius, width)];
@@ -104,8 +114,8 @@ static void find_values(const columns *c, uint8_t *row, int radius, int half)
         }
         at[group] = x;
         window[group] = sums;
-        add_up(&sums);
-        row[x] = (uint8_t)(group * 16 + lanes_within(&sums, half - c->below[x]));
+        int below;
+        row[x] = (uint8_t)(group * 16 + locate(&sums, half - c->below[x], &below));
     }
 }
 
