@@ -63,6 +63,7 @@ class Session:
         self._task: Task | None = None
         self._workspace: Workspace | None = None
         self._last_snapshot = self.facts.last_snapshot
+        self._taken_at: Marks | None = None  # where the session stood at its last snapshot
         self._snapshot_order = asyncio.Lock()
         self.meter = Meter(self._note, house.clock, self.facts.clocks.state)
         self.live = Live()
@@ -295,7 +296,7 @@ class Session:
             return
         verdict = None
         if snapshot is not None:
-            job = Job(self.id, snapshot, "final", marks)
+            job = Job(self.id, snapshot, "final", self._taken_at or marks)
             verdict = await self._house.verifications.final(job)
         await self._settle(ending, verdict)
         await self._tidy()
@@ -345,7 +346,7 @@ class Session:
         return await asyncio.to_thread(workspace.take_snapshot, place, task, store)
 
     async def _took(self, snapshot: Snapshot, marks: Marks) -> None:
-        self._last_snapshot = snapshot.id
+        self._last_snapshot, self._taken_at = snapshot.id, marks
         await self.record(
             SnapshotTaken(
                 snapshot=snapshot.id,

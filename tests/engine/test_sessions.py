@@ -117,7 +117,10 @@ def test_budget_ends_a_long_command_promptly(engine: EngineProcess, suite: Path)
         (session,) = made["sessions"]
         facts = engine.until_over(session).sessions[session]
 
-    assert facts.outcome in ("budget_exhausted", "ran_to_end")
+    assert facts.outcome == "budget_exhausted"
+    final = facts.points[-1]
+    assert final.stage == "final"
+    assert final.active <= final.wall < 2.5  # where it stood when the files last changed
     assert "active limit reached" in facts.outcome_evidence
     assert facts.final_reward == pytest.approx(0.3)
     assert 3.0 <= facts.clocks.working < 8.0
