@@ -152,6 +152,15 @@ ACTIONS: tuple[Action, ...] = (
         8,
     ),
     Action(
+        "session.large",
+        "session",
+        ("l",),
+        "large",
+        "larger",
+        "Give the list in use the plot's room, or give it back",
+        8,
+    ),
+    Action(
         "session.follow",
         "session",
         ("f",),

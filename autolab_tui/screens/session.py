@@ -212,6 +212,12 @@ class SessionScreen(DrawnScreen):
         self._whole = not self._whole
         self.redraw()
 
+    def action_large(self) -> None:
+        """Give the focused list the whole screen, or take it back."""
+        self.toggle_class("-large")
+        self.set_class(self.focused is self.transcript, "-transcript")
+        self.call_after_refresh(self.redraw)
+
     def action_follow(self) -> None:
         """Show the transcript's end and follow it."""
         self.add_class("-transcript")

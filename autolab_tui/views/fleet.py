@@ -21,16 +21,16 @@ WIDE = 150  # from here on a session fits on one line with everything
 
 _COLUMNS = (
     Column("state", "state", 12, 12),
-    Column("task", "task", 14, 24),
-    Column("who", "model", 10, 24, rank=3),
+    Column("task", "task", 14, 20),
+    Column("who", "model", 10, 18, rank=3),
     Column("final", "final", 6, 6, align="right"),
     Column("best", "best", 6, 6, align="right"),
-    Column("spark", "best so far", 10, 28, rank=1),
+    Column("spark", "best so far", 10, 20, rank=1),
     Column("bar", "budget", 8, 16, rank=1),
     Column("time", "used", 12, 13, rank=4),
     Column("improved", "improved", 9, 10, rank=2),
-    Column("now", "now", 20, 40),
-    Column("verdict", "last verdict", 16, 70, rank=2),
+    Column("now", "now", 20, 34),
+    Column("verdict", "last verdict", 18, 90, rank=2),
 )
 _PAIR = (
     Column("state", "state", 12, 12),

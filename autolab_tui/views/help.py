@@ -36,13 +36,14 @@ _ABOUT: dict[Place, tuple[str, ...]] = {
 
 def lines(places: Sequence[Place], cells: int, glyphs: Glyphs) -> list[Line]:
     """Help for the places, in `cells` columns."""
-    made: list[Line] = []
-    for place in places:
-        for text in _ABOUT.get(place, ()):
-            made += [((f" {part}", "text"),) for part in wrapped(text, cells - 2)]
-            made.append(((" ", "text"),))
+    keys = _keys(places, cells)
+    blank: Line = ((" ", "text"),)
+    made = [*keys, blank]
     if "fleet" in places:
-        made += _signs([(sign, word, "text") for word, sign in glyphs.states.items()], cells)
+        made += [
+            *_signs([(sign, word, "text") for word, sign in glyphs.states.items()], cells),
+            blank,
+        ]
     if "session" in places:
         marks: list[tuple[str, str, Role]] = [
             (glyphs.improved, "improved", "verdict-pass"),
@@ -52,13 +53,20 @@ def lines(places: Sequence[Place], cells: int, glyphs: Glyphs) -> list[Line]:
             (glyphs.suspect, "suspect, held for a person", "verdict-suspect"),
             (glyphs.final, "final", "strong"),
         ]
-        made += _signs(marks, cells)
-    made.append(((" ", "text"),))
+        made += [*_signs(marks, cells), blank]
+    for place in places:
+        for text in _ABOUT.get(place, ()):
+            made += [((f" {part}", "text"),) for part in wrapped(text, cells - 3)]
+            made.append(blank)
+    return made[:-1]
+
+
+def _keys(places: Sequence[Place], cells: int) -> list[Line]:
+    made: list[Line] = []
     for action in ACTIONS:
         if action.place in places:
             keys = " ".join(key_word(key) for key in action.keys)
-            parts = wrapped(action.help, max(8, cells - _KEYS - 2))
-            for index, part in enumerate(parts):
+            for index, part in enumerate(wrapped(action.help, max(8, cells - _KEYS - 3))):
                 key: Span = (fit(keys if index == 0 else "", _KEYS), "key")
                 made.append(tuple(pad([(" ", "text"), key, (part, "text")], cells)))
     return made

@@ -136,7 +136,7 @@ def _result(entry: Entry) -> Span:
     if code is None:
         return f"{name} was cut off{took}", "warn"
     if code == 0:
-        return f"{name} done{took}", "good"
+        return f"{name} done{took}", "dim"
     return f"{name} ended with code {plain(str(code))}{took}", "bad"
 
 

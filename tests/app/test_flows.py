@@ -169,6 +169,19 @@ async def test_axes_and_zoom(desk: Any) -> None:
         assert "used part" in desk_.text()
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_list_can_have_the_plot_s_room(desk: Any, size: tuple[int, int]) -> None:
+    async with desk(size) as desk_:
+        await desk_.press("j", "enter", "tab")
+        screen = desk_.app.screen
+        before = screen.transcript.size.height
+        await desk_.press("l")
+        assert screen.transcript.size.height > before or screen.transcript.size.width == size[0]
+        assert "reference 0.5" not in desk_.text()
+        await desk_.press("l")
+        assert "reference 0.5" in desk_.text() and screen.transcript.size.height == before
+
+
 async def test_a_verdict_opens_whole(desk: Any) -> None:
     async with desk((120, 40)) as desk_:
         await desk_.press("j", "enter")
