@@ -12,10 +12,14 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from verifier.outcomes import NotJudgedError
 from verifier.runqueue import Delay
-from verifier.verdict import Interval
+from verifier.verdict import Interval, Stage
+
+if TYPE_CHECKING:
+    from tasks.autolab import Measure
 
 # Two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom.
 _T95 = (
@@ -29,6 +33,7 @@ _SHARE = 0.10  # of a repetition that others may take before it is contended
 _FLOOR_SEC = 0.00002  # and what they may take of a very short one
 _WAIT_SEC = 0.1
 _LONGEST_WAIT_SEC = 0.5
+_CHECKPOINT_PRECISION = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,22 @@ class Plan:
     pairs_max: int
     precision: float
     discards_max: int | None
+
+
+def plan_for(measure: Measure, stage: Stage, *, same: bool) -> Plan:
+    """How to measure at this stage of a session.
+
+    A checkpoint is one point of a trajectory and should be cheap: a third of the further pairs, and
+    an interval of 5 % will do. Where candidate and baseline are the `same`, the time is only for
+    information: as few pairs as allowed, and contention does no harm.
+    """
+    least, most, precision = measure.pairs_min, measure.pairs_max, measure.precision
+    if same:
+        return Plan(least, least, precision, None)
+    if stage == "checkpoint":
+        most = least + (most - least) // 3
+        precision = max(precision, _CHECKPOINT_PRECISION)
+    return Plan(least, most, precision, 2 * measure.pairs_max)
 
 
 @dataclass(frozen=True, slots=True)

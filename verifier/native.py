@@ -17,10 +17,10 @@ from verifier.artifact import printable
 from verifier.build import BuildError, build
 from verifier.cpus import Cpus, Machine, turn
 from verifier.judge import Case, Judge
-from verifier.measure import Pair, Plan, Timing, contended, own_seconds, take_pairs
+from verifier.measure import Pair, Timing, contended, own_seconds, plan_for, take_pairs
 from verifier.outcomes import FailedError, NotJudgedError
 from verifier.repetition import Program, Repetition, repeat
-from verifier.verdict import Cause, Gate
+from verifier.verdict import Cause, Gate, Stage
 
 if TYPE_CHECKING:
     from tasks.autolab import Autolab, Build
@@ -54,6 +54,7 @@ class NativeJudging:
         machine: Machine,
         table: Autolab,
         judge: Judge,
+        stage: Stage,
         progress: Progress,
     ) -> None:
         self._machine = machine
@@ -62,6 +63,7 @@ class NativeJudging:
         self._baseline: Program | None = None
         self._table = table
         self._judge = judge
+        self._stage = stage
         self._progress = progress
         self._delay_known = True
         self._said: set[str] = set()  # the gates that the judge's own check has spoken of
@@ -75,9 +77,6 @@ class NativeJudging:
         cases: Sequence[Case],
     ) -> NativeResult:
         """Build both by `recipe`, test, time.
-
-        Where both are the same, as few pairs as allowed are taken and contention does no harm: the
-        time is for information.
 
         Raises `FailedError` for the candidate's failures and `NotJudgedError` for all others'.
         """
@@ -97,19 +96,12 @@ class NativeJudging:
         with turn(self._machine.cpus):
             timing = take_pairs(
                 lambda n: self._timed_pair(baseline_program, candidate_program, timed, n),
-                self._plan(same=pristine == candidate),
+                plan_for(self._table.measure, self._stage, same=pristine == candidate),
             )
         checked = len(untimed) + (len(timing.pairs) + timing.discarded + 1) * len(timed)
         self.gates.append(Gate("runs", True, f"{checked} repetitions"))
         self.gates += self._all_passed(checked)
         return NativeResult(tuple(self.gates), timing, self._delay_known)
-
-    def _plan(self, *, same: bool) -> Plan:
-        measure = self._table.measure
-        if same:
-            return Plan(measure.pairs_min, measure.pairs_min, measure.precision, None)
-        most = measure.pairs_max
-        return Plan(measure.pairs_min, most, measure.precision, 2 * most)
 
     def _all_passed(self, checked: int) -> list[Gate]:
         evidence = f"{checked} outputs"
@@ -143,8 +135,7 @@ class NativeJudging:
     def _timed_pair(
         self, baseline: Program, candidate: Program, cases: Sequence[Case], number: int
     ) -> Pair:
-        most = self._table.measure.pairs_max
-        self._progress("warm-up" if number == 0 else f"timing {number} (at most {most} pairs)")
+        self._progress("warm-up" if number == 0 else f"timing pair {number}")
         return self._pair(baseline, candidate, cases, number)
 
     def _pair(

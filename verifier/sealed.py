@@ -224,7 +224,7 @@ class _Judging:
         own = Sources({**fixed, **self.request.files}, chosen)
         base = Sources(pristine, self._pristine_flags(pristine))
         self._note_machine(machine)
-        judging = NativeJudging(machine, self.table, judge, progress)
+        judging = NativeJudging(machine, self.table, judge, self.request.stage, progress)
         try:
             cases = judge.cases(self.task.size(self.request.size).params)
             result = judging.run(recipe, base, own, cases)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.autolab import Measure
 from verifier.measure import (
     Pair,
     Plan,
@@ -18,6 +19,7 @@ from verifier.measure import (
     mean_interval,
     median_interval,
     own_seconds,
+    plan_for,
     take_pairs,
 )
 from verifier.outcomes import NotJudgedError
@@ -133,3 +135,11 @@ def test_what_others_took_decides_and_the_unknown_does_not() -> None:
     assert not contended(1.0, Delay(0.05, 0.0))
     assert contended(1.0, Delay(0.2, 0.0))
     assert contended(1.0, Delay(0.0, 0.2))
+
+
+def test_a_checkpoint_is_measured_cheaply_and_a_final_verdict_as_the_task_asks() -> None:
+    measure = Measure(pairs_min=5, pairs_max=15, precision=0.02)
+    assert plan_for(measure, "final", same=False) == Plan(5, 15, 0.02, 30)
+    assert plan_for(measure, "manual", same=False) == Plan(5, 15, 0.02, 30)
+    assert plan_for(measure, "checkpoint", same=False) == Plan(5, 8, 0.05, 30)
+    assert plan_for(measure, "final", same=True) == Plan(5, 5, 0.02, None)
