@@ -24,6 +24,12 @@ def play(conversation: Conversation) -> Turn:
         )
     if conversation.turns == 2:
         return Turn(
+            "And what may stand in flags.txt? The list of allowed flags should say.",
+            (Call("bash", {"command": "head -n 30 allowed.txt; sleep 4"}),),
+            think=2.0,
+        )
+    if conversation.turns == 3:
+        return Turn(
             "Plain loops, nothing special. Switching optimization on should do most of the work; "
             "-O1 is the safe choice.",
             (

@@ -94,7 +94,7 @@ def test_persistent_speaks_of_what_it_measured() -> None:
 
 def test_hasty_sets_one_modest_flag_checks_once_and_submits() -> None:
     done = calls("hasty")
-    assert [call.name for call in done] == ["bash", "bash", "edit", "bash", "submit"]
+    assert [call.name for call in done] == ["bash", "bash", "bash", "edit", "bash", "submit"]
     allowed = load_suite().get(hasty.TASK).autolab
     assert allowed is not None
     assert allowed.flags is not None
