@@ -13,8 +13,19 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from verifier.sandbox import arguments, cgroups, places, seccomp, uids
-from verifier.sandbox.cgroups import Controllers, Group
+from verifier.sandbox import (
+    arguments,
+    cgroups,
+    descriptors,
+    diagnosis,
+    hierarchy,
+    places,
+    seccomp,
+    uids,
+)
+from verifier.sandbox.cgroups import Group
+from verifier.sandbox.descriptors import Descriptors, memfd
+from verifier.sandbox.hierarchy import Controllers
 from verifier.sandbox.namespace import PidNamespace, namespace_inode
 from verifier.sandbox.process import BubblewrapProcess
 from verifier.sandbox.spawn import Plan, spawn
@@ -23,26 +34,8 @@ from verifier.sandbox.spec import Enforcement, Limits, SandboxSpec, SandboxUnava
 _MIB = 1024 * 1024
 _MINIMUM = (0, 8, 0)
 _INSTALL = "apt-get install bubblewrap"
-_OWN_FDS = 200  # bwrap's own descriptors start here; those of callers lie below
 _START_PATIENCE = 20.0
 _OVERHEAD_PIDS = 1  # pid 1 inside
-_SWITCHES = (
-    (
-        "/proc/sys/kernel/unprivileged_userns_clone",
-        "0",
-        "run: sysctl -w kernel.unprivileged_userns_clone=1",
-    ),
-    (
-        "/proc/sys/user/max_user_namespaces",
-        "0",
-        "run: sysctl -w user.max_user_namespaces=10000",
-    ),
-    (
-        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-        "1",
-        "run: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or give bwrap a profile",
-    ),
-)
 
 
 class Bubblewrap:
@@ -56,7 +49,7 @@ class Bubblewrap:
     def __init__(
         self, controllers: Controllers | None = None, identity: uids.Identity | None = None
     ) -> None:
-        self.controllers = cgroups.discover() if controllers is None else controllers
+        self.controllers = hierarchy.discover() if controllers is None else controllers
         self.identity = uids.identity() if identity is None else identity
         self._machine = os.uname().machine
         self._bwrap: str | None = None
@@ -78,7 +71,9 @@ class Bubblewrap:
                 sandbox.kill()
                 works = False
             if not works:
-                raise SandboxUnavailableError(_explain(said.read().decode(errors="replace")))
+                raise SandboxUnavailableError(
+                    diagnosis.explain(said.read().decode(errors="replace"))
+                )
 
     def _program(self) -> str:
         """The path of a bwrap that is new enough."""
@@ -95,7 +90,7 @@ class Bubblewrap:
             text = subprocess.run(
                 [found, "--version"], capture_output=True, text=True, check=False
             ).stdout
-            if _version(text) < _MINIMUM:
+            if diagnosis.version(text) < _MINIMUM:
                 wanted = ".".join(map(str, _MINIMUM))
                 raise SandboxUnavailableError(
                     f"{found} is {text.strip() or 'of unknown version'}; "
@@ -109,11 +104,11 @@ class Bubblewrap:
         have = self.controllers
         return Enforcement(
             level=self.identity.level,
-            memory=cgroups.describe(have.memory) or "rlimit per process",
-            pids=cgroups.describe(have.pids) or "rlimit of the user namespace",
-            cpus=cgroups.describe(have.cpus),
-            cpu_set=cgroups.describe(have.cpu_set) or "affinity held by seccomp",
-            freeze=cgroups.describe(have.freeze) or "SIGSTOP walk",
+            memory=hierarchy.describe(have.memory) or "rlimit per process",
+            pids=hierarchy.describe(have.pids) or "rlimit of the user namespace",
+            cpus=hierarchy.describe(have.cpus),
+            cpu_set=hierarchy.describe(have.cpu_set) or "affinity held by seccomp",
+            freeze=hierarchy.describe(have.freeze) or "SIGSTOP walk",
         )
 
     def launch(
@@ -137,26 +132,26 @@ class Bubblewrap:
         _check(spec, argv, fds or {}, uid)
         info, info_write = os.pipe()
         status, status_write = os.pipe()
-        with _Descriptors(stdin, stdout, stderr, fds or {}) as own, os.fdopen(info, "rb") as reader:
+        with Descriptors(stdin, stdout, stderr, fds or {}) as own, os.fdopen(info, "rb") as reader:
             release = None
             if self.controllers.pids is None:
                 block, release = os.pipe()
                 own.closing(release)
             try:
                 data = {
-                    path: own.give(_memfd(content))
+                    path: own.give(memfd(content))
                     for path, (content, _) in arguments.made_files(spec).items()
                 }
                 options = arguments.arguments(
                     spec,
                     data_fds=data,
-                    seccomp_fd=own.give(_memfd(self._filter(spec.limits))),
+                    seccomp_fd=own.give(memfd(self._filter(spec.limits))),
                     info_fd=own.give(info_write),
                     status_fd=own.give(status_write),
                     block_fd=None if release is None else own.give(block),
                 )
                 blob = b"".join(option.encode() + b"\0" for option in options)
-                args_fd = own.give(_memfd(blob))
+                args_fd = own.give(memfd(blob))
                 group = self._group(spec)
                 command = [bwrap, "--args", str(args_fd), "--", *argv]
                 try:
@@ -209,64 +204,16 @@ class Bubblewrap:
         )
 
 
-class _Descriptors:
-    """What bwrap will have open: the caller's descriptors below 200, its own from there."""
-
-    def __init__(
-        self,
-        stdin: int | None,
-        stdout: int | None,
-        stderr: int | None,
-        fds: Mapping[int, int],
-    ) -> None:
-        self._given: list[int] = []
-        self._closing: list[int] = []
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        self._given.append(null)
-        standard = enumerate((stdin, stdout, stderr))
-        self.inside = {number: null if fd is None else fd for number, fd in standard}
-        self.inside.update(fds)
-
-    def give(self, fd: int) -> int:
-        """Hand a descriptor over for good; returns its number in bwrap."""
-        self._given.append(fd)
-        number = max(_OWN_FDS - 1, *self.inside) + 1
-        self.inside[number] = fd
-        return number
-
-    def closing(self, fd: int) -> None:
-        """Close this one at the end, too."""
-        self._closing.append(fd)
-
-    def close_given(self) -> None:
-        while self._given:
-            os.close(self._given.pop())
-
-    def __enter__(self) -> _Descriptors:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close_given()
-        while self._closing:
-            os.close(self._closing.pop())
-
-
-def _memfd(content: bytes) -> int:
-    fd = os.memfd_create("autolab", os.MFD_CLOEXEC)
-    with os.fdopen(os.dup(fd), "wb") as file:
-        file.write(content)
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
-
-
 def _check(spec: SandboxSpec, argv: Sequence[str], fds: Mapping[int, int], uid: int) -> None:
     if not argv:
         raise ValueError(f"sandbox {spec.label!r} has no command")
     if not spec.label or "/" in spec.label or spec.label.startswith("."):
         raise ValueError(f"sandbox label {spec.label!r}: use letters, digits, '-' and '_'")
     for number in fds:
-        if not 3 <= number < _OWN_FDS:
-            raise ValueError(f"descriptor {number} inside is out of range: use 3 to {_OWN_FDS - 1}")
+        if not 3 <= number < descriptors.OWN:
+            raise ValueError(
+                f"descriptor {number} inside is out of range: use 3 to {descriptors.OWN - 1}"
+            )
     absent = [cpu for cpu in spec.limits.cpu_set or () if not 0 <= cpu < (os.cpu_count() or 1)]
     if absent or spec.limits.cpu_set == ():
         raise ValueError(
@@ -334,29 +281,3 @@ def _acting_as(uid: int) -> Iterator[None]:
         yield
     finally:
         os.seteuid(before)
-
-
-def _version(text: str) -> tuple[int, ...]:
-    """The numbers in `bubblewrap 0.8.0`; empty when there are none."""
-    words = text.split()
-    numbers = words[-1].split(".") if words else []
-    return tuple(int(n) for n in numbers) if all(n.isdigit() for n in numbers) else ()
-
-
-def _explain(stderr: str) -> str:
-    """Why bwrap failed, and what to do, from its message and the kernel's switches."""
-    message = stderr.strip().splitlines()[-1] if stderr.strip() else "bwrap said nothing"
-    for switch, bad, remedy in _SWITCHES:
-        with contextlib.suppress(OSError):
-            if Path(switch).read_text().strip() == bad:
-                return f"bubblewrap cannot isolate here ({message}): {switch} is {bad}; {remedy}"
-    if "proc" in message.lower():
-        return (
-            f"bubblewrap cannot isolate here ({message}): this looks like a container that hides "
-            "parts of /proc; start the container with --security-opt systempaths=unconfined"
-        )
-    return (
-        f"bubblewrap cannot isolate here ({message}); user namespaces must be allowed: in a "
-        "container, start it with --security-opt seccomp=unconfined --security-opt "
-        "apparmor=unconfined"
-    )

@@ -14,7 +14,7 @@ import pytest
 
 from verifier.sandbox import cgroups, places
 from verifier.sandbox.bubblewrap import Bubblewrap
-from verifier.sandbox.cgroups import Controllers
+from verifier.sandbox.hierarchy import Controllers
 from verifier.sandbox.process import BubblewrapProcess
 from verifier.sandbox.spec import Exit, Limits, SandboxSpec
 

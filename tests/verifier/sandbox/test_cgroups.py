@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from verifier.sandbox import cgroups
+from verifier.sandbox import cgroups, hierarchy
 from verifier.sandbox.bubblewrap import Bubblewrap
-from verifier.sandbox.cgroups import Controllers, Tree
+from verifier.sandbox.hierarchy import Controllers, Tree
 from verifier.sandbox.spec import Limits
 
 
@@ -31,10 +31,10 @@ def line(mount: Path, kind: str, options: str) -> str:
 def test_version_2_as_root(tmp_path):
     v2_folder(tmp_path)
     v2_folder(tmp_path / "autolab")
-    found = cgroups.discover(line(tmp_path, "cgroup2", "rw"), "0::/\n", root=True)
+    found = hierarchy.discover(line(tmp_path, "cgroup2", "rw"), "0::/\n", root=True)
     tree = Tree(2, tmp_path / "autolab")
     assert found == Controllers(tree, tree, tree, tree, tree, tree)
-    assert cgroups.describe(found.memory) == "cgroup v2"
+    assert hierarchy.describe(found.memory) == "cgroup v2"
 
 
 def test_version_2_delegated_to_a_user(tmp_path):
@@ -46,16 +46,16 @@ def test_version_2_delegated_to_a_user(tmp_path):
     (tmp_path / "user.slice").chmod(0o555)
     own = "0::/user.slice/user@1000.service/app.slice/run.scope\n"
     try:
-        found = cgroups.discover(line(tmp_path, "cgroup2", "rw"), own, root=False)
+        found = hierarchy.discover(line(tmp_path, "cgroup2", "rw"), own, root=False)
     finally:
         (tmp_path / "user.slice").chmod(0o755)
     assert found.memory == Tree(2, delegated / "autolab")
 
 
 def test_a_user_without_delegation_has_none():
-    found = cgroups.discover(line(Path("/nowhere"), "cgroup2", "rw"), "0::/a/b\n", root=False)
+    found = hierarchy.discover(line(Path("/nowhere"), "cgroup2", "rw"), "0::/a/b\n", root=False)
     assert found == Controllers()
-    assert cgroups.describe(found.memory) is None
+    assert hierarchy.describe(found.memory) is None
 
 
 def test_a_hybrid_takes_limits_from_version_1_and_the_freezer_from_version_2(tmp_path):
@@ -72,7 +72,7 @@ def test_a_hybrid_takes_limits_from_version_1_and_the_freezer_from_version_2(tmp
     mounts += line(tmp_path / "unified", "cgroup2", "rw")
     (tmp_path / "systemd").mkdir()
     mounts += line(tmp_path / "systemd", "cgroup", "rw,name=systemd")
-    found = cgroups.discover(mounts, "0::/\n", root=True)
+    found = hierarchy.discover(mounts, "0::/\n", root=True)
     assert found.memory == Tree(1, tmp_path / "memory" / "autolab")
     assert found.freeze == Tree(2, tmp_path / "unified" / "autolab")
     assert found.usage == Tree(2, tmp_path / "unified" / "autolab")
@@ -104,9 +104,9 @@ def test_no_tree_means_no_group():
 
 ABANDON = """
 import os, sys
-from verifier.sandbox import cgroups
+from verifier.sandbox import cgroups, hierarchy
 from verifier.sandbox.spec import Limits
-group = cgroups.create(cgroups.discover(), sys.argv[1], Limits())
+group = cgroups.create(hierarchy.discover(), sys.argv[1], Limits())
 pid = os.fork()
 if pid == 0:
     for path in group.join_files():
@@ -120,7 +120,7 @@ print(pid, flush=True)
 
 @pytest.mark.parametrize("clear", ["reap", "sweep"])
 def test_what_a_dead_owner_left_is_killed_and_deleted(clear, eventually):
-    controllers = cgroups.discover()
+    controllers = hierarchy.discover()
     if not controllers.trees():
         pytest.skip("no control groups can be used here (neither root nor a delegated cgroup v2)")
     label = f"left{os.getpid()}{clear}"

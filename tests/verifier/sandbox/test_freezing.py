@@ -98,7 +98,7 @@ def test_what_had_stopped_itself_stays_stopped(lab, eventually):
 PARENT = """
 import os, sys, time
 from verifier.sandbox.bubblewrap import Bubblewrap
-from verifier.sandbox.cgroups import Controllers
+from verifier.sandbox.hierarchy import Controllers
 from verifier.sandbox.spec import SandboxSpec
 backend = Bubblewrap() if sys.argv[2] == "best" else Bubblewrap(controllers=Controllers())
 process = backend.launch(SandboxSpec(label="orphan", role="run"), ["/bin/sleep", sys.argv[1]])

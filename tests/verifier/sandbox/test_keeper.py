@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from verifier.sandbox import cgroups, places, uids
+from verifier.sandbox import cgroups, hierarchy, places, uids
 from verifier.sandbox.keeper import client as keeper_client
 from verifier.sandbox.keeper import protocol
 from verifier.sandbox.keeper.__main__ import prefix
@@ -22,6 +22,7 @@ from verifier.sandbox.keeper.client import (
     KeeperClient,
     KeeperError,
     KeeperLostError,
+    SandboxFrozenError,
     SandboxGoneError,
     connect,
     ensure_keeper,
@@ -61,7 +62,7 @@ async def keeper(sandbox_backend: object, state_dir: Path) -> AsyncIterator[Keep
             client = await connect(state_dir / "keeper.sock")
         await client.shutdown()
     await soon(lambda: gone(state_dir), "the keeper has ended")
-    assert list(cgroups.leftovers(cgroups.discover(), prefix(state_dir))) == []
+    assert list(cgroups.leftovers(hierarchy.discover(), prefix(state_dir))) == []
 
 
 def environment(pid: int | None) -> list[bytes]:
@@ -267,6 +268,18 @@ async def test_freezing_stops_the_clock_of_a_command(keeper, shell):
     assert not (await keeper.thaw("s1")).frozen
     result = await command
     assert result.timed_out and result.code is None
+
+
+async def test_nothing_new_begins_in_a_frozen_sandbox(keeper, shell):
+    done = await shell("echo done")
+    await keeper.freeze("s1")
+    with pytest.raises(SandboxFrozenError, match="thaw it first"):
+        await shell("echo no")
+    with pytest.raises(SandboxFrozenError):
+        await keeper.read_file("s1", "/app/hello.txt")
+    assert await keeper.run("s1", "c1", "") == done
+    await keeper.thaw("s1")
+    assert (await shell("echo yes")).output == b"yes\n"
 
 
 async def test_killing_ends_everything_and_keeps_the_results(keeper, shell, host_processes):
@@ -476,7 +489,7 @@ async def test_killing_the_keeper_takes_every_sandbox_with_it(
     await keeper.close()
     await asyncio.to_thread(eventually, lambda: host_processes(marker) == [], "all are gone")
     async with await ensure_keeper(state_dir, state_dir / "keeper.sock") as after:
-        assert list(cgroups.leftovers(cgroups.discover(), prefix(state_dir))) == []
+        assert list(cgroups.leftovers(hierarchy.discover(), prefix(state_dir))) == []
         assert await after.list() == []
         assert (await after.run("s1", "c1", "")).output.endswith(b"started\n")
         await after.shutdown()
@@ -491,4 +504,4 @@ async def test_sigterm_ends_it_in_good_order(sandbox_backend, state_dir, spec, e
     await soon(lambda: gone(state_dir), "the keeper has ended")
     assert not (state_dir / "keeper.sock").exists()
     await keeper.close()
-    assert list(cgroups.leftovers(cgroups.discover(), prefix(state_dir))) == []
+    assert list(cgroups.leftovers(hierarchy.discover(), prefix(state_dir))) == []

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
+import io
 import struct
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -171,18 +175,17 @@ def test_a_name_that_is_no_file_name_is_refused(name):
 
 
 def test_the_exec_server_needs_only_the_standard_library():
-    import ast
-    import sys
-
-    files = inside.Files.read()
-    for path, (content, mode) in files.content.items():
-        assert mode == 0o444
-        if path.endswith(".py"):
-            for node in ast.walk(ast.parse(content)):
-                names = []
+    (archive,) = (c for path, (c, _) in inside.Files.read().content.items() if path.endswith("pyz"))
+    with zipfile.ZipFile(io.BytesIO(archive)) as modules:
+        own = {name.removesuffix(".py").replace("/", ".") for name in modules.namelist()}
+        imported = set()
+        for name in modules.namelist():
+            for node in ast.walk(ast.parse(modules.read(name))):
                 if isinstance(node, ast.Import):
-                    names = [alias.name for alias in node.names]
+                    imported |= {alias.name for alias in node.names}
                 elif isinstance(node, ast.ImportFrom):
-                    names = [node.module or ""]
-                own = {Path(other).stem for other in files.content}
-                assert all(n.split(".")[0] in sys.stdlib_module_names | own for n in names), names
+                    assert node.module is not None
+                    nested = f"{node.module}.{node.names[0].name}"
+                    imported.add(nested if nested in own else node.module)
+    foreign = {name for name in imported if name.split(".")[0] not in sys.stdlib_module_names}
+    assert foreign <= own

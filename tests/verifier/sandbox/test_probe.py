@@ -6,7 +6,7 @@ import pytest
 
 from verifier.sandbox import probe
 from verifier.sandbox.bubblewrap import Bubblewrap
-from verifier.sandbox.cgroups import Controllers
+from verifier.sandbox.hierarchy import Controllers
 from verifier.sandbox.spec import SandboxUnavailableError
 
 NAMES = [

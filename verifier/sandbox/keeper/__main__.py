@@ -55,11 +55,8 @@ def main() -> int:
             os.setsid()
         backend = Bubblewrap()
         cgroups.reap(backend.controllers, prefix(options.state))
-        keeper = Keeper(options.state, backend, prefix(options.state))
-        try:
-            asyncio.run(_serve(keeper, listener))
-        finally:
-            options.socket.unlink(missing_ok=True)
+        keeper = Keeper(options.state, options.socket, backend, prefix(options.state))
+        asyncio.run(_serve(keeper, listener))
     return 0
 
 

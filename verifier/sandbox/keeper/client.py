@@ -102,7 +102,8 @@ class KeeperClient:
         which the sandbox was not frozen. Cancelling the wait does not stop the command. A command
         waits while another one runs in the same sandbox.
 
-        Raises `SandboxGoneError`, `KeeperLostError`.
+        Raises `SandboxFrozenError` for a new command in a frozen sandbox, `SandboxGoneError`,
+        `KeeperLostError`.
         """
         body = protocol.Run(
             sandbox=sandbox_id,
@@ -118,7 +119,7 @@ class KeeperClient:
     ) -> bytes:
         """A file's content as the sandbox's user sees it (at most 16 MiB).
 
-        Raises `OSError` with the errno from inside (EFBIG beyond the limit).
+        Raises `OSError` with the errno from inside (EFBIG beyond the limit), `SandboxFrozenError`.
         """
         return await self._ask(protocol.ReadFile(sandbox=sandbox_id, path=path, limit=limit), bytes)
 
@@ -258,7 +259,13 @@ async def connect(
         reader, writer = await asyncio.open_unix_connection(str(runtime_socket))
     except OSError as error:
         raise KeeperLostError(f"no keeper answers at {runtime_socket}: {error}") from error
-    return KeeperClient(reader, writer, on_silence)
+    client = KeeperClient(reader, writer, on_silence)
+    try:
+        await client.list()  # it may just be leaving
+    except BaseException:
+        await client.close()
+        raise
+    return client
 
 
 async def ensure_keeper(

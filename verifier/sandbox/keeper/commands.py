@@ -72,9 +72,11 @@ class Command:
         self.ended = asyncio.Event()
         self.result: CommandResult | None = None
 
-    def take(self, data: bytes) -> None:
-        """Output as it comes; more than was agreed is dropped."""
-        self.head += data[: self.head_limit - len(self.head)]
+    def take(self, data: bytes) -> bytes:
+        """Output as it comes; more than was agreed is dropped. Returns what was kept."""
+        kept = data[: self.head_limit - len(self.head)]
+        self.head += kept
+        return kept
 
     def finish(self, code: int | None, tail: bytes, omitted: int, note: str) -> CommandResult:
         """Make the result."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import io
 import json
 import os
 import socket
 import struct
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +26,14 @@ from verifier.sandbox.spec import SandboxSpec
 CHANNEL = 3
 _HEADER_LIMIT = 64 * 1024
 _PAYLOAD_LIMIT = 17 * 1024 * 1024
-_SCRIPTS = ("exec_server.py",)
+_MODULES = (
+    *("exec_server", "exec_channel", "exec_pane", "exec_command"),
+    *("exec_processes", "exec_files"),
+)
 _FOLDER = "/run/autolab"
 _SCRATCH = "/run/shell"
-ARGV = ("/usr/bin/python3", "-I", "-S", f"{_FOLDER}/exec_server.py")
+_ARCHIVE = f"{_FOLDER}/exec_server.pyz"
+ARGV = ("/usr/bin/python3", "-I", "-S", _ARCHIVE)
 
 # A pane that stays when its bash ends tells how it ended.
 _TMUX_CONF = """\
@@ -77,11 +83,26 @@ class Files:
     @classmethod
     def read(cls) -> Files:
         """From the package's own folder."""
-        folder = Path(verifier.inside.__file__).parent
-        files = {f"{_FOLDER}/{name}": ((folder / name).read_bytes(), 0o444) for name in _SCRIPTS}
-        files[f"{_FOLDER}/tmux.conf"] = (_TMUX_CONF.encode(), 0o444)
-        files[f"{_FOLDER}/shellrc"] = (_SHELLRC.encode(), 0o444)
-        return cls(files)
+        files = {
+            _ARCHIVE: _archive(),
+            f"{_FOLDER}/tmux.conf": _TMUX_CONF.encode(),
+            f"{_FOLDER}/shellrc": _SHELLRC.encode(),
+        }
+        return cls({path: (content, 0o444) for path, content in files.items()})
+
+
+def _archive() -> bytes:
+    """The exec server's modules as one file that python3 can run."""
+    folder = Path(verifier.inside.__file__).parent
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("__main__.py", "from verifier.inside.exec_server import main\nmain()\n")
+        archive.writestr("verifier/__init__.py", "")
+        archive.writestr("verifier/inside/__init__.py", "")
+        for name in _MODULES:
+            source = (folder / f"{name}.py").read_bytes()
+            archive.writestr(f"verifier/inside/{name}.py", source)
+    return content.getvalue()
 
 
 def with_exec_server(spec: SandboxSpec, files: Files, label: str) -> SandboxSpec:

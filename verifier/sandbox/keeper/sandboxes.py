@@ -26,6 +26,10 @@ class GoneError(RuntimeError):
     """The sandbox is not alive."""
 
 
+class FrozenError(RuntimeError):
+    """The sandbox is frozen, and nothing new can begin in it."""
+
+
 class Sandbox:
     """A sandbox, its commands one after the other, and its files.
 
@@ -129,8 +133,7 @@ class Sandbox:
             case "ready":
                 self._ready.set()
             case "output" if current is not None and event.command == current.name:
-                current.take(payload)
-                self._log.append(current.name, payload)
+                self._log.append(current.name, current.take(payload))
             case "done" if current is not None and event.command == current.name:
                 self._end(current, event.code, payload, event.omitted, event.note[:1000])
             case "reply":
@@ -153,8 +156,7 @@ class Sandbox:
             found = self._log.find(request.command)
             if found is not None:
                 return found
-            if self.killed:
-                raise GoneError(f"sandbox {self.name} was killed")
+            self._check_usable()
             known = Command(request.command, request.script, request.timeout, request.output_limit)
             self._commands[request.command] = known
             # The command belongs to the keeper, not to the engine that asked for it.
@@ -163,6 +165,12 @@ class Sandbox:
         if known.result is None:
             raise GoneError(f"command {known.name} in sandbox {self.name} has no result")
         return known.result
+
+    def _check_usable(self) -> None:
+        if self.killed:
+            raise GoneError(f"sandbox {self.name} was killed")
+        if self.frozen_since is not None:
+            raise FrozenError(f"sandbox {self.name} is frozen (by {self.frozen_by}): thaw it first")
 
     async def _execute(self, command: Command) -> None:
         async with self._turn:
@@ -246,8 +254,7 @@ class Sandbox:
     async def _ask(
         self, operation: str, payload: bytes, arguments: Mapping[str, object]
     ) -> tuple[inside.Event, bytes]:
-        if self.killed:
-            raise GoneError(f"sandbox {self.name} was killed")
+        self._check_usable()
         if not self.alive:
             self.start()
             self._restarts += 1

@@ -39,7 +39,7 @@ from verifier.sandbox.keeper.protocol import (
     Thaw,
     WriteFile,
 )
-from verifier.sandbox.keeper.sandboxes import GoneError, Sandbox
+from verifier.sandbox.keeper.sandboxes import FrozenError, GoneError, Sandbox
 from verifier.sandbox.spec import SandboxUnavailableError
 
 _TICK = 0.1
@@ -48,9 +48,13 @@ _IDLE_SECONDS = 60.0
 
 
 class Keeper:
-    """All sandboxes of one engine. `prefix` begins the name of each one's control group."""
+    """All sandboxes of one engine.
 
-    def __init__(self, state_dir: Path, backend: Bubblewrap, prefix: str) -> None:
+    `prefix` begins the name of each one's control group; `path` is the listening socket's.
+    """
+
+    def __init__(self, state_dir: Path, path: Path, backend: Bubblewrap, prefix: str) -> None:
+        self._path = path
         self._folder = state_dir / "keeper"
         self._backend = backend
         self._prefix = prefix
@@ -79,7 +83,7 @@ class Keeper:
         self._stop.set()
 
     async def serve(self, listener: socket.socket) -> None:
-        """Answer on a listening socket until told to stop, or nobody has use for us."""
+        """Answer on the listening socket until told to stop, or nobody has use for us."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             server = await asyncio.start_unix_server(self._on_connection, sock=listener)
@@ -87,12 +91,20 @@ class Keeper:
             try:
                 await self._stop.wait()
             finally:
+                self._leave()
                 server.close()
                 watch.cancel()
-                for sandbox in self._sandboxes.values():
-                    await sandbox.kill()
+                await self._kill_all()
                 if self._engine is not None:
                     self._engine.close()
+
+    def _leave(self) -> None:
+        """Nobody may find us from now on: whoever needs a keeper starts the next one."""
+        self._path.unlink(missing_ok=True)
+
+    async def _kill_all(self) -> None:
+        for sandbox in self._sandboxes.values():
+            await sandbox.kill()
 
     # silence
 
@@ -112,6 +124,7 @@ class Keeper:
             living = any(sandbox.alive for sandbox in self._sandboxes.values())
             if silent > _IDLE_SECONDS and not living:
                 _say("no engine and no sandbox: nothing to keep")
+                self._leave()
                 self.stop()
 
     def _silence(self, sandbox: Sandbox) -> None:
@@ -164,6 +177,8 @@ class Keeper:
             reply = Reply(request.id, await self._handlers[type(request.body)](request.body))
         except GoneError as error:
             reply = Reply(request.id, error=str(error), kind="gone")
+        except FrozenError as error:
+            reply = Reply(request.id, error=str(error), kind="frozen")
         except SandboxUnavailableError as error:
             reply = Reply(request.id, error=str(error), kind="unavailable")
         except BadNameError as error:
@@ -186,7 +201,9 @@ class Keeper:
         return [s.info() for s in self._sandboxes.values() if s.frozen_by == "silence"]
 
     async def _shutdown(self, _: Shutdown) -> None:
-        """The connection's task stops the keeper once this is answered."""
+        """End every sandbox; the connection's task stops the keeper once this is answered."""
+        self._leave()
+        await self._kill_all()
 
     async def _read_file(self, body: ReadFile) -> bytes:
         limit = min(body.limit, protocol.FILE_LIMIT)
