@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--state", type=Path)
     parser.add_argument("--columns", type=int, default=120)
-    parser.add_argument("--rows", type=int, default=34)
+    parser.add_argument("--rows", type=int, default=36)
     parser.add_argument("--verdicts", type=int, default=5, help="wait for so many of the run")
     parser.add_argument("--open", action="store_true", help="open the first session")
     args = parser.parse_args()
