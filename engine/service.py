@@ -173,17 +173,20 @@ class Engine:
     async def create_run(self, data: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:
         """Launch a run; `{run, sessions}`.
 
-        Raises `RunRefusedError`, and `EngineBusyError` when no sandbox can be had.
+        Raises `RunRefusedError`, and `EngineBusyError` when no sandbox can be had or nothing can
+        be recorded.
         """
         if self._ending.is_set():
             raise EngineBusyError("the engine is ending; start it again")
+        if self.journal.trouble:
+            raise EngineBusyError(self.journal.trouble)
         spec = read_spec(data)
-        taken = set(self._view.state.runs)
-        made = await asyncio.to_thread(plan, spec, self._settings, taken)
         try:
             await asyncio.to_thread(get_backend().require)
         except SandboxUnavailableError as error:
             raise EngineBusyError(str(error)) from error
+        taken = set(self._view.state.runs)
+        made = await asyncio.to_thread(plan, spec, self._settings, taken)
         answer = {"run": made.run.run, "sessions": list(made.sessions)}
         if dry_run:
             return answer

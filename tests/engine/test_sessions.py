@@ -424,6 +424,8 @@ def test_while_nothing_can_be_recorded_nobody_works_and_nothing_is_lost(
         with engine.client.events(10**6) as stream:
             trouble = next(b.trouble for b in stream if isinstance(b, Heartbeat) and b.trouble)
         assert "cannot be written" in trouble
+        with pytest.raises(EngineRefusedError, match="cannot be written"):
+            engine.client.create_run(spec(suite, agents=["nop"]))
         assert engine.client.status()["sessions"][0]["state"] == "running"
         time.sleep(1.0)
         blocker.execute("ROLLBACK")
