@@ -9,17 +9,18 @@ and `AUTOLAB_FULL_FRAMES=1` turns it off.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import groupby
 
 from rich.console import Console
 from rich.control import Control
+from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
 from textual.strip import Strip
 
 from autolab_tui.plain import width
 
-_Cells = list[tuple[str, Style | None]]
+Cells = list[tuple[str, Style | None]]
 Written = dict[int, dict[int, Strip]]  # by line, by column: the strip that stands there
 
 
@@ -57,36 +58,45 @@ class _ThriftyUpdate(ChopsUpdate):
                 if strip is None or x >= x2 or end <= x1:
                     continue
                 new = strip.crop(0, min(end, x2) - x)
-                begin, stop = self._remember(line, x, new)
+                cells = cells_of(new)
+                begin, stop = self._remember(line, x, new, cells)
                 if begin < stop:
-                    sequences.append(Control.move_to(x + begin, y).segment.text)
-                    sequences.append(new.crop(begin, stop).render(console))
+                    sequences.append(Control.move_to(x + _width(cells[:begin]), y).segment.text)
+                    sequences.append(_strip(cells[begin:stop]).render(console))
         return "".join(sequences)
 
     @staticmethod
-    def _remember(line: dict[int, Strip], x: int, new: Strip) -> tuple[int, int]:
-        """Note that `new` stands at `x`; in which cells [begin, stop) it differs from before."""
+    def _remember(line: dict[int, Strip], x: int, new: Strip, cells: Cells) -> tuple[int, int]:
+        """Note that `new` stands at `x`; which of its cells [begin, stop) differ from before."""
         old = line.get(x)
         size = new.cell_length
         for other in [o for o in line if o != x and x - line[o].cell_length < o < x + size]:
             del line[other]
         if old is None:
             line[x] = new
-            return 0, size
+            return 0, len(cells)
         if old.cell_length > size:
             line[x] = Strip.join([new, old.crop(size, old.cell_length)])
             old = old.crop(0, size)
         else:
             line[x] = new
-        return changed(_cells(old), _cells(new), old.cell_length == size)
+        return changed(cells_of(old), cells, old.cell_length == size)
 
 
-def _cells(strip: Strip) -> _Cells:
-    return [(character, segment.style) for segment in strip for character in segment.text]
+def cells_of(strip: Strip) -> Cells:
+    """The characters of a strip, each with its style and with the accents that follow it."""
+    cells: Cells = []
+    for text, style, _ in strip:
+        for character in text:
+            if cells and not character.isascii() and not width(character):
+                cells[-1] = (cells[-1][0] + character, cells[-1][1])
+            else:
+                cells.append((character, style))
+    return cells
 
 
-def changed(old: _Cells, new: _Cells, aligned: bool = True) -> tuple[int, int]:
-    """The cells [begin, stop) of `new` that are not as in `old`; equal ends count only if aligned.
+def changed(old: Cells, new: Cells, aligned: bool = True) -> tuple[int, int]:
+    """The items [begin, stop) of `new` that are not as in `old`; equal ends count only if aligned.
 
     Both begin at the same column; `aligned` says that they end at the same one.
     """
@@ -98,13 +108,13 @@ def changed(old: _Cells, new: _Cells, aligned: bool = True) -> tuple[int, int]:
     last = 0
     while aligned and last < most - first and old[-1 - last] == new[-1 - last]:
         last += 1
-    # An accent belongs to the letter before it: never begin or resume with one.
-    while first and first < len(new) and not width(new[first][0]):
-        first -= 1
-    while last and not width(new[len(new) - last][0]):
-        last -= 1
-    return _width(new[:first]), _width(new[: len(new) - last])
+    return first, len(new) - last
 
 
-def _width(cells: Sequence[tuple[str, Style | None]]) -> int:
-    return width("".join(character for character, _ in cells))
+def _width(cells: Cells) -> int:
+    return width("".join(text for text, _ in cells))
+
+
+def _strip(cells: Cells) -> Strip:
+    grouped = groupby(cells, key=lambda cell: cell[1])
+    return Strip([Segment("".join(text for text, _ in some), style) for style, some in grouped])

@@ -25,7 +25,7 @@ from rich.style import Style
 from textual.color import Color
 from textual.strip import Strip
 
-from autolab_tui.framediff import _cells, changed
+from autolab_tui.framediff import Cells, cells_of, changed
 from autolab_tui.glyphs import terminal_is_unicode, to_ascii
 from autolab_tui.plain import width
 from autolab_tui.terminal import AsciiFilter, refusal
@@ -295,27 +295,34 @@ def test_themes_and_preferences_load_without_textual() -> None:
 
 
 STYLES = st.sampled_from([Style(color="red"), Style(bold=True), None])
-TEXTS = st.text("ab é世e\u0301", max_size=12)
+TEXTS = st.lists(st.sampled_from(["a", "b", " ", "é", "世", "e\u0301"]), max_size=12).map("".join)
 STRIPS = st.lists(st.tuples(TEXTS, STYLES)).map(
     lambda parts: Strip([Segment(text, style) for text, style in parts])
 )
 
 
+def columns_of(cells: Cells) -> int:
+    return sum(width(text) for text, _ in cells)
+
+
 @given(STRIPS, STRIPS)
-def test_putting_the_change_on_the_old_line_gives_the_new_one(old: Strip, new: Strip) -> None:
-    size = min(old.cell_length, new.cell_length)
-    old, new = old.crop(0, size), new.crop(0, size)
-    begin, stop = changed(_cells(old), _cells(new))
-    assert 0 <= begin <= stop <= size
-    drawn = Strip.join([old.crop(0, begin), new.crop(begin, stop), old.crop(stop, size)])
-    assert [c for c in _cells(drawn) if c[0] != " "] == [c for c in _cells(new) if c[0] != " "]
+def test_putting_the_change_on_the_old_line_gives_the_new_one(one: Strip, other: Strip) -> None:
+    size = min(one.cell_length, other.cell_length)
+    old, new = cells_of(one.crop(0, size)), cells_of(other.crop(0, size))
+    begin, stop = changed(old, new)
+    assert 0 <= begin <= stop <= len(new)
+    kept = len(new) - stop
+    assert old[:begin] == new[:begin]
+    assert not kept or old[-kept:] == new[-kept:]
+    # What is left alone at the right stands in the columns in which it stood.
+    assert columns_of(old[: len(old) - kept]) == columns_of(new[:stop])
 
 
 def test_equal_lines_change_nothing_and_one_cell_changes_one() -> None:
-    line = [Segment("running 0:41", Style(bold=True))]
-    assert changed(_cells(Strip(line)), _cells(Strip(line))) == (0, 0)
-    later = [Segment("running 0:42", Style(bold=True))]
-    assert changed(_cells(Strip(line)), _cells(Strip(later))) == (11, 12)
+    line = cells_of(Strip([Segment("running 0:41", Style(bold=True))]))
+    assert changed(line, line) == (0, 0)
+    later = cells_of(Strip([Segment("running 0:42", Style(bold=True))]))
+    assert changed(line, later) == (11, 12)
 
 
 @given(st.text())
