@@ -100,7 +100,7 @@ def test_the_command_works_from_elsewhere(installed: Path, tmp_path: Path) -> No
     done = autolab(installed, tmp_path, "--version")
     assert (done.returncode, done.stdout.split()[0]) == (0, "autolab")
     home = subprocess.run(
-        [installed / "bin" / "python", "-c", "import tasks; print(tasks.__file__)"],
+        [installed / "bin" / "python", "-I", "-c", "import tasks; print(tasks.__file__)"],
         cwd="/",
         capture_output=True,
         text=True,
