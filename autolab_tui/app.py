@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -35,6 +37,7 @@ from engine.clock import Clock
 from engine.paths import config_dir
 
 FRAME = 1.0  # seconds between frames while something changes
+TERMINATED = 128 + signal.SIGTERM
 RESTING = 5  # frames that are left out, but one, while nobody looks
 
 
@@ -100,6 +103,11 @@ class AutolabApp(App[None]):
     def on_mount(self) -> None:
         """Start to read and to draw."""
         self.set_class(not self.glyphs.unicode, "-ascii")
+        if not self.is_headless:
+            # Asked to end, give the terminal back as it was: no mouse reports, no second screen.
+            asyncio.get_running_loop().add_signal_handler(
+                signal.SIGTERM, self.exit, None, TERMINATED
+            )
         self._link.start()
         self.set_interval(FRAME, self._tick)
         for problem in self._theme_problems:

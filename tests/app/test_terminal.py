@@ -52,7 +52,7 @@ class Terminal:
     def __init__(self, arguments: list[str], size: tuple[int, int], **environ: str) -> None:
         self.screen = pyte.Screen(*size)
         self.stream = pyte.ByteStream(self.screen)
-        self.sent = 0
+        self.sent, self.received = 0, bytearray()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(ROOT)
@@ -77,6 +77,7 @@ class Terminal:
             if not data:
                 return
             self.sent += len(data)
+            self.received += data
             # pyte prints the private modes and queries that it does not know.
             self.stream.feed(_without_queries(data))
 
@@ -226,6 +227,15 @@ def test_leaving_restores_the_terminal_and_says_how_to_come_back(
         at.press("q")
         assert at.wait() == 0
         assert "2 sessions go on without this screen. Come back with `autolab`." in at.text()
+
+
+def test_terminated_it_gives_the_terminal_back(engine: EngineServer, tmp_path: Path) -> None:
+    with terminal(still_app(engine, tmp_path), (80, 24)) as at:
+        at.until(lambda: "median_filter" in at.text(), "the fleet")
+        at.received.clear()
+        os.kill(at.pid, signal.SIGTERM)
+        assert at.wait() == 0
+        assert b"\x1b[?1049l" in at.received and b"\x1b[?1003l" in at.received
 
 
 @pytest.mark.parametrize(
