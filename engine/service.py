@@ -76,6 +76,7 @@ class Engine:
         self._view = View(journal, self._loop)
         self._sessions: dict[str, Session] = {}
         self._silenced: asyncio.Queue[Sequence[SandboxInfo]] = asyncio.Queue()
+        self._ready = asyncio.Event()  # what was left open has been taken up
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
         self._http = HttpClient()
@@ -140,6 +141,7 @@ class Engine:
         )
         for session in left:
             self._scheduler.submit(self._entry(session.id))
+        self._ready.set()
         try:
             async with asyncio.TaskGroup() as group:
                 scheduling = group.create_task(self._scheduler.work())
@@ -176,6 +178,7 @@ class Engine:
         Raises `RunRefusedError`, and `EngineBusyError` when no sandbox can be had or nothing can
         be recorded.
         """
+        await self._ready.wait()
         if self._ending.is_set():
             raise EngineBusyError("the engine is ending; start it again")
         if self.journal.trouble:
@@ -200,6 +203,7 @@ class Engine:
 
     async def stop(self, globs: Sequence[str], dry_run: bool) -> list[str]:
         """Ask sessions to stop and be scored; the ids of those that were not over."""
+        await self._ready.wait()
         chosen = select(self._view.state, globs)
         if not dry_run:
             for session_id in chosen:
