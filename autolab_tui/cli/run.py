@@ -55,7 +55,11 @@ def add_to(commands: Commands) -> None:
     limits = parser.add_argument_group("limits")
     limits.add_argument("--budget", action="append", metavar="KEY=AMOUNT,...", default=[])
     limits.add_argument(
-        "--soft", action="append", metavar="KEY=AMOUNT,...", default=[], help="pause at these"
+        "--soft",
+        action="append",
+        metavar="KEY=AMOUNT,...",
+        default=[],
+        help="pause at these (this version cannot pause and refuses them)",
     )
     limits.add_argument("--concurrency", type=int, metavar="N", help="sessions at the same time")
     providers = parser.add_argument_group("model providers")
