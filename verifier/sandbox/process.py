@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import time
 from collections.abc import Iterable
 
-from verifier.sandbox.cgroups import Group
+from verifier.sandbox.cgroups import FreezeError, Group
 from verifier.sandbox.namespace import PidNamespace
 from verifier.sandbox.spec import Exit, SandboxUnavailableError
 
@@ -44,6 +45,10 @@ class BubblewrapProcess:
         self._cpu: float | None = None
         self._exit: Exit | None = None
         self._pidfd = os.pidfd_open(pid)
+        self._init_pidfd: int | None = None
+        if init_pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._init_pidfd = os.pidfd_open(init_pid)
 
     @property
     def pid(self) -> int:
@@ -87,16 +92,22 @@ class BubblewrapProcess:
         # The end of its pid 1 ends a pid namespace, whatever state its processes are in. The outer
         # bwrap is left to bury it: an orphan would need somebody else's pid 1 for that.
         if self._init_pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._init_pid, signal.SIGKILL)
+            self._kill_init()
             self._group.kill(spare=self._pid)
             self._await_empty_tree()
             if self._group.frozen:
-                self._group.thaw()
+                with contextlib.suppress(FreezeError, OSError):
+                    self._group.thaw()
         if self._init_pid is None or not _readable(self._pidfd, _BURIAL_SECONDS):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
             self._group.kill()
+
+    def _kill_init(self) -> None:
+        """Through a descriptor: its number may belong to somebody else by now."""
+        if self._init_pidfd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._init_pidfd, signal.SIGKILL)
 
     def _await_empty_tree(self) -> None:
         deadline = time.monotonic() + 10.0
@@ -113,7 +124,6 @@ class BubblewrapProcess:
         """
         if self._exit is not None:
             return self._exit
-        deadline = None if timeout is None else time.monotonic() + timeout
         if not _readable(self._pidfd, timeout):
             raise TimeoutError(f"the sandbox {self._group.name} did not end in {timeout} s")
         _, status = os.waitpid(self._pid, 0)
@@ -121,9 +131,11 @@ class BubblewrapProcess:
         self._cpu = self._measure() or self._cpu
         code = _exit_code(status)
         memory, pids = self._group.out_of_memory(), self._group.pids_exhausted()
-        started = _command_started(_drain(self._status, deadline))
+        started = _command_started(_drain(self._status))
         os.close(self._status)
         os.close(self._pidfd)
+        if self._init_pidfd is not None:
+            os.close(self._init_pidfd)
         self._group.remove()
         self._exit = Exit(code, memory, pids)
         if not started and not self._killed and not memory and code > 0:
@@ -156,14 +168,12 @@ def _exit_code(status: int) -> int:
 
 
 def _readable(fd: int, timeout: float | None) -> bool:
-    import select
-
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     return bool(poll.poll(None if timeout is None else max(0.0, timeout * 1000)))
 
 
-def _drain(fd: int, deadline: float | None) -> bytes:
+def _drain(fd: int) -> bytes:
     os.set_blocking(fd, False)
     chunks = []
     with contextlib.suppress(BlockingIOError):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from verifier.sandbox import cgroups, places
+from verifier.sandbox import hierarchy, places
 from verifier.sandbox.bubblewrap import Bubblewrap
 from verifier.sandbox.hierarchy import Controllers
 from verifier.sandbox.process import BubblewrapProcess
@@ -135,16 +135,27 @@ def _own_groups(controllers: Controllers) -> list[str]:
     return found
 
 
-@pytest.fixture(params=["best", "bare"])
+def _version_1() -> Controllers:
+    """What a machine without the version 2 tree would have."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines(keepends=True)
+    return hierarchy.discover("".join(line for line in mounts if " - cgroup2 " not in line))
+
+
+@pytest.fixture(params=["best", "v1", "bare"])
 def lab(request: pytest.FixtureRequest, sandbox_backend: object) -> Iterator[Lab]:
-    """With whatever control groups there are, and with none, as an ordinary user has it."""
+    """With whatever control groups there are, with version 1 alone, and with none."""
     best = Bubblewrap()
-    if request.param == "best" and not best.controllers.trees():
+    controllers = {"best": best.controllers, "v1": _version_1(), "bare": Controllers()}[
+        request.param
+    ]
+    if request.param == "best" and not controllers.trees():
         pytest.skip("no control groups can be used here (neither root nor a delegated cgroup v2)")
-    lab = Lab(best if request.param == "best" else Bubblewrap(controllers=Controllers()))
+    if request.param == "v1" and controllers.freeze is None:
+        pytest.skip("no version 1 control groups can be used here (needs root and such a kernel)")
+    lab = Lab(Bubblewrap(controllers=controllers))
     yield lab
     lab.close()
-    assert _own_groups(best.controllers) == []
+    assert _own_groups(best.controllers) == [] == _own_groups(controllers)
 
 
 @pytest.fixture
@@ -177,6 +188,3 @@ def source(tmp_path: Path) -> Path:
     (folder / "sub" / "run.sh").write_text("#!/bin/sh\necho ran\n")
     (folder / "sub" / "run.sh").chmod(0o755)
     return folder
-
-
-__all__ = ["Lab", "Ran", "cgroups", "eventually", "host_processes"]

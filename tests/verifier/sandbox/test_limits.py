@@ -83,6 +83,16 @@ while True:
     assert tree.processes() == []
 
 
+def test_a_limit_of_one_process_is_exact(lab):
+    script = """
+import os
+try: os.fork(); print("forked")
+except BlockingIOError: print("alone")
+"""
+    assert lab.python(script, lab.spec(limits={"pids": 1})).out == "alone\n"
+    assert lab.python(script, lab.spec(limits={"pids": 2})).out == "forked\nforked\n"
+
+
 def test_threads_count_as_processes(lab):
     script = """
 import threading

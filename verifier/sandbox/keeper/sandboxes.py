@@ -101,7 +101,7 @@ class Sandbox:
         loop.remove_reader(process.pidfd)
         try:
             self._note = _how_it_ended(process.wait(0), self.killed)
-        except SandboxUnavailableError as error:
+        except (SandboxUnavailableError, OSError) as error:
             self._note = str(error)
         _report(self.name, complaints)
         self._cpu_before += process.cpu_seconds() or 0.0
