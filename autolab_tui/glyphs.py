@@ -39,9 +39,7 @@ class Glyphs:
     folded: str
     opened: str
     more: str
-    dash: str
     dashed: str
-    up: str
     separator: str
     axis_corner: str
     axis_tick: str
@@ -77,9 +75,7 @@ UNICODE = Glyphs(
     folded="▸",
     opened="▾",
     more="…",
-    dash="—",
     dashed="╌",
-    up="↑",
     separator="·",
     axis_corner="└",
     axis_tick="┴",
@@ -115,9 +111,7 @@ ASCII = Glyphs(
     folded=">",
     opened="v",
     more="~",
-    dash="-",
     dashed="-",
-    up="^",
     separator="-",
     axis_corner="+",
     axis_tick="+",

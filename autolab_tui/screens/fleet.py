@@ -44,7 +44,8 @@ class FleetScreen(DrawnScreen):
         super().__init__(host)
         self._feed_sessions: dict[str, str] = {}
         self._strip, self._head, self._empty = Lines("strip"), Lines("table-head"), Lines("empty")
-        self._table, self._feed = Choosable("table"), Choosable("feed")
+        sign = host.glyphs.cursor
+        self._table, self._feed = Choosable("table", sign), Choosable("feed", sign)
         self._feed_title, self._preview_title = Lines("feed-title"), Lines("preview-title")
         self._preview = TrajectoryPlot(host.glyphs, "preview")
         self._filter = Horizontal(id="filter")

@@ -30,7 +30,7 @@ class HelpScreen(Popup[None]):
         """The help and the keys."""
         with Vertical(id="box") as box:
             box.border_title = "Help"
-            yield Choosable("content")
+            yield Choosable("content", self._glyphs.cursor)
             yield KeyLine("help")
 
     def fill(self, cells: int) -> int:

@@ -49,7 +49,8 @@ class SessionScreen(DrawnScreen):
         self._trouble = ""
         self._head, self._clocks = Lines("head"), Lines("clocks")
         self._plot = TrajectoryPlot(host.glyphs, "plot")
-        self._verdicts_title, self._verdict_list = Lines("verdicts-title"), Choosable("verdicts")
+        self._verdicts_title = Lines("verdicts-title")
+        self._verdict_list = Choosable("verdicts", host.glyphs.cursor)
         self._transcript_title = Lines("transcript-title")
         self.transcript = TranscriptView(host.glyphs, "transcript")
         self._keys = KeyLine("session", "app")

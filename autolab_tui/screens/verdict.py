@@ -30,7 +30,7 @@ class VerdictScreen(Popup[None]):
         """The verdict's lines and the keys."""
         with Vertical(id="box") as box:
             box.border_title = "Verdict"
-            yield Choosable("content")
+            yield Choosable("content", self._glyphs.cursor)
             yield KeyLine("verdict")
 
     def fill(self, cells: int) -> int:

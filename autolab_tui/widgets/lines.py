@@ -130,8 +130,9 @@ class Choosable(Lines, can_focus=True, inherit_bindings=False):
             """The widget, for `@on` selectors."""
             return self.sender
 
-    def __init__(self, identity: str | None = None) -> None:
+    def __init__(self, identity: str | None, sign: str) -> None:
         super().__init__(identity)
+        self._sign = sign  # stands before the row under the cursor, where colours cannot show it
         self.identities: list[str] = []
         self._starts: list[int] = []
         self._cursor: str | None = None
@@ -216,6 +217,19 @@ class Choosable(Lines, can_focus=True, inherit_bindings=False):
     def action_edge(self, end: int) -> None:
         """Move the cursor to the first or the last row."""
         self.go_to(0 if end < 0 else len(self.identities) - 1)
+
+    def render_line(self, y: int) -> Strip:
+        """As it is, with the sign in the margin of the row under the cursor."""
+        strip = super().render_line(y)
+        index = y + self.scroll_offset.y
+        if not self.has_focus or index >= len(self.shown) or self.row_style(index) is None:
+            return strip
+        first = next(iter(strip), None)
+        if first is None or not first.text.startswith(" "):
+            return strip
+        ground = self.rich_style + self.style_of("cursor")
+        sign = Strip([Segment(self._sign, ground + self.style_of("key"))], 1)
+        return Strip.join([sign, strip.crop(1)])
 
     def choose(self) -> None:
         """Ask for the row under the cursor."""

@@ -27,7 +27,7 @@ class TranscriptView(Choosable):
             self.before = before
 
     def __init__(self, glyphs: Glyphs, identity: str | None = None) -> None:
-        super().__init__(identity)
+        super().__init__(identity, glyphs.cursor)
         self._glyphs = glyphs
         self._entries: dict[int, Entry] = {}
         self._open: set[int] = set()
