@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from engine.paths import make_private
+from engine.paths import PathError, make_private
 
 _TRIES, _PAUSE = 10, 0.03
 
@@ -26,7 +26,13 @@ class StateLock:
 
     def __init__(self, state: Path) -> None:
         path = make_private(state) / "engine.lock"
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise PathError(
+                f"cannot write in the state folder {state}: {error.strerror}; mend its rights or "
+                "its disk, or use another with --state DIR"
+            ) from error
         # A client that looks whether the folder is free holds the lock for an instant.
         for _ in range(_TRIES):
             try:

@@ -43,6 +43,7 @@ from tasks import Task, load_task
 from verifier.artifact import snapshot_hash
 from verifier.pins import task_hash
 from verifier.sandbox.keeper.client import KeeperError
+from verifier.sandbox.spec import SandboxUnavailableError
 from verifier.verdict import Verdict
 
 _log = logging.getLogger(__name__)
@@ -143,61 +144,60 @@ class Session:
     async def _live(self) -> Ending:
         """Everything up to the moment at which the agent's time is over."""
         facts = self.facts
+        task = self._task = await asyncio.to_thread(load_task, Path(facts.task_path))
         if facts.state == "verifying":
-            self._task = await asyncio.to_thread(load_task, Path(facts.task_path))
             return ending_of(facts.state_reason)
         going_on = facts.state == "running"
         try:
-            self._task = await asyncio.to_thread(load_task, Path(facts.task_path))
-            if going_on:
-                await self._take_up()
-            else:
-                await self._prepare()
-        except (KeeperError, OSError, ValueError, RuntimeError) as error:
-            return Ending("infrastructure", f"{type(error).__name__}: {error}")
+            desk = await (self._take_up(task) if going_on else self._prepare(task))
+        except (KeeperError, OSError, ValueError, SandboxUnavailableError) as error:
+            return Ending("infrastructure", str(error))
+        self._workspace = desk
         if self._asked is not None:
             return self._asked
         await self._move("running", "the engine is back" if going_on else "")
-        return await self._work()
+        return await self._work(task, desk)
 
-    async def _prepare(self) -> None:
+    async def _prepare(self, task: Task) -> Workspace:
+        """Lay out the workspace and start a sandbox around it."""
         await self._move("preparing")
-        if self._task is None:
-            raise RuntimeError("no task")
-        found = await asyncio.to_thread(task_hash, self._task.path)
+        found = await asyncio.to_thread(task_hash, task.path)
         if found != self.facts.task_hash:
             raise ValueError(
-                f"the task {self._task.path} was changed after the run was created; restore it, "
+                f"the task {task.path} was changed after the run was created; restore it, "
                 "or launch the run again"
             )
         keeper = await self._house.keepers.get()
         await keeper.kill(self.id)  # one that an engine left when it died preparing
         state_dir = self._house.state_dir
-        place = await asyncio.to_thread(workspace.lay_out, state_dir, self._task, self.slot)
+        place = await asyncio.to_thread(workspace.lay_out, state_dir, task, self.slot)
         place.save(self._place_file)
-        self._workspace = Workspace(keeper, self.id, place, self._task, self.meter)
-        await self._workspace.create(self._house.agent_cpus)
-        self._last_snapshot = snapshot_hash(self._task.baseline())
+        desk = Workspace(keeper, self.id, place, task, self.meter)
+        await desk.create(self._house.agent_cpus)
+        self._last_snapshot = snapshot_hash(task.baseline())
+        return desk
 
-    async def _take_up(self) -> None:
+    async def _take_up(self, task: Task) -> Workspace:
         """Go on after the engine was away. Raises `KeeperError` when the sandbox is gone."""
         keeper = await self._house.keepers.get()
         place = Place.load(self._place_file)
         alive = {info.id for info in await keeper.list() if info.alive}
-        if self._task is None or place is None or self.id not in alive:
+        if place is None or self.id not in alive:
             raise KeeperError("the sandbox did not survive the engine's absence")
-        self._workspace = Workspace(keeper, self.id, place, self._task, self.meter)
+        desk = Workspace(keeper, self.id, place, task, self.meter)
         if self._last_snapshot is None:
-            self._last_snapshot = snapshot_hash(self._task.baseline())
-        await self._workspace.thaw()
+            self._last_snapshot = snapshot_hash(task.baseline())
+        await desk.thaw()
+        return desk
 
-    async def _work(self) -> Ending:
+    async def _work(self, task: Task, desk: Workspace) -> Ending:
+        """Let the agent work until it is done, a budget ends, or the operator says so."""
         self._ended = asyncio.get_running_loop().create_future()
         self.meter.start()
         try:
             async with asyncio.TaskGroup() as group:
                 helpers = [
-                    group.create_task(self._agent(), name=f"agent {self.id}"),
+                    group.create_task(self._agent(task, desk), name=f"agent {self.id}"),
                     group.create_task(self._watch_budget()),
                     group.create_task(self._snapshot_regularly()),
                 ]
@@ -209,22 +209,20 @@ class Session:
             self.meter.stop()
         return ending
 
-    async def _agent(self) -> None:
+    async def _agent(self, task: Task, desk: Workspace) -> None:
         try:
-            bench = await self._bench()
+            bench = self._bench(task, desk)
             self._end(await make_agent(self.facts.agent).work(bench))
         except Exception as error:
             _log.warning("session %s: the agent failed\n%s", self.id, traceback.format_exc())
             self._end(Ending("infrastructure", f"{type(error).__name__}: {error}"))
 
-    async def _bench(self) -> Workbench:
-        if self._task is None or self._workspace is None:
-            raise RuntimeError("the session was not prepared")
+    def _bench(self, task: Task, desk: Workspace) -> Workbench:
         facts, house = self.facts, self._house
         name = facts.harness if facts.model else harnesses.DEFAULT
         harness = harnesses.load(name)
         toolbox = Toolbox(
-            self._workspace,
+            desk,
             harness.command_timeout_sec,
             harness.command_timeout_max_sec,
             harness.output_chars,
@@ -234,7 +232,7 @@ class Session:
         active = facts.budget.get("active")
         settings = house.settings
         return Workbench(
-            task=self._task,
+            task=task,
             harness=harness,
             budget=budgets.in_words(facts.budget),
             active_sec=(active.hard if active else None) or 0.0,

@@ -31,7 +31,7 @@ from engine.client import (
 from engine.journal import Journal
 from engine.lock import StateLock, StateLockedError
 from engine.objects import EngineObject, StatusObject
-from engine.paths import engine_socket, make_private, runtime_dir, short_name
+from engine.paths import PathError, engine_socket, make_private, runtime_dir, short_name
 from engine.service import Engine
 from engine.settings import Settings
 from tests.engine.support import EngineProcess, running_engine, wait_for
@@ -100,6 +100,20 @@ def test_an_engine_that_cannot_start_says_why(tmp_path: Path) -> None:
     (state / "journal.sqlite3").write_bytes(b"no database at all, whatever its name" * 50)
     with pytest.raises(EngineDownError, match="cannot open the journal"):
         connect(state)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_state_folder_is_named(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o500)
+    with pytest.raises(PathError, match=r"cannot write in the state folder .*--state DIR"):
+        StateLock(state)
+
+
+def test_a_state_that_is_no_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    with pytest.raises(PathError, match=r"cannot make the folder .*AUTOLAB_STATE"):
+        connect(tmp_path / "state")
 
 
 def test_a_bad_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
