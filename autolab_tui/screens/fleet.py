@@ -53,6 +53,7 @@ class FleetScreen(DrawnScreen):
         self._filter_words = FilterInput(
             placeholder="words, task:x, model:x, state:x", id="filter-words"
         )
+        self._filter_words.cursor_blink = False
         self._keys = KeyLine("fleet", "app")
 
     def compose(self) -> ComposeResult:

@@ -291,6 +291,16 @@ async def test_the_theme_is_remembered(desk: Any, tmp_path: Path) -> None:
         assert desk_.app.theme == "autolab-light"
 
 
+async def test_a_theme_is_chosen_by_name(desk: Any, tmp_path: Path) -> None:
+    async with desk() as desk_:
+        await desk_.pilot.press("T")
+        await desk_.pilot.press(*"light")
+        await until(desk_.pilot, lambda: "autolab-light" in desk_.text(), "the one that matches")
+        await desk_.pilot.press("enter")
+        await until(desk_.pilot, lambda: desk_.app.theme == "autolab-light", "the choice")
+    assert preferences.load(tmp_path).theme == "autolab-light"
+
+
 async def test_a_broken_theme_of_the_operators_is_named(desk: Any, tmp_path: Path) -> None:
     (tmp_path / "themes").mkdir()
     (tmp_path / "themes" / "mine.toml").write_text("name = 'Mine'")

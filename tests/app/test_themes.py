@@ -130,3 +130,11 @@ def test_the_choice_is_remembered_beside_what_was_there(tmp_path: Path) -> None:
 def test_a_spoilt_file_remembers_nothing(tmp_path: Path, spoilt: str) -> None:
     (tmp_path / "app.toml").write_text(spoilt)
     assert preferences.load(tmp_path).theme is None
+
+
+def test_the_example_in_the_documentation_is_sound() -> None:
+    page = Path(themes.__file__).resolve().parents[1] / "docs" / "terminal-app.md"
+    (example,) = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    theme = themes.parse(example, "the example")
+    assert theme.roles["run-verifying"] == "#d0b0ff"
+    assert themes.shortfalls(theme) == []
