@@ -34,6 +34,13 @@ def short(seconds: float | None) -> str:
     return f"{whole // 86400}d{whole % 86400 // 3600}h"
 
 
+def limit(seconds: float | None) -> str:
+    """A limit of time, short but exact to the second: `10m`, `2:30`, `2h00`."""
+    if seconds is None or seconds < 60 or seconds % 60 == 0:
+        return short(seconds)
+    return duration(seconds)
+
+
 def reward(value: float | None) -> str:
     """A reward in [0, 1] to three places."""
     return UNKNOWN if value is None else f"{value:.3f}"

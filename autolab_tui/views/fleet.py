@@ -218,7 +218,7 @@ def time_used(used: say.Use) -> str:
     """`3:12/2h00`: active time and its limit."""
     if used.active_limit is None:
         return words.duration(used.active)
-    return f"{words.duration(used.active)}/{words.short(used.active_limit)}"
+    return f"{words.duration(used.active)}/{words.limit(used.active_limit)}"
 
 
 def improved(session: SessionState, moment: Moment) -> Span:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from autolab_tui import words
-from autolab_tui.plain import plain, width
+from autolab_tui.plain import cut, plain, width
 from autolab_tui.roles import Line, Span
 from autolab_tui.store import Moment
 from autolab_tui.views import sessions as say
@@ -51,9 +51,10 @@ def lines(state: State, choice: Choice, frame: Frame, cells: int) -> tuple[Line,
     right = remarks([*progress, Remark((clock,), rank=2)], room, separator)
     top = between([(" ", "text"), *left], [*right, (" ", "text")], cells)
     second: list[Span]
-    if health.standing in ("down", "stale") and health.reason:
-        again = " (this screen goes on trying)" if health.standing == "down" else ""
-        second = [(plain(health.reason) + again, "warn")]
+    if health.standing == "down":
+        # The remedy first: a reason is often longer than the line.
+        second = [("autolab engine start", "key"), (" starts it; trying again. ", "dim")]
+        second.append((cut(plain(health.reason), max(0, cells - 48)), "warn"))
     elif health.trouble:
         second = [(plain(health.trouble), "warn")]
     else:
@@ -107,9 +108,13 @@ def _summary(
 def _left(sessions: list[SessionState], moment: Moment) -> Remark:
     """An upper bound for the end: the longest budget left among the sessions at work."""
     waiting = sum(s.state == "queued" for s in sessions)
-    left = [say.use(s, moment).left for s in sessions if not s.over and s.state != "queued"]
-    if not left and not waiting:
+    closing = sum(s.state == "verifying" for s in sessions)
+    working = [s for s in sessions if s.state in ("preparing", "running", "paused")]
+    if not working and not waiting:
+        if closing:
+            return remark(f"{words.plural(closing, 'final verdict')} to come", "dim", rank=2)
         return remark("all over", "good", rank=2)
+    left = [say.use(s, moment).left for s in working]
     known = [seconds for seconds in left if seconds is not None]
     spans: list[Span] = []
     if known:

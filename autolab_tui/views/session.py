@@ -106,7 +106,7 @@ def _named(name: str, value: str, rank: int = 0) -> Remark:
 
 
 def _figure(name: str, used: float, limit: float | None, rank: int = 0) -> Remark:
-    of = "" if limit is None else f" of {words.short(limit)}"
+    of = "" if limit is None else f" of {words.limit(limit)}"
     return Remark(((f"{name} ", "dim"), (words.duration(used), "text"), (of, "dim")), rank)
 
 

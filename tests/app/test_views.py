@@ -20,6 +20,7 @@ from autolab_tui.views.fleet import Choice
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import Column, remark, remarks, widths
 from autolab_tui.views.trajectory import trajectory
+from engine.events import SessionMoved
 from engine.state import State
 from tests.app.journal import BOOT, Journal, three_sessions
 
@@ -173,6 +174,22 @@ def test_the_heartbeat_moves() -> None:
         for beat in range(10)
     }
     assert len(signs) == 10
+
+
+def test_what_is_left_counts_only_sessions_at_work() -> None:
+    journal = three_sessions()
+
+    def strip() -> str:
+        return texts(overview.lines(journal.state(), Choice(), frame(journal), 160))
+
+    assert "at most 5:57 left" in strip()
+    journal.write(SessionMoved(state="verifying"), "s-rising")
+    assert "at most 0:59 left" in strip()
+    journal.write(SessionMoved(state="verifying"), "s-spinning")
+    assert "2 final verdicts to come" in strip()
+    journal.end("s-rising", 0.4, "converged", "done")
+    journal.end("s-spinning", 0.1, "budget_exhausted", "done")
+    assert "all over" in strip()
 
 
 def test_unknown_cost_is_said_to_be_unknown() -> None:

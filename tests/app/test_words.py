@@ -50,3 +50,13 @@ def test_money_and_speedups() -> None:
     assert words.money(12_345.6) == "$12,346"
     assert [words.speedup(s) for s in (1.428, 42.44, 812.3)] == ["1.43x", "42.4x", "812x"]
     assert words.plural(1, "session") == "1 session" and words.plural(2, "session") == "2 sessions"
+
+
+def test_limits_are_exact() -> None:
+    assert [words.limit(s) for s in (None, 45, 150, 600, 7200)] == [
+        "—",
+        "45s",
+        "2:30",
+        "10m",
+        "2h00",
+    ]
