@@ -90,6 +90,7 @@ def _spec(program: Program, cpus: Cpus) -> SandboxSpec:
             tmp_mb=16,
             file_mb=1024,
             open_files=64,
+            urgent=True,
         ),
     )
 

@@ -7,6 +7,7 @@ to die with the thread that made it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -26,7 +27,8 @@ class Plan:
 
     `fds` maps descriptor numbers in the child (0 and up) to descriptors here. `uid` is None to keep
     the credentials. `join` are files that take the number 0 for "me" (cgroup.procs), written before
-    privileges are dropped. `rlimits` maps `resource.RLIMIT_*` to a value for both limits.
+    privileges are dropped. `rlimits` maps `resource.RLIMIT_*` to a value for both limits. `nice` is
+    tried and no more: an ordinary user may not lower it.
     """
 
     fds: Mapping[int, int]
@@ -34,6 +36,7 @@ class Plan:
     join: Sequence[str] = ()
     rlimits: Mapping[int, int] = field(default_factory=dict)
     cpu_set: frozenset[int] | None = None
+    nice: int = 0
 
 
 def spawn(argv: Sequence[str], plan: Plan) -> int:
@@ -87,6 +90,9 @@ def _child(
             bound = value if ceiling == resource.RLIM_INFINITY else min(value, ceiling)
             resource.setrlimit(limit, (bound, bound))
         _write("/proc/self/oom_score_adj", b"500")
+        if plan.nice:
+            with contextlib.suppress(PermissionError):
+                os.setpriority(os.PRIO_PROCESS, 0, plan.nice)
         if plan.uid is not None:
             step = f"become uid {plan.uid}"
             os.setgroups([])

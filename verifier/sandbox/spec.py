@@ -27,7 +27,11 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the tree may use. None means unlimited. Memory includes every tmpfs inside."""
+    """What the tree may use. None means unlimited. Memory includes every tmpfs inside.
+
+    An `urgent` tree is scheduled before other work on its CPUs, where the machine lets us: what is
+    being timed should not wait for what is not.
+    """
 
     memory_mb: int | None = 2048
     pids: int | None = 256
@@ -36,6 +40,7 @@ class Limits:
     tmp_mb: int = 512
     file_mb: int | None = 1024
     open_files: int = 1024
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,3 +146,20 @@ def test_enforcement_is_honest(lab):
     else:
         assert kinds.memory.startswith("cgroup v") and kinds.official
     assert kinds.level == ("full" if os.geteuid() == 0 else "single-uid")
+
+
+def test_urgent_work_goes_before_other_work_on_its_cpu(lab):
+    if os.geteuid() != 0:
+        pytest.skip("only root may put a sandbox before other work")
+    cpu = {"cpu_set": (max(os.sched_getaffinity(0)),)}
+    script = "import time\ntime.sleep(0.2)\nwhile time.process_time() < 0.3: pass\n"
+    busy = lab.start(["/usr/bin/python3", "-c", "while True: pass"], lab.spec(limits=cpu))
+    before = busy.cpu_seconds() or 0.0
+    lab.python(script, lab.spec(limits=cpu | {"urgent": True}))
+    beside_urgent = (busy.cpu_seconds() or 0.0) - before
+    middle = busy.cpu_seconds() or 0.0
+    lab.python(script, lab.spec(limits=cpu))
+    beside_equal = (busy.cpu_seconds() or 0.0) - middle
+    if busy.cpu_seconds() is None:
+        pytest.skip("CPU time of a tree cannot be metered without control groups")
+    assert beside_equal > beside_urgent
