@@ -11,6 +11,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from engine.cpus import Cpus, usable
 from engine.journal import Journal, JournalError
 from engine.lock import StateLock, StateLockedError
 from engine.paths import (
@@ -50,9 +51,11 @@ def serve(state: Path | None = None) -> int:
     try:
         with StateLock(folder):
             settings = load_settings()
+            cpus = usable()
+            cpus.keep_off_measuring()  # every other thread of ours is started by this one
             journal = Journal(make_private(folder) / "journal.sqlite3")
             try:
-                asyncio.run(_serve(folder, journal, settings))
+                asyncio.run(_serve(folder, journal, settings, cpus))
             finally:
                 journal.close()
                 clear_address(folder)
@@ -62,12 +65,12 @@ def serve(state: Path | None = None) -> int:
     return 0
 
 
-async def _serve(folder: Path, journal: Journal, settings: Settings) -> None:
+async def _serve(folder: Path, journal: Journal, settings: Settings, cpus: Cpus) -> None:
     # Heavy imports wait until the lock is ours.
     from engine.api import Api
     from engine.service import Engine
 
-    engine = Engine(folder, journal, settings, version())
+    engine = Engine(folder, journal, settings, version(), cpus=cpus)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, engine.end)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.clock import Clock
+from engine.cpus import Cpus, usable
 from engine.events import (
     AnyBody,
     EngineStarted,
@@ -62,8 +63,11 @@ class Engine:
         journal: Journal,
         settings: Settings,
         version: str,
+        *,
         clock: Clock | None = None,
+        cpus: Cpus | None = None,
     ) -> None:
+        cpus = cpus or usable()
         self.state_dir = state_dir
         self.journal = journal
         self.clock = clock or Clock()
@@ -81,20 +85,18 @@ class Engine:
         self._ended = asyncio.Event()
         self._http = HttpClient()
         self._keepers = Keepers(state_dir, keeper_socket(state_dir), self._silenced.put_nowait)
-        cpus = sorted(os.sched_getaffinity(0))
-        shared = len(cpus) < 2
         snapshots = SnapshotStore(state_dir / "snapshots")
         judging = Judging(
             self._view,
             snapshots,
-            VerifierProcess(self.clock),
+            VerifierProcess(self.clock, cpus=cpus),
             self._record,
-            (lambda: self._everyone_held("a snapshot is being measured")) if shared else None,
+            (lambda: self._everyone_held("a snapshot is being measured")) if cpus.shared else None,
         )
         self._verifications = Verifications(
             judging.judge, self._elapsed, settings.verification_share
         )
-        self._scheduler = Scheduler(self._live, settings.slots())
+        self._scheduler = Scheduler(self._live, settings.concurrency or len(cpus.every))
         self._house = House(
             state_dir=state_dir,
             clock=self.clock,
@@ -105,7 +107,7 @@ class Engine:
             verifications=self._verifications,
             keepers=self._keepers,
             http=self._http,
-            agent_cpus=() if shared else tuple(cpus[:-1]),
+            agent_cpus=() if cpus.shared else cpus.working,
         )
 
     @property

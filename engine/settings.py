@@ -6,7 +6,6 @@ and the key is read when a model is called.
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -90,10 +89,6 @@ class Settings(BaseSettings):
     def thresholds(self) -> Thresholds:
         """The outcome settings as the classifier takes them."""
         return Thresholds(**self.outcomes.model_dump())
-
-    def slots(self) -> int:
-        """How many sessions run at once, unless a run says otherwise."""
-        return self.concurrency or max(1, len(os.sched_getaffinity(0)))
 
 
 def load_settings() -> Settings:

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from engine.clock import Clock
+from engine.cpus import Cpus, usable
 from engine.events import rfc3339
 from verifier.request import VerifyRequest, encode
 from verifier.verdict import Seal, Verdict
@@ -32,8 +33,11 @@ class VerifierFailedError(Exception):
 class VerifierProcess:
     """Starts `python -m verifier` (or another `command`) and reads what it prints."""
 
-    def __init__(self, clock: Clock, command: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, clock: Clock, command: Sequence[str] | None = None, cpus: Cpus | None = None
+    ) -> None:
         self._clock = clock
+        self._cpus = cpus or usable()
         self._command = command or (sys.executable, "-P", "-m", "verifier")
 
     async def judge(self, request: VerifyRequest, limit: float, phases: Phases) -> Verdict:
@@ -62,15 +66,16 @@ class VerifierProcess:
 
     async def _once(self, request: VerifyRequest, limit: float, phases: Phases) -> Verdict:
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**environment, "PYTHONPATH": str(_ROOT)},
-            start_new_session=True,
-            limit=_LINE_LIMIT,
-        )
+        with self._cpus.all_at_hand():  # the process is started on this thread
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env={**environment, "PYTHONPATH": str(_ROOT)},
+                start_new_session=True,
+                limit=_LINE_LIMIT,
+            )
         try:
             async with asyncio.timeout(limit), asyncio.TaskGroup() as group:
                 errors = group.create_task(_tail(process.stderr))

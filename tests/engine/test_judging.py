@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from engine.clock import Clock
+from engine.cpus import usable
 from engine.events import AnyBody, RunCreated, VerdictGiven, VerificationStarted
 from engine.journal import Journal
 from engine.judging import Judging
@@ -130,6 +131,22 @@ async def test_the_verifier_sees_no_keys(tmp_path: Path, monkeypatch: pytest.Mon
     script = "print(VERDICT if 'sk-canary' not in str(os.environ) else CONTENDED)"
     verdict, _ = await judged(process(tmp_path, script))
     assert verdict == GOOD
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU measures and works")
+async def test_the_engine_keeps_off_the_measuring_cpu_and_its_verifier_may_use_it() -> None:
+    every = os.sched_getaffinity(0)
+    cpus = usable()
+    script = f"import os; print(VERDICT if len(os.sched_getaffinity(0)) == {len(every)} else '')"
+    try:
+        cpus.keep_off_measuring()
+        assert os.sched_getaffinity(0) == set(cpus.working) == every - {max(every)}
+        command = (sys.executable, "-c", f"VERDICT = {VERDICT!r}\n{script}")
+        verdict, _ = await judged(VerifierProcess(Clock(), command, cpus))
+        assert verdict == GOOD
+        assert os.sched_getaffinity(0) == set(cpus.working)
+    finally:
+        os.sched_setaffinity(0, every)
 
 
 class Bench:

@@ -141,7 +141,7 @@ def test_the_file_and_the_environment_make_settings(
     monkeypatch.setenv("AUTOLAB_CONCURRENCY", "9")
     monkeypatch.setenv("LAB_KEY", "secret")
     settings = load_settings()
-    assert (settings.slots(), settings.verification_share) == (9, 0.5)
+    assert (settings.concurrency, settings.verification_share) == (9, 0.5)
     assert settings.thresholds().noise == 0.1
     provider, name, price = choose_provider("lab/big", settings, {})
     assert (provider.base_url, provider.key, name) == ("http://lab/v1", "secret", "big")
