@@ -19,13 +19,13 @@ def play(conversation: Conversation) -> Turn:
         return Turn(
             "A dozen C files, built without any optimization. I'll skim the larger ones before I "
             "decide what the compiler can do for them.",
-            (Call("bash", {"command": "wc -l *.c; head -n 40 machine.c matrix.c; sleep 4"}),),
+            (Call("bash", {"command": "wc -l *.c; head -n 40 machine.c matrix.c; sleep 9"}),),
             think=2.0,
         )
     if conversation.turns == 2:
         return Turn(
             "And what may stand in flags.txt? The list of allowed flags should say.",
-            (Call("bash", {"command": "head -n 30 allowed.txt; sleep 4"}),),
+            (Call("bash", {"command": "head -n 30 allowed.txt; sleep 9"}),),
             think=2.0,
         )
     if conversation.turns == 3:
