@@ -35,9 +35,14 @@ class Command:
         self.pipe: int | None = os.open(self._folder / "out", os.O_RDONLY | os.O_NONBLOCK)
 
     def line(self) -> str:
-        """What is typed at the prompt (the space keeps it out of the history)."""
-        folder = self._folder
-        return f" _AUTOLAB={self.number}; . {folder}/script </dev/null >{folder}/out 2>&1"
+        """What is typed at the prompt (the space keeps it out of the history).
+
+        Bash says at its prompt how the line ended; the line says so too, since a script may set a
+        PROMPT_COMMAND of its own. The second word about the same command is passed over.
+        """
+        folder, number = self._folder, self.number
+        run = f" _AUTOLAB={number}; . {folder}/script </dev/null >{folder}/out 2>&1"
+        return f"{run}; builtin printf '%s {number}\\n' \"$?\" >{RUN}/prompt"
 
     def take(self, data: bytes, pass_on: Callable[[bytes], None]) -> None:
         """Account for output."""

@@ -173,6 +173,12 @@ async def test_a_command_that_kills_everything_wedges_nothing(shell, script):
     assert (await shell("echo ok", 20)).output == b"ok\n"
 
 
+async def test_a_script_that_takes_the_prompt_over_still_ends(shell):
+    result = await shell("PROMPT_COMMAND='echo mine'; PS1='mine '; (exit 7)", 20)
+    assert result.code == 7 and not result.timed_out
+    assert (await shell("echo ok; (exit 8)", 20)).code == 8
+
+
 async def test_bad_syntax_is_a_result(shell):
     result = await shell("if then 'unterminated")
     assert result.code not in (0, None) and b"unexpected" in result.output
