@@ -87,6 +87,8 @@ class VerifierProcess:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             code = await process.wait()
+            for pipe in (process.stdout, process.stderr):
+                await _drain(pipe)
         if problem:
             raise VerifierFailedError(f"the verifier's output is unreadable: {problem}")
         if verdict is None:
@@ -136,6 +138,12 @@ async def _verdict(
     except (ValueError, TypeError) as error:
         return None, str(error)
     return verdict, ""
+
+
+async def _drain(pipe: asyncio.StreamReader | None) -> None:
+    """Read to the end: only then does the loop let go of the pipe."""
+    while pipe is not None and await pipe.read(1 << 16):
+        pass
 
 
 async def _tail(stderr: asyncio.StreamReader | None) -> str:

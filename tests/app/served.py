@@ -33,6 +33,7 @@ class EngineServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.stopped: list[list[str]] = []
         self.refuse: dict[str, tuple[int, str]] = {}
         self.followers: list[queue.Queue[Event | None]] = []
+        self.ended = False
         super().__init__(str(path), _Handler)
 
     def publish(self, body: AnyBody, session: str | None = None) -> None:
@@ -106,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
             for event in server.journal.events[max(0, after - server.overlap) :]:
                 self._send(event)
             self._beat()
-            while True:
+            while not server.ended:
                 try:
                     event = news.get(timeout=server.beat)
                 except queue.Empty:
@@ -143,10 +144,11 @@ def serve(path: Path, journal: Journal) -> Iterator[EngineServer]:
     try:
         yield server
     finally:
-        server.cut()
         server.shutdown()
         server.server_close()
         path.unlink(missing_ok=True)
+        server.ended = True  # for a follower that is only now coming in
+        server.cut()
         thread.join(5)
 
 
