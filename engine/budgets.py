@@ -89,7 +89,7 @@ def in_words(budget: Mapping[str, Limit]) -> str:
         match key:
             case "active" | "gpu":
                 kind = "working time" if key == "active" else "GPU time"
-                said.append(f"{_duration(limit.hard)} of {kind}")
+                said.append(f"{duration(limit.hard)} of {kind}")
             case "cost":
                 said.append(f"{limit.hard:.2f} US dollars")
             case _:
@@ -97,7 +97,7 @@ def in_words(budget: Mapping[str, Limit]) -> str:
     return " and ".join(said) or "no fixed budget"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     hours, rest = divmod(round(seconds), 3600)
     minutes, left = divmod(rest, 60)
     parts = [(hours, "h"), (minutes, "min"), (left, "s")]

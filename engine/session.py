@@ -219,8 +219,12 @@ class Session:
 
     def _bench(self, task: Task, desk: Workspace) -> Workbench:
         facts, house = self.facts, self._house
-        name = facts.harness if facts.model else harnesses.DEFAULT
-        harness = harnesses.load(name)
+        harness = harnesses.load(facts.harness if facts.model else harnesses.DEFAULT)
+        if facts.model and harness.hash != facts.harness_hash:
+            raise harnesses.HarnessError(
+                f"the harness {facts.harness} was changed after the run was created; restore it, "
+                "or launch the run again"
+            )
         toolbox = Toolbox(
             desk,
             harness.command_timeout_sec,
@@ -236,6 +240,7 @@ class Session:
             harness=harness,
             budget=budgets.in_words(facts.budget),
             active_sec=(active.hard if active else None) or 0.0,
+            size=house.view.state.runs[facts.run].spec.get("size", "full"),
             services=self,
             transcript=transcript,
             toolbox=toolbox,

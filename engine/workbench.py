@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
-from engine.agents.toolbox import Output, Toolbox, schemas, summary
+from engine.agents.offers import schemas
+from engine.agents.standing import Standing, standing_of
+from engine.agents.toolbox import Output, Toolbox, summary
 from engine.agents.tools import conversation
 from engine.clock import Clock
 from engine.events import (
@@ -33,6 +35,7 @@ from engine.models.types import (
     ToolDelta,
     Turn,
 )
+from engine.state import SessionState
 from engine.transcripts import Entry, Transcript
 from tasks import Task
 
@@ -69,6 +72,11 @@ class Live:
 class Services(Protocol):
     """What the bench needs of its session."""
 
+    @property
+    def facts(self) -> SessionState:
+        """What the journal says of it."""
+        ...
+
     async def record(self, body: AnyBody) -> object:
         """Journal an event of this session; returns when it is durable."""
         ...
@@ -92,6 +100,7 @@ class Workbench:
         harness: Harness,
         budget: str,
         active_sec: float,
+        size: str,
         services: Services,
         transcript: Transcript,
         toolbox: Toolbox,
@@ -106,6 +115,7 @@ class Workbench:
         self.harness = harness
         self.budget = budget
         self.active_sec = active_sec
+        self.size = size
         self._services = services
         self._transcript = transcript
         self._toolbox = toolbox
@@ -121,6 +131,10 @@ class Workbench:
     def entries(self) -> Sequence[Entry]:
         """The conversation so far."""
         return self._transcript.entries
+
+    def standing(self) -> Standing:
+        """Where the session stands now."""
+        return standing_of(self._services.facts, self._clock.boot(), self._clock.now())
 
     async def say(self, kind: str, **fields: Any) -> None:
         """Add an entry to the conversation."""
@@ -180,7 +194,7 @@ class Workbench:
         await self._services.record(ActivityChanged(activity="generating"))
         started = self._clock.now()
         self._live.turn = None
-        tools = schemas(self.harness.tools)
+        tools = schemas(self.harness.offered)
         try:
             with self._meter.turn():
                 async for delta in self._model.ask(conversation(self.entries), tools):
@@ -192,14 +206,14 @@ class Workbench:
             raise
         raise ModelError("retry", "the stream broke off", "it ended without an answer")
 
-    async def use(self, call: ToolCall) -> Output:
+    async def use(self, call: ToolCall, given: Output | None = None) -> Output:
         """Carry out a tool call of the newest answer; see `Bench.use`."""
         answer, number = self._place_of_call()
         command_id = f"{answer}-{number}"
         words = summary(call)
         await self._services.record(ToolStarted(call=call.id, tool=call.name, summary=words))
         started = self._clock.now()
-        result = await self._toolbox.use(call, command_id, again=answer < self._inherited)
+        result = given or await self._toolbox.use(call, command_id, again=answer < self._inherited)
         seconds = round(self._clock.now() - started, 3)
         await self._transcript.add(
             {
@@ -214,7 +228,8 @@ class Workbench:
         await self._services.record(
             ToolFinished(call=call.id, tool=call.name, code=result.code, seconds=seconds)
         )
-        await self._services.after_tool()
+        if given is None:
+            await self._services.after_tool()
         return result
 
     async def rest(self, seconds: float) -> None:

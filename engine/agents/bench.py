@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from engine.agents.standing import Standing
 from engine.agents.toolbox import Output
 from engine.harnesses import Harness
 from engine.models.types import ToolCall
@@ -25,10 +26,15 @@ class Bench(Protocol):
     harness: Harness
     budget: str
     active_sec: float
+    size: str
 
     @property
     def entries(self) -> Sequence[Entry]:
         """The conversation so far."""
+        ...
+
+    def standing(self) -> Standing:
+        """What is used of the budget, and the verdicts so far."""
         ...
 
     async def say(self, kind: str, **fields: Any) -> None:
@@ -42,8 +48,11 @@ class Bench(Protocol):
         """
         ...
 
-    async def use(self, call: ToolCall) -> Output:
-        """Carry out a tool call of the newest `assistant` entry; its result is a `tool` entry."""
+    async def use(self, call: ToolCall, given: Output | None = None) -> Output:
+        """Carry out a tool call of the newest `assistant` entry; its result is a `tool` entry.
+
+        With `given` the result is known already, and the sandbox is left alone.
+        """
         ...
 
     async def rest(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The tools that a model has: what they are called, what they take, and what they do.
+"""What the tools that work in the sandbox take, and what they do.
 
 Whatever a model asks for is data. A call that makes no sense gets an answer that the model can act
 on; it never ends the session.
@@ -13,10 +13,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from engine.models.types import ToolCall, ToolSchema
+from engine.models.types import ToolCall
 
 WORKDIR = "/app"
 EDIT_LIMIT = 4 << 20
+_BINARY_PROBE = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,54 +78,12 @@ class Edit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     new_text: str | None = None
 
 
-class Submit(msgspec.Struct, frozen=True):
-    """Arguments of `submit`: none; what a model adds is let be."""
+class Read(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of `read`: a file, the first line wanted (from 1) and how many lines."""
 
-
-_BASH = ToolSchema(
-    "bash",
-    "Run a command in the session's bash shell and get its output and exit code. The shell keeps "
-    "its working directory, variables and functions from call to call.",
-    {
-        "type": "object",
-        "properties": {
-            "command": {"type": "string", "description": "The command, or several lines of bash."},
-            "timeout_sec": {
-                "type": "number",
-                "description": "Stop the command after this many seconds.",
-            },
-        },
-        "required": ["command"],
-        "additionalProperties": False,
-    },
-)
-_EDIT = ToolSchema(
-    "edit",
-    "Create or replace a file with `content`, or replace the one place where `old_text` stands in "
-    "it with `new_text`. Relative paths are below the working directory of the task.",
-    {
-        "type": "object",
-        "properties": {
-            "path": {"type": "string", "description": "The file."},
-            "content": {"type": "string", "description": "The file's whole new content."},
-            "old_text": {"type": "string", "description": "Text that occurs exactly once in it."},
-            "new_text": {"type": "string", "description": "What shall stand there instead."},
-        },
-        "required": ["path"],
-        "additionalProperties": False,
-    },
-)
-_SUBMIT = ToolSchema(
-    "submit",
-    "End the session: the editable files, as they are now, are judged.",
-    {"type": "object", "properties": {}, "additionalProperties": False},
-)
-_SCHEMAS = {schema.name: schema for schema in (_BASH, _EDIT, _SUBMIT)}
-
-
-def schemas(names: Sequence[str]) -> list[ToolSchema]:
-    """The tools of these names, as a model is offered them."""
-    return [_SCHEMAS[name] for name in names]
+    path: str
+    first_line: int = 1
+    lines: int | None = None
 
 
 def summary(call: ToolCall) -> str:
@@ -157,14 +116,13 @@ class Toolbox:
                     return await self._bash(_read(call, Bash), command_id)
                 case "edit":
                     return await self._edit(_read(call, Edit), again)
-                case "submit":
-                    return Output("submitted", submitted=True)
+                case "read":
+                    return await self._read(_read(call, Read))
         except msgspec.ValidationError as error:
             return Output(f"the arguments of {call.name} do not fit: {error}", 2)
         except ValueError as error:
             return Output(f"the arguments of {call.name} are not a JSON object: {error}", 2)
-        known = ", ".join(_SCHEMAS)
-        return Output(f"there is no tool {call.name!r}; the tools are {known}", 2)
+        return no_such_tool(call.name, ("bash", "edit", "read"))
 
     async def _bash(self, asked: Bash, command_id: str) -> Output:
         timeout = asked.timeout_sec if asked.timeout_sec is not None else self._timeout
@@ -175,6 +133,32 @@ class Toolbox:
         notes = f"; {result.note}" if result.note else ""
         gap = "" if not text or text.endswith("\n") else "\n"
         return Output(f"{text}{gap}[{ending}, {result.seconds:.1f} s{notes}]", result.code)
+
+    async def _read(self, asked: Read) -> Output:
+        if asked.first_line < 1 or (asked.lines is not None and asked.lines < 1):
+            return Output("first_line and lines count from 1", 2)
+        try:
+            data = await self._hands.read(asked.path)
+        except FileTroubleError as error:
+            return Output(str(error), 1)
+        if b"\0" in data[:_BINARY_PROBE]:
+            return Output(f"{asked.path} is no text file ({len(data)} bytes)", 1)
+        lines = data.decode("utf-8", "replace").splitlines(keepends=True)
+        start = asked.first_line - 1
+        if start >= len(lines) > 0:
+            return Output(f"{asked.path} has {len(lines)} lines only", 1)
+        end = len(lines) if asked.lines is None else min(len(lines), start + asked.lines)
+        shown, used = start, 0
+        while shown < end and used + len(lines[shown]) <= self._output_chars:
+            used += len(lines[shown])
+            shown += 1
+        if shown == start and start < end:  # one line that is longer than all that may be shown
+            text, shown = printed(lines[start].encode(), self._output_chars), start + 1
+        else:
+            text = "".join(lines[start:shown])
+        rest = "" if shown >= end else f"; go on with first_line = {shown + 1}"
+        which = f"lines {start + 1} to {shown}" if lines else "no line"
+        return Output(f"[{asked.path}: {which} of {len(lines)}{rest}]\n{text}")
 
     async def _edit(self, asked: Edit, again: bool) -> Output:
         try:
@@ -209,6 +193,11 @@ class Toolbox:
             return Output(f"old_text {where} in {path}, and must occur exactly once; {more}", 1)
         await self._hands.write(path, before.replace(wanted, given))
         return Output(f"edited {path}")
+
+
+def no_such_tool(name: str, known: Sequence[str]) -> Output:
+    """The answer to a call of a tool that is not there."""
+    return Output(f"there is no tool {name!r}; the tools are {', '.join(known)}", 2)
 
 
 def printed(output: bytes, limit: int) -> str:

@@ -9,6 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.agents.bench import Bench
+from engine.agents.prompting import stopping_words, system_prompt
+from engine.agents.standing import left_in_words
+from engine.agents.stopping import answers_without_calls, judge_wish, was_granted
+from engine.agents.toolbox import Output, no_such_tool
+from engine.agents.updates import updates
+from engine.harnesses import TIME_TOOL
 from engine.models.types import Message, ModelError, ToolCall
 from engine.outcomes import Ending
 from engine.transcripts import Entry
@@ -18,39 +24,56 @@ class ToolsLoop:
     """An agent that is a model with tools."""
 
     async def work(self, bench: Bench) -> Ending:
-        """Work until the model submits, stops calling tools, or cannot be asked any more."""
+        """Work until a wish to stop is granted, or the model cannot be asked any more."""
         if not bench.entries:
             await bench.say("system", text=system_prompt(bench))
+        if len(bench.entries) == 1:
             await bench.say("user", text=bench.task.instruction)
         while True:
             for call in unanswered(bench.entries):
-                result = await bench.use(call)
+                result = await bench.use(call, _of_the_loop(bench, call))
                 if result.submitted:
-                    return Ending("agent", "submitted")
+                    return Ending("agent", result.text)
+            if was_granted(bench.entries):
+                return Ending("agent", str(bench.entries[-1]["output"]))
             last = bench.entries[-1]
             if last.get("stop") == "refusal":
                 return Ending(
                     "refusal", f"the model refused to go on: {last.get('text', '')[:200]}"
                 )
-            if last["kind"] == "assistant":
-                idle = answers_without_calls(bench.entries)
-                if idle > bench.harness.nudges:
-                    return Ending("agent", f"{idle} answers in a row called no tool")
-                await bench.say("user", text=bench.harness.nudge)
+            if last["kind"] == "assistant" and (ending := await _idle(bench)) is not None:
+                return ending
+            for update in updates(bench.harness, bench.standing(), bench.entries):
+                await bench.say("user", **update)
             try:
                 await bench.ask()
             except ModelError as error:
                 return _given_up(error)
 
 
-def system_prompt(bench: Bench) -> str:
-    """The harness's system prompt with the session's facts filled in."""
-    editable = bench.task.autolab.editable if bench.task.autolab else ()
-    facts = {"workdir": "/app", "budget": bench.budget, "editable": ", ".join(editable)}
-    text = bench.harness.system
-    for name, value in facts.items():
-        text = text.replace("{" + name + "}", value)
-    return text
+def _of_the_loop(bench: Bench, call: ToolCall) -> Output | None:
+    """The result of a call that needs no sandbox, or None."""
+    if call.name not in bench.harness.offered:
+        return no_such_tool(call.name, bench.harness.offered)
+    if call.name == "submit":
+        wish = judge_wish(bench.harness, bench.standing(), bench.entries)
+        return Output(wish.text, 0 if wish.granted else 1, submitted=wish.granted)
+    if call.name == TIME_TOOL:
+        return Output(f"You have {left_in_words(bench.standing())} left.")
+    return None
+
+
+async def _idle(bench: Bench) -> Ending | None:
+    """The newest answer called no tool: nudge it, or take it for a wish to stop."""
+    harness, idle = bench.harness, answers_without_calls(bench.entries)
+    if idle <= harness.nudges:
+        await bench.say("user", text=f"{harness.nudge} {stopping_words(harness)}", about="nudge")
+        return None
+    wish = judge_wish(harness, bench.standing(), bench.entries)
+    if wish.granted:
+        return Ending("agent", f"{idle} answers in a row called no tool")
+    await bench.say("user", text=wish.text, about="confirm")
+    return None
 
 
 def unanswered(entries: Sequence[Entry]) -> list[ToolCall]:
@@ -67,16 +90,6 @@ def unanswered(entries: Sequence[Entry]) -> list[ToolCall]:
     return []
 
 
-def answers_without_calls(entries: Sequence[Entry]) -> int:
-    """How many answers in a row, up to the newest, called no tool."""
-    count = 0
-    for entry in reversed(entries):
-        if entry["kind"] == "tool" or entry.get("tool_calls"):
-            break
-        count += entry["kind"] == "assistant"
-    return count
-
-
 def conversation(entries: Sequence[Entry]) -> list[Message]:
     """The entries as messages for a model; the engine's own notes are left out."""
     messages: list[Message] = []
@@ -84,6 +97,10 @@ def conversation(entries: Sequence[Entry]) -> list[Message]:
         match entry["kind"]:
             case "system":
                 messages.append(Message("system", entry["text"]))
+            case "user" if messages and messages[-1].role == "user":
+                # Some servers take no two messages in a row from the same side.
+                said = f"{messages[-1].text}\n\n{entry['text']}"
+                messages[-1] = Message("user", said)
             case "user":
                 messages.append(Message("user", entry["text"]))
             case "assistant":

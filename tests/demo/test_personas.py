@@ -12,10 +12,10 @@ from autolab_tui.demo import hasty, persistent, personas, spinner
 from autolab_tui.demo.material import stages
 from autolab_tui.demo.measured import best_seconds, spoken
 from autolab_tui.demo.turn import Call, Conversation, Turn
-from engine.agents.toolbox import Bash, Edit, Submit
+from engine.agents.toolbox import Bash, Edit
 from tasks import load_suite
 
-SCHEMAS = {"bash": Bash, "edit": Edit, "submit": Submit}
+SCHEMAS = {"bash": Bash, "edit": Edit, "submit": dict}
 
 
 def walk(name: str, most: int = 40) -> Iterator[tuple[Turn, list[dict[str, Any]]]]:

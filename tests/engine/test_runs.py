@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import harnesses
-from engine.agents.tools import system_prompt
+from engine.agents.prompting import system_prompt
 from engine.events import Limit
 from engine.models.choice import ModelChoiceError, choose_provider
 from engine.runs import Plan, RunRefusedError, plan, read_spec
@@ -79,7 +79,10 @@ def test_pairs_choose_cells(tmp_path: Path) -> None:
         ({"models": ["nowhere/x"]}, r"no provider 'nowhere'.*--provider nowhere=BASE_URL"),
         ({"models": ["openai/x"]}, "OPENAI_API_KEY"),
         ({"models": ["l/x"], "providers": {"l": {"base_url": "ftp://x"}}}, "base_url"),
-        ({"models": ["local/x"], "harnesses": ["grand"]}, "no harness 'grand'; use one of minimal"),
+        (
+            {"models": ["local/x"], "harnesses": ["grand"]},
+            "no harness 'grand'; use one of minimal, persistent",
+        ),
         ({"agents": ["nop"], "tasks": ["three"]}, "matches 'three'; there are: count_down"),
         ({"agents": ["nop"], "suite": "/nonexistent"}, "/nonexistent"),
         ({"agents": ["nop"], "suite": "tasks"}, "suite = 'tasks' must be an absolute path"),
@@ -192,6 +195,7 @@ def test_the_system_prompt_states_the_facts(suite: Path) -> None:
         harness = harnesses.load("minimal")
         budget = "1 min of working time"
         active_sec = 60.0
+        size = "quick"
 
     said = system_prompt(Facts())
     assert "answer.txt" in said

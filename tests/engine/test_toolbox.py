@@ -9,16 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.agents.offers import schemas
+from engine.agents.stopping import answers_without_calls
 from engine.agents.toolbox import (
     CommandOutput,
     FileTroubleError,
     Output,
     Toolbox,
     printed,
-    schemas,
     summary,
 )
-from engine.agents.tools import answers_without_calls, conversation, unanswered
+from engine.agents.tools import conversation, unanswered
 from engine.models.types import ToolCall
 
 
@@ -92,18 +93,16 @@ async def test_an_edit_that_was_done_before_a_restart_is_not_done_twice() -> Non
     assert (await use(Desk(a=b"fast"), "edit", asked)).code == 1
 
 
-async def test_submit_and_tools_that_there_are_not() -> None:
-    assert (await use(Desk(), "submit", "")).submitted
-    assert (await use(Desk(), "submit", {"reason": "done"})).submitted
+async def test_a_tool_that_there_is_not() -> None:
     unknown = await use(Desk(), "python", {})
-    assert "no tool 'python'; the tools are bash, edit, submit" in unknown.text
+    assert "no tool 'python'; the tools are bash, edit, read" in unknown.text
 
 
 @given(st.text(max_size=20), st.text(max_size=60))
 async def test_no_call_is_an_exception(name: str, arguments: str) -> None:
     result = await use(Desk(), name, arguments)
     assert result.text
-    for tool in ("bash", "edit"):
+    for tool in ("bash", "edit", "read"):
         assert (await use(Desk(), tool, arguments)).text
     assert summary(ToolCall("c", name, arguments)) is not None
 
@@ -121,7 +120,7 @@ def test_a_call_in_one_line() -> None:
 
 
 def test_schemas_are_objects_with_properties() -> None:
-    for schema in schemas(["bash", "edit", "submit"]):
+    for schema in schemas(["bash", "edit", "read", "submit", "time_left"]):
         assert schema.parameters["type"] == "object"
         assert set(schema.parameters.get("required", [])) <= set(schema.parameters["properties"])
 

@@ -1,0 +1,92 @@
+"""The system prompt: the harness's prompt variant, then one paragraph for each knob that the model
+must know of. The variant's text speaks of no knob, so the two cannot contradict each other.
+"""
+
+from __future__ import annotations
+
+from engine.agents.bench import Bench
+from engine.harnesses import TIME_TOOL, Harness
+from verifier.scoring import scale_of
+
+
+def system_prompt(bench: Bench) -> str:
+    """The whole system prompt of a session."""
+    harness = bench.harness
+    editable = bench.task.autolab.editable if bench.task.autolab else ()
+    text = harness.system.strip()
+    for name, value in (("workdir", "/app"), ("editable", ", ".join(editable))):
+        text = text.replace("{" + name + "}", value)
+    parts = (text, _feedback(harness), _reference(bench), _time(bench), stopping_words(harness))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _feedback(harness: Harness) -> str:
+    judged = "While you work, the verifier judges states of your files from time to time."
+    told = "You are told at your next turn"
+    match harness.feedback:
+        case "gates":
+            return f"{judged} {told} whether such a state passed its checks, not how it scored."
+        case "score":
+            return f"{judged} {told} which reward such a state earned, from 0 to 1."
+        case "score-every":
+            minutes = f"{harness.feedback_minutes:g}"
+            return (
+                f"{judged} At most once in {minutes} minutes of your working time you are told "
+                "which reward the newest such state earned, from 0 to 1."
+            )
+        case "sealed":
+            return ""
+
+
+def _reference(bench: Bench) -> str:
+    if not bench.harness.reference:
+        return ""
+    scale = scale_of(bench.task, bench.size)
+    optimization, table = bench.task.optimization, bench.task.autolab
+    metric = optimization.metric if optimization is not None else ""
+    unit = f" {table.unit}" if table is not None and table.unit else ""
+    ratio = ""
+    if scale.rule == "log":  # measured anew on every machine; these figures are the author's
+        times = scale.speedup(scale.reference)
+        ratio = f" What counts is the ratio to the untouched files: {times:.3g} for the reference."
+    return (
+        f"A reference solution exists. It brings {metric or 'the metric'} from "
+        f"{scale.baseline:g}{unit} (your files untouched, reward 0) to {scale.reference:g}{unit}, "
+        f"which earns a reward of {scale.reference_reward:.2f}; {scale.direction} is better, and "
+        f"1 is the highest reward.{ratio}"
+    )
+
+
+def _time(bench: Bench) -> str:
+    counts = "The time counts while you think and while your commands run."
+    match bench.harness.time:
+        case "none":
+            return ""
+        case "start":
+            return f"You have {bench.budget}. {counts} Use it."
+        case "every-turn":
+            told = "before your turns you are told what is left"
+            return f"You have {bench.budget}. {counts} Use it; {told}."
+        case "on-request":
+            ask = f"call `{TIME_TOOL}` to learn what is left of it"
+            return f"Your budget is limited; {ask}. {counts}"
+
+
+def stopping_words(harness: Harness) -> str:
+    """How the model ends the session, as its harness has it."""
+    submits = "submit" in harness.tools
+    done = "call `submit`" if submits else "answer without calling a tool"
+    sure = "When you are sure that no further improvement is worth its time"
+    match harness.stop:
+        case "agent":
+            return f"{sure}, {done}; this ends the session."
+        case "confirm":
+            return f"{sure}, {done}. You are asked once to confirm it; then the session ends."
+        case "budget":
+            end = "The session goes on until its budget is used"
+            if harness.plateau == 0:
+                return f"{end}; there is no way to end it earlier, so keep improving."
+            return (
+                f"{end}, or until the verifier has found no improvement for a long part of it. "
+                f"Until then a wish to stop ({done[0].lower()}{done[1:]}) sends you back to work."
+            )
