@@ -23,6 +23,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
 _LINE_LIMIT = 64 << 20
 _STDERR_KEPT = 4000
+_DRAIN_SECONDS = 5.0
 Phases = Callable[[str], object]
 
 
@@ -87,8 +88,10 @@ class VerifierProcess:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             code = await process.wait()
-            for pipe in (process.stdout, process.stderr):
-                await _drain(pipe)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_DRAIN_SECONDS):
+                    for pipe in (process.stdout, process.stderr):
+                        await _drain(pipe)
         if problem:
             raise VerifierFailedError(f"the verifier's output is unreadable: {problem}")
         if verdict is None:
