@@ -15,6 +15,7 @@ Stop = Literal["agent", "confirm", "budget"]
 Tool = Literal["bash", "edit", "read", "submit"]
 
 TIME_TOOL = "time_left"  # offered by `time = "on-request"`, never listed among the tools
+WORDING = 1  # of the sentences that go with the knobs (engine/agents); raised when they change
 SLOTS = ("workdir", "editable")  # what a prompt's text may leave to be filled in
 _NAMELESS = ("name", "description", "prompt")  # say nothing of what a model gets to see
 _WORKING: tuple[Tool, ...] = ("bash", "edit")
@@ -61,6 +62,7 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def hash(self) -> str:
         """SHA-256 over all that changes what a model sees or may do; the name is not part of it."""
         told = {key: value for key, value in knobs(self).items() if key not in _NAMELESS}
+        told["wording"] = WORDING
         return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()
 
 

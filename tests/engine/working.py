@@ -1,0 +1,178 @@
+"""A model at a workbench without engine or sandbox: the real loop, transcript, meter and wire."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine import budgets, harnesses
+from engine.agents.toolbox import CommandOutput, FileTroubleError, Toolbox
+from engine.agents.tools import ToolsLoop
+from engine.clock import Clock
+from engine.events import AnyBody, Event, Limit, SessionCreated, VerdictGiven
+from engine.harnesses import Harness
+from engine.meter import Meter
+from engine.models.chat import ChatModel
+from engine.models.http import HttpClient
+from engine.models.retry import RetryPolicy
+from engine.models.types import Provider
+from engine.outcomes import Ending
+from engine.state import SessionState, State, reduce
+from engine.transcripts import Transcript
+from engine.workbench import Live, Workbench
+from tasks import load_task
+from tests.engine.support import ChatServer, Reply, sse
+from verifier.verdict import Gate, Seal, Verdict
+
+MINUTES_PER_CALL = 10
+Chunks = list[dict[str, Any]]
+
+
+def changed(base: str = "minimal", **knobs: Any) -> Harness:
+    """A harness with some knobs turned."""
+    return msgspec.structs.replace(harnesses.load(base), **knobs)
+
+
+def verdict(number: int, reward: float | None, gate: str | None = None) -> Verdict:
+    """What the verifier says of the state after call `number`; `gate` is one that failed."""
+    status = "not_judged" if reward is None else "zero" if gate else "scored"
+    return Verdict(
+        id=f"v{number}",
+        task="count_down",
+        task_hash="t",
+        snapshot=f"{number}" * 64,
+        stage="checkpoint",
+        gates=(Gate(gate or "correct", gate is None, "the hidden input 4711 shows it"),),
+        reward=reward,
+        status=status,  # type: ignore[arg-type]  # one of the three above
+        seal=Seal("full", "driver", True),
+        reason="the hidden input 4711 shows it" if gate else "",
+        seconds=1.0,
+        at="",
+    )
+
+
+class Desk:
+    """Echoes commands and keeps files in memory."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {"answer.txt": b"100\n"}
+        self.ran: list[str] = []
+
+    async def run(self, command_id: str, script: str, seconds: float) -> CommandOutput:
+        self.ran.append(script)
+        return CommandOutput(script.encode(), 0, 1.0)
+
+    async def read(self, path: str) -> bytes:
+        if path not in self.files:
+            raise FileTroubleError(f"cannot read {path}: No such file or directory")
+        return self.files[path]
+
+    async def write(self, path: str, data: bytes) -> None:
+        self.files[path] = data
+
+
+@dataclass
+class Seat:
+    """A session of 2 hours: every call in the sandbox takes ten minutes of it.
+
+    `verdicts[n]` come after call n (from 1), of the state that it left.
+    """
+
+    suite: Path
+    folder: Path
+    harness: Harness
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    budget: dict[str, Limit] = field(default_factory=lambda: {"active": Limit(hard=7200.0)})
+
+    def __post_init__(self) -> None:
+        self.now = 1000.0
+        self.calls = 0
+        self.desk = Desk()
+        self.clock = Clock(lambda: "b", lambda: self.now, lambda: 0.0)
+        self._state = State()
+        created = SessionCreated(
+            run="r",
+            task="count_down",
+            task_path=str(self.suite / "count_down"),
+            task_hash="t",
+            domain="puzzle_and_challenge",
+            model="local/tiny",
+            agent="tools",
+            harness=self.harness.name,
+            harness_hash=self.harness.hash,
+            attempt=1,
+            budget=self.budget,
+        )
+        self._fold(created)
+        self.meter = Meter(self._fold, self.clock)
+        self.meter.start()
+
+    @property
+    def facts(self) -> SessionState:
+        return self._state.sessions["s"]
+
+    def _fold(self, body: AnyBody) -> None:
+        reduce(self._state, Event("e", self._state.seq + 1, 0.0, "b", self.now, "s", body))
+
+    async def record(self, body: AnyBody) -> object:
+        self._fold(body)
+        return None
+
+    async def after_tool(self) -> None:
+        at = self.facts.clocks.active("b", self.now)
+        self.calls += 1
+        self.now += 60.0 * MINUTES_PER_CALL
+        if self.calls in self.verdicts:
+            self._fold(VerdictGiven(verdict=self.verdicts[self.calls], active=at, wall=at))
+
+    def verifying(self) -> bool:
+        return False
+
+    async def work(self, turns: Sequence[Chunks]) -> tuple[Ending, list[dict[str, Any]]]:
+        """Let a model answer with these turns (the last one for ever); (ending, requests)."""
+
+        def script(_: dict[str, Any], number: int) -> Reply:
+            return Reply(sse(turns[min(number, len(turns) - 1)]), piece=4096)
+
+        http = HttpClient()
+        path = self.folder / "transcript.jsonl"
+        transcript = Transcript.open(path, self.record, self.clock, 1 << 30)
+        harness = self.harness
+        try:
+            with ChatServer(script) as server:
+                bench = Workbench(
+                    task=load_task(self.suite / "count_down"),
+                    harness=harness,
+                    budget=budgets.in_words(self.budget),
+                    active_sec=7200.0,
+                    size="quick",
+                    services=self,
+                    transcript=transcript,
+                    toolbox=Toolbox(
+                        self.desk,
+                        harness.command_timeout_sec,
+                        harness.command_timeout_max_sec,
+                        harness.output_chars,
+                    ),
+                    meter=self.meter,
+                    model=ChatModel(http, Provider("local", server.url), "tiny"),
+                    live=Live(),
+                    clock=self.clock,
+                    policy=RetryPolicy(2),
+                )
+                ending = await ToolsLoop().work(bench)
+                return ending, server.requests
+        finally:
+            await http.close()
+
+
+def said(request: dict[str, Any], *roles: str) -> str:
+    """What the messages of these roles (default: all) say, as it went over the wire."""
+    chosen = [m for m in request["messages"] if not roles or m["role"] in roles]
+    return json.dumps(chosen, ensure_ascii=False)
