@@ -17,6 +17,7 @@ from engine.lock import StateLock, StateLockedError
 from engine.paths import (
     PathError,
     clear_address,
+    journal_file,
     make_private,
     runtime_dir,
     short_name,
@@ -53,7 +54,7 @@ def serve(state: Path | None = None) -> int:
             settings = load_settings()
             cpus = usable()
             cpus.keep_off_measuring()  # every other thread of ours is started by this one
-            journal = Journal(make_private(folder) / "journal.sqlite3")
+            journal = Journal(journal_file(make_private(folder)))
             try:
                 asyncio.run(_serve(folder, journal, settings, cpus))
             finally:

@@ -117,10 +117,7 @@ class Journal:
         return self._read("session = ? AND type = ?", (session, kind))
 
     def _read(self, where: str, values: tuple[object, ...]) -> Iterator[Event]:
-        with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as reader:
-            query = f"SELECT data FROM events WHERE {where} ORDER BY seq"
-            for (data,) in reader.execute(query, values):
-                yield decode(data)
+        return _stored(self._path, where, values)
 
     def close(self) -> None:
         """Write what waits, then end the writer. Appends that cannot be written fail."""
@@ -180,6 +177,26 @@ class Journal:
                 subscriber(events)
         for waiting, event in zip(batch, events, strict=True):
             waiting.future.set_result(event)
+
+
+def read(path: Path) -> Iterator[Event]:
+    """Every event of a journal that need not be in use. Changes nothing.
+
+    Raises `JournalError` when the file cannot be read or is no journal.
+    """
+    try:
+        yield from _stored(path, "TRUE", ())
+    except (sqlite3.Error, ValueError) as error:
+        raise JournalError(
+            f"cannot read the journal {path}: {error}; check the file and its rights"
+        ) from error
+
+
+def _stored(path: Path, where: str, values: tuple[object, ...]) -> Iterator[Event]:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as reader:
+        query = f"SELECT data FROM events WHERE {where} ORDER BY seq"
+        for (data,) in reader.execute(query, values):
+            yield decode(data)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -28,6 +28,11 @@ def state_dir(given: Path | str | None = None) -> Path:
     return Path(base) / "autolab"
 
 
+def journal_file(state: Path) -> Path:
+    """The journal of a state folder."""
+    return state / "journal.sqlite3"
+
+
 def config_dir() -> Path:
     """The configuration folder: `$AUTOLAB_CONFIG`, else the XDG config folder's `autolab/`."""
     chosen = os.environ.get(CONFIG_VARIABLE)

@@ -13,6 +13,7 @@ DONE, FAILED, USAGE, NEGATIVE, INTERRUPTED = 0, 1, 2, 3, 130
 _SPEAKING = (
     ("engine.client", "EngineError"),
     ("engine.client", "EngineDownError"),
+    ("engine.journal", "JournalError"),
     ("engine.paths", "PathError"),
     ("tasks", "TaskError"),
     ("tasks.errors", "TaskError"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autolab_tui.cli.failures import CommandError
@@ -31,11 +32,11 @@ def add_to(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the engine, the runs and the sessions; never starts an engine."""
+    """Print the engine, the runs and the sessions, from the journal when no engine runs."""
     from engine.client import find
 
     client = find(args.state)
-    answer = client.status() if client else {"engine": None, "runs": [], "sessions": []}
+    answer = client.status() if client else _from_journal(args.state)
     if args.which:
         answer = narrowed(answer, args.which)
     if args.json:
@@ -45,6 +46,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _from_journal(state: Path | None) -> dict[str, Any]:
+    from engine.offline import status
+
+    return status(state) or {"engine": None, "runs": [], "sessions": []}
+
+
 def narrowed(answer: Mapping[str, Any], which: str) -> dict[str, Any]:
     """The part of a status that concerns one run or one session."""
     runs = [r for r in answer["runs"] if r["id"] == which]
@@ -52,9 +59,10 @@ def narrowed(answer: Mapping[str, Any], which: str) -> dict[str, Any]:
     if not runs and sessions:
         runs = [r for r in answer["runs"] if r["id"] == sessions[0]["run"]]
     if not runs and not sessions:
-        if answer["engine"] is None:
+        if answer["engine"] is None and not answer["runs"]:
             raise CommandError(
-                f"no engine runs, so nothing is known of {which!r}; `autolab engine start`"
+                f"no engine runs and there is no journal, so nothing is known of {which!r}; "
+                "`autolab engine start`"
             )
         known = ", ".join(r["id"] for r in answer["runs"][-5:]) or "none yet"
         raise CommandError(f"no run or session is called {which!r}; the newest runs: {known}")
@@ -63,15 +71,18 @@ def narrowed(answer: Mapping[str, Any], which: str) -> dict[str, Any]:
 
 def _show(answer: Mapping[str, Any]) -> None:
     engine = answer["engine"]
-    if engine is None:
+    if engine is None and not answer["sessions"]:
         print("No engine runs. Start one with `autolab engine start`, or see `autolab demo`.")
         return
-    running = engine["sessions_running"]
-    print(
-        f"engine {engine['version']}, pid {engine['pid']}, "
-        f"up {short_duration(engine['uptime'])}, {running} "
-        f"session{'' if running == 1 else 's'} running"
-    )
+    if engine is None:
+        print("No engine runs; `autolab engine start` goes on from what the journal says:")
+    else:
+        running = engine["sessions_running"]
+        print(
+            f"engine {engine['version']}, pid {engine['pid']}, "
+            f"up {short_duration(engine['uptime'])}, {running} "
+            f"session{'' if running == 1 else 's'} running"
+        )
     if not answer["sessions"]:
         print("Nothing has run yet: try `autolab demo`, or `autolab run --help`.")
         return

@@ -7,6 +7,16 @@ import subprocess
 
 import pytest
 
+from engine.clock import Clock
+from engine.events import (
+    ActivityChanged,
+    ClockMoved,
+    RunCreated,
+    SessionCreated,
+    SessionMoved,
+)
+from engine.journal import Journal
+from engine.paths import journal_file
 from tests.cli.conftest import Shell
 
 
@@ -76,3 +86,48 @@ def test_a_broken_theme_is_found(shell: Shell) -> None:
     checked = shell("themes", "check", "--json")
     assert checked.returncode == 3
     assert "mine.toml" in json.loads(checked.stdout)["broken"][0]
+
+
+def test_status_reads_the_journal_that_an_engine_left(shell: Shell) -> None:
+    shell.folder.mkdir(mode=0o700)
+    journal = Journal(journal_file(shell.folder), Clock(lambda: "boot", lambda: 50.0, lambda: 1e9))
+    journal.append(RunCreated(run="r1", sessions=("r1-01",), spec={}))
+    journal.append(created(), "r1-01")
+    journal.append(SessionMoved(state="running"), "r1-01")
+    journal.append(ClockMoved(to="working", moment=42.5), "r1-01")
+    journal.append(ActivityChanged(activity="generating"), "r1-01").result(10)
+    journal.close()
+    before = sorted(path.name for path in shell.folder.iterdir())
+    answer = json.loads(shell("status", "r1", "--json").stdout)
+    assert answer["engine"] is None
+    [session] = answer["sessions"]
+    assert (session["id"], session["state"]) == ("r1-01", "running")
+    assert session["clocks"]["active"] == 7.5  # the clock stands where the journal ends
+    shown = shell("status").stdout
+    assert "No engine runs" in shown and "autolab engine start" in shown and "r1-01" in shown
+    assert before == ["journal.sqlite3"]
+
+
+def test_a_journal_that_is_none_is_named(shell: Shell) -> None:
+    shell.folder.mkdir(mode=0o700)
+    journal_file(shell.folder).write_text("this is no database, whatever its name says\n" * 99)
+    done = shell("status")
+    assert done.returncode == 1
+    assert "journal.sqlite3" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def created() -> SessionCreated:
+    return SessionCreated(
+        run="r1",
+        task="t",
+        task_path="/t",
+        task_hash="h",
+        domain="d",
+        model=None,
+        agent="nop",
+        harness="minimal",
+        harness_hash="h",
+        attempt=1,
+        budget={},
+    )
