@@ -13,7 +13,8 @@ from autolab_tui.demo.turn import Call, Conversation, Turn
 TASK = "median_filter"
 _MEASURE = "./bench_median time 448 448 9"
 _BENCH = f"make -s bench_median && ./bench_median check && {_MEASURE}"
-_WHERE = "gcc -O2 -std=c11 -march=native -S -o - solve.c | grep -c '[xyz]mm'; lscpu | grep -i cache"
+_VECTORS = "gcc -O2 -std=c11 -march=native -S -o - solve.c | grep -c '[xyz]mm'"
+_WHERE = f"{_VECTORS}; grep -m1 'cache size' /proc/cpuinfo"
 _STUDY_SECONDS, _CONFIRM_PAUSE, _REVIEW_SECONDS = 7, 2, 5
 
 _Scene = Callable[[Conversation], Turn]
