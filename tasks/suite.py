@@ -108,7 +108,9 @@ def _is_task(path: Path) -> bool:
 
 def _folders(path: Path) -> list[Path]:
     return sorted(
-        child for child in path.iterdir() if child.is_dir() and not child.name.startswith(".")
+        child
+        for child in path.iterdir()
+        if not child.name.startswith(".") and child.name not in files.IGNORED and child.is_dir()
     )
 
 

@@ -134,3 +134,15 @@ def test_the_shipped_suite_is_the_default() -> None:
     suite = load_suite()
     assert {"median_filter", "build_flags", "rack_placement"} <= {t.name for t in suite.tasks}
     assert suite.broken == ()
+
+
+def test_what_python_leaves_behind_is_not_looked_into(checkout: Path) -> None:
+    before = len(load_suite(checkout).tasks)
+    cache = checkout / "tasks" / "__pycache__"
+    write_native(cache / "stale")
+    assert len(load_suite(checkout).tasks) == before
+    cache.chmod(0o000)  # as an engine that runs as root leaves it to everybody else
+    try:
+        assert len(load_suite(checkout).tasks) == before
+    finally:
+        cache.chmod(0o755)
