@@ -22,7 +22,6 @@ from engine.events import (
     ToolFinished,
     ToolStarted,
     TurnFinished,
-    TurnStarted,
     VerdictGiven,
     VerificationStarted,
 )
@@ -56,8 +55,6 @@ def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case f
             return f"{model or agent} on {task}, attempt {attempt}"
         case SessionMoved(state=state, reason=reason):
             return f"{state}: {reason}" if reason else state
-        case TurnStarted(turn=turn):
-            return f"turn {turn}"
         case TurnFinished(usage=usage, seconds=seconds):
             return f"answered in {seconds:.1f} s, {usage.output} tokens"
         case ToolStarted(tool=tool, summary=summary):
