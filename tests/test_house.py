@@ -19,6 +19,7 @@ ENGINE_DOORS = {
     "engine.client",
     "engine.clock",
     "engine.events",
+    "engine.harnesses",
     "engine.offline",
     "engine.paths",
     "engine.state",

@@ -14,6 +14,7 @@ _SPEAKING = (
     ("engine.client", "EngineError"),
     ("engine.client", "EngineDownError"),
     ("engine.journal", "JournalError"),
+    ("engine.harnesses", "HarnessError"),
     ("engine.paths", "PathError"),
     ("tasks", "TaskError"),
     ("tasks.errors", "TaskError"),

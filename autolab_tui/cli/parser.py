@@ -116,6 +116,7 @@ def build() -> Parser:
         demo,
         doctor,
         engine,
+        harness,
         logs,
         run,
         runs,
@@ -132,7 +133,21 @@ def build() -> Parser:
     parser.add_argument("--state", type=Path, metavar="DIR", default=None, help="the state folder")
     app.add_to(parser)
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
-    for noun in (demo, run, status, watch, stop, logs, runs, verify, tasks, engine, doctor, themes):
+    for noun in (
+        demo,
+        run,
+        status,
+        watch,
+        stop,
+        logs,
+        runs,
+        verify,
+        tasks,
+        harness,
+        engine,
+        doctor,
+        themes,
+    ):
         noun.add_to(commands)
     return parser
 

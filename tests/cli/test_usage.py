@@ -48,6 +48,7 @@ def usage(capsys: pytest.CaptureFixture[str], *line: str) -> str:
         (("demo", "--minutes", "0"), ("'0'", "0.5")),
         (("demo", "--json"), ("--headless",)),
         (("tasks", "check"), ("--all",)),
+        (("harness", "diff", "minimal"), ("B",)),
         (("run", "--agent", "nop", "--watch", "--detach"), ("--detach", "--watch")),
         (("status", "--nonsense"), ("--nonsense",)),
         ((), ("terminal", "autolab watch")),
@@ -98,6 +99,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         *(f"tasks {verb}" for verb in ("list", "show", "check", "new", "pin")),
         *(f"engine {verb}" for verb in ("start", "stop", "status", "serve")),
         *(f"themes {verb}" for verb in ("list", "check")),
+        *(f"harness {verb}" for verb in ("list", "show", "diff")),
         "runs list",
     }
 
