@@ -6,6 +6,7 @@ on; it never ends the session.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -143,7 +144,8 @@ class Toolbox:
             return Output(str(error), 1)
         if b"\0" in data[:_BINARY_PROBE]:
             return Output(f"{asked.path} is no text file ({len(data)} bytes)", 1)
-        lines = data.decode("utf-8", "replace").splitlines(keepends=True)
+        # Lines as editors and grep count them: other separators than \n are text.
+        lines = list(io.StringIO(data.decode("utf-8", "replace"), newline="\n"))
         start = asked.first_line - 1
         if start >= len(lines) > 0:
             return Output(f"{asked.path} has {len(lines)} lines only", 1)

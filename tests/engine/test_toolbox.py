@@ -93,6 +93,62 @@ async def test_an_edit_that_was_done_before_a_restart_is_not_done_twice() -> Non
     assert (await use(Desk(a=b"fast"), "edit", asked)).code == 1
 
 
+TEXT = b"".join(b"line %d\n" % n for n in range(1, 8))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"path": "a"}, "[a: lines 1 to 5 of 7; go on with first_line = 6]\nline 1\n"),
+        ({"path": "a", "first_line": 6}, "[a: lines 6 to 7 of 7]\nline 6\nline 7\n"),
+        ({"path": "a", "first_line": 2, "lines": 1}, "[a: lines 2 to 2 of 7]\nline 2\n"),
+        ({"path": "a", "first_line": 7, "lines": 99}, "[a: lines 7 to 7 of 7]\nline 7\n"),
+        ({"path": "empty"}, "[empty: no line of 0]\n"),
+        ({"path": "latin"}, "[latin: lines 1 to 1 of 1]\ncaf\ufffd"),
+        ({"path": "wide"}, "lines 1 to 1 of 2; go on with first_line = 2]\n" + "w" * 20 + "\n[..."),
+    ],
+)
+async def test_read_shows_as_many_whole_lines_as_fit(arguments: Any, said: str) -> None:
+    files = {"a": TEXT, "empty": b"", "latin": b"caf\xe9", "wide": b"w" * 99 + b"\nx\n"}
+    result = await use(Desk(**files), "read", arguments)
+    assert result.code == 0
+    assert said in result.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"path": "a", "first_line": 8}, "a has 7 lines only"),
+        ({"path": "a", "first_line": 0}, "count from 1"),
+        ({"path": "a", "lines": 0}, "count from 1"),
+        ({"path": "b"}, "cannot read b: No such file"),
+        ({"path": "binary"}, "no text file (3 bytes)"),
+        ({"path": "a", "line": 3}, "unknown field `line`"),
+    ],
+)
+async def test_a_read_that_makes_no_sense_is_explained(arguments: Any, said: str) -> None:
+    result = await use(Desk(a=TEXT, binary=b"a\0b"), "read", arguments)
+    assert said in result.text
+    assert result.code
+
+
+@given(st.text(max_size=200), st.integers(1, 5))
+async def test_reading_on_and_on_gives_the_whole_file(text: str, lines: int) -> None:
+    data = "\n".join(line[:30] for line in text.replace("\0", "").split("\n")).encode()
+    seen, first = "", 1
+    while data:
+        asked = {"path": "a", "first_line": first, "lines": lines}
+        result = await use(Desk(a=data), "read", asked)
+        assert result.code == 0
+        head, _, shown = result.text.partition("\n")
+        seen += shown
+        last, _, count = head.removesuffix("]").partition(" to ")[2].split(";")[0].partition(" of ")
+        if int(last) == int(count):
+            assert seen == data.decode()
+            break
+        first = int(last) + 1
+
+
 async def test_a_tool_that_there_is_not() -> None:
     unknown = await use(Desk(), "python", {})
     assert "no tool 'python'; the tools are bash, edit, read" in unknown.text
