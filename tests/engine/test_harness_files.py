@@ -192,3 +192,15 @@ def test_any_combination_of_the_knobs_is_a_harness(
     harness = harnesses.load("any")
     assert (harness.feedback, harness.time, harness.stop) == (feedback, time, stop)
     assert (harness.reference, set(harness.tools)) == (reference, tools)
+
+
+def test_the_documented_knobs_and_presets_are_all_there_are() -> None:
+    doc = (Path(__file__).parents[2] / "docs" / "harnesses.md").read_text()
+    table = doc.partition("## Knobs")[2].partition("\n**")[0]
+    named = {name for row in table.splitlines() for name in row.split("|")[1:2]}
+    assert {word.strip("` ") for cell in named for word in cell.split(",")} >= set(KNOBS)
+    presets = doc.partition("## Presets")[2].partition("##")[0]
+    assert all(f"| `{name}` |" in presets for name in PRESETS)
+    example = doc.partition("```toml\n")[2].partition("```")[0]
+    write("documented", example)
+    assert harnesses.load("documented").feedback_minutes == 15
