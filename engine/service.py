@@ -30,7 +30,7 @@ from engine.judging import Judging
 from engine.keeping import Keepers
 from engine.models.http import HttpClient
 from engine.outcomes import Ending
-from engine.paths import keeper_socket
+from engine.paths import journal_file, keeper_socket
 from engine.recovery import recover
 from engine.runs import RunRefusedError, plan, read_spec
 from engine.scheduler import Entry, Scheduler
@@ -48,6 +48,7 @@ from verifier.sandbox.spec import SandboxUnavailableError
 
 _log = logging.getLogger(__name__)
 _TICK = 0.25
+_FOLDER_SECONDS = 2.0
 
 
 class EngineBusyError(RuntimeError):
@@ -152,6 +153,7 @@ class Engine:
                     group.create_task(self._tick()),
                     group.create_task(self._thaw_silenced()),
                     group.create_task(self._watch_journal()),
+                    group.create_task(self._watch_state_folder()),
                 ]
                 await self._ending.wait()
                 await self._close_sessions()
@@ -298,6 +300,14 @@ class Engine:
                 _log.error("%s", self.journal.trouble)
                 async with self._everyone_held("the journal cannot be written", paused=True):
                     await self._no_trouble()
+
+    async def _watch_state_folder(self) -> None:
+        """End when the journal's file was deleted: nobody could ever read what is recorded."""
+        file = journal_file(self.state_dir)
+        while await asyncio.to_thread(file.exists):  # noqa: ASYNC110 - deletion tells nobody
+            await asyncio.sleep(_FOLDER_SECONDS)
+        _log.critical("%s is gone; this engine ends", file)
+        self.end()
 
     async def _no_trouble(self) -> None:
         while self.journal.trouble:  # noqa: ASYNC110 - the writer is a thread and has no event

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -135,6 +136,13 @@ def test_sigterm_ends_it_in_good_order(tmp_path: Path) -> None:
                 if kinds[-1:] == ["EngineStarted"] and len(kinds) > 1:
                     break
     assert kinds == ["EngineStarted", "EngineStopped", "EngineStarted"]
+
+
+def test_an_engine_whose_folder_is_deleted_ends(tmp_path: Path) -> None:
+    with running_engine(tmp_path / "state") as engine:
+        shutil.rmtree(engine.state_dir)
+        wait_for(lambda: find(engine.state_dir) is None)
+        assert not engine.state_dir.exists()
 
 
 def test_heartbeats_come_each_second_and_the_end_is_noticed(engine: EngineProcess) -> None:
