@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from verifier.inside.exec_keys import clients
 from verifier.inside.exec_processes import stat_fields
 
 RUN = "/run/shell"
@@ -15,6 +16,7 @@ _TMUX = ["/usr/bin/tmux", "-S", f"{RUN}/tmux", "-f", "/run/autolab/tmux.conf"]
 _TARGET = "agent:0.0"
 _SHELL = "exec /bin/bash --noprofile --rcfile /run/autolab/shellrc -i"
 _SHOWN_PER_SECOND = 256 * 1024
+_BATCH = 2000  # characters of arguments; tmux takes no message above 16 KiB
 
 
 class PaneError(RuntimeError):
@@ -85,7 +87,23 @@ class Pane:
         """
         keys = ("send-keys", "-t", _TARGET)
         answer = _tmux(*keys, "C-u", ";", *keys, "-l", line, ";", *keys, "Enter")
-        return answer is not None and answer.returncode <= 0
+        return _heard(answer)
+
+    def press(self, keystrokes: str) -> bool:
+        """Press keys for whatever runs in the pane; False when that was not possible."""
+        batch: list[str] = []
+        for arguments in clients(keystrokes):
+            batch += [*([";"] if batch else []), "send-keys", "-t", _TARGET, *arguments]
+            if sum(map(len, batch)) > _BATCH:
+                if not _heard(_tmux(*batch)):
+                    return False
+                batch = []
+        return not batch or _heard(_tmux(*batch))
+
+    def text(self) -> bytes | None:
+        """What the pane shows, with all that has scrolled out of it; None when tmux is silent."""
+        answer = _tmux("capture-pane", "-p", "-J", "-S", "-", "-t", _TARGET)
+        return None if answer is None or answer.returncode != 0 else answer.stdout
 
     def show(self, data: bytes) -> None:
         """Copy output to the pane; dropped where it comes faster than anyone could look."""
@@ -109,6 +127,11 @@ def _ask(question: str) -> str | None:
     if answer is None or answer.returncode != 0:
         return None
     return answer.stdout.decode(errors="replace")
+
+
+def _heard(answer: subprocess.CompletedProcess[bytes] | None) -> bool:
+    """Whether a client's command arrived; one that a signal ended had been heard."""
+    return answer is not None and answer.returncode <= 0
 
 
 def _tmux(*arguments: str) -> subprocess.CompletedProcess[bytes] | None:

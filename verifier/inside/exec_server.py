@@ -16,6 +16,7 @@ import os
 import selectors
 import signal
 import time
+from collections import deque
 from collections.abc import Callable
 
 from verifier.inside import exec_files
@@ -43,6 +44,7 @@ class Server:
         self.pane = Pane()
         self.workdir = os.getcwd()
         self.count = 0
+        self.pressed: deque[str] = deque(maxlen=_LINGERING)  # names of keystrokes, newest last
         self.current: Command | None = None
         self.lingering: list[int] = []
         self.ready = False
@@ -171,6 +173,8 @@ class Server:
             elif header["op"] == "interrupt":
                 if current is not None and current.name == header["command"]:
                     self.interrupt(current)
+            elif header["op"] in ("press", "screen"):
+                self.on_terminal(header, payload)
             else:
                 self.on_file(header, payload)
 
@@ -189,6 +193,22 @@ class Server:
         if command.pipe is not None:
             self._watch(command.pipe, lambda: self.on_output(command))
         self.type_current()
+
+    def on_terminal(self, header: Header, payload: bytes) -> None:
+        """Press keys in the pane, once for each name, or say what it shows."""
+        answer: Header = {"event": "reply", "number": header["number"]}
+        data: bytes | None = b""
+        if header["op"] == "screen":
+            data = self.pane.text()
+        elif header["name"] not in self.pressed:
+            self.pressed.append(header["name"])
+            if not self.pane.press(payload.decode("utf-8", "replace")):
+                data = None
+        if data is None:  # too many processes, or no tmux: as for a command that cannot begin
+            kill_all()
+            self.start_shell(anew=False)
+            answer["errno"] = errno.EIO
+        self.channel.send(answer, data or b"")
 
     def on_file(self, header: Header, payload: bytes) -> None:
         """Read, write or describe a file."""

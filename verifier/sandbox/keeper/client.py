@@ -133,6 +133,21 @@ class KeeperClient:
         body = protocol.WriteFile(sandbox=sandbox_id, path=path, content=content, mode=mode)
         await self._ask(body, type(None))
 
+    async def press(self, sandbox_id: str, name: str, keystrokes: str) -> None:
+        """Press keys in the terminal of the sandbox's shell (at most 64 KiB).
+
+        Text is typed as it stands, newlines as Enter; a text that is the name of one key (`C-c`,
+        `Escape`) presses that. The same `name` again presses nothing, so that a request can be
+        repeated. Raises `OSError` (EIO when the terminal had to be started anew, EFBIG),
+        `SandboxFrozenError`.
+        """
+        body = protocol.Press(sandbox=sandbox_id, name=name, keystrokes=keystrokes)
+        await self._ask(body, type(None))
+
+    async def screen(self, sandbox_id: str) -> bytes:
+        """What the terminal shows, with what has scrolled out of it. Raises as `press` does."""
+        return await self._ask(protocol.Screen(sandbox=sandbox_id), bytes)
+
     async def stat(self, sandbox_id: str, path: str) -> FileStat | None:
         """What is at a path, or None. Raises `OSError` for anything but its absence."""
         return await self._ask(

@@ -28,6 +28,7 @@ _HEADER_LIMIT = 64 * 1024
 _PAYLOAD_LIMIT = 17 * 1024 * 1024
 _MODULES = (
     *("exec_server", "exec_channel", "exec_pane", "exec_command"),
+    "exec_keys",
     *("exec_processes", "exec_files"),
 )
 _FOLDER = "/run/autolab"

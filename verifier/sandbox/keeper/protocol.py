@@ -21,6 +21,7 @@ HEARTBEAT_SECONDS = 0.5
 SILENCE_SECONDS = 2.0
 OUTPUT_LIMIT = 128 * 1024
 FILE_LIMIT = 16 * 1024 * 1024
+KEYS_LIMIT = 64 * 1024
 ALREADY_RUNNING = 75  # exit status of a second keeper for one state directory
 
 
@@ -67,6 +68,21 @@ class WriteFile(Body, frozen=True, kw_only=True, tag="write_file"):
     mode: int | None = None
 
 
+class Press(Body, frozen=True, kw_only=True, tag="press"):
+    """Press keys in the terminal of the sandbox's shell; the same `name` again presses nothing.
+    Answer: null."""
+
+    sandbox: str
+    name: str
+    keystrokes: str
+
+
+class Screen(Body, frozen=True, kw_only=True, tag="screen"):
+    """Answer: the terminal's text in UTF-8, with what has scrolled out of it, as bytes."""
+
+    sandbox: str
+
+
 class Stat(Body, frozen=True, kw_only=True, tag="stat"):
     """Answer: `FileStat` or null."""
 
@@ -101,7 +117,19 @@ class Shutdown(Body, frozen=True, kw_only=True, tag="shutdown"):
 
 
 AnyBody = (
-    Heartbeat | Create | Run | ReadFile | WriteFile | Stat | Freeze | Thaw | Kill | List | Shutdown
+    Heartbeat
+    | Create
+    | Run
+    | ReadFile
+    | WriteFile
+    | Press
+    | Screen
+    | Stat
+    | Freeze
+    | Thaw
+    | Kill
+    | List
+    | Shutdown
 )
 
 

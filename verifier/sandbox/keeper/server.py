@@ -29,11 +29,13 @@ from verifier.sandbox.keeper.protocol import (
     Heartbeat,
     Kill,
     List,
+    Press,
     ReadFile,
     Reply,
     Request,
     Run,
     SandboxInfo,
+    Screen,
     Shutdown,
     Stat,
     Thaw,
@@ -70,8 +72,10 @@ class Keeper:
             Heartbeat: self._heartbeat,
             Kill: self._kill,
             List: self._list,
+            Press: self._press,
             ReadFile: self._read_file,
             Run: self._run,
+            Screen: self._screen,
             Shutdown: self._shutdown,
             Stat: self._stat,
             Thaw: self._thaw,
@@ -215,6 +219,16 @@ class Keeper:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), body.path)
         sandbox = self._find(body.sandbox)
         await sandbox.ask("write", body.content, path=body.path, mode=body.mode)
+
+    async def _press(self, body: Press) -> None:
+        data = body.keystrokes.encode("utf-8", "replace")
+        if len(data) > protocol.KEYS_LIMIT:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), "keystrokes")
+        await self._find(body.sandbox).ask("press", data, name=check_name("press", body.name))
+
+    async def _screen(self, body: Screen) -> bytes:
+        _, data = await self._find(body.sandbox).ask("screen")
+        return data
 
     async def _stat(self, body: Stat) -> protocol.FileStat | None:
         return await self._find(body.sandbox).stat(body.path)
