@@ -46,7 +46,11 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens, turns and money. `input` is the uncached part; unknown cost is null, never 0."""
+    """Tokens, turns and money; unknown cost is null, never 0.
+
+    `input`, `cached` (read from a cache) and `cache_write` (written to one) add up to what was
+    sent; `reasoning` is a part of `output`.
+    """
 
     input: int = 0
     cached: int = 0
@@ -54,6 +58,7 @@ class Usage(msgspec.Struct, frozen=True):
     reasoning: int = 0
     turns: int = 0
     cost: float | None = None
+    cache_write: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         costs = [c for c in (self.cost, other.cost) if c is not None]
@@ -64,12 +69,13 @@ class Usage(msgspec.Struct, frozen=True):
             self.reasoning + other.reasoning,
             self.turns + other.turns,
             sum(costs) if costs else None,
+            self.cache_write + other.cache_write,
         )
 
     @property
     def tokens(self) -> int:
         """All tokens that count against a token budget."""
-        return self.input + self.cached + self.output
+        return self.input + self.cached + self.cache_write + self.output
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):

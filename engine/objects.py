@@ -38,6 +38,7 @@ class UsageObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reasoning: int
     turns: int
     cost: float | None
+    cache_write: int
 
 
 class AlertObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -187,5 +188,11 @@ def _clocks(clocks: Iterable[Clocks], boot: str, now: float) -> ClocksObject:
 
 def _usage(usage: Usage) -> UsageObject:
     return UsageObject(
-        usage.input, usage.cached, usage.output, usage.reasoning, usage.turns, usage.cost
+        usage.input,
+        usage.cached,
+        usage.output,
+        usage.reasoning,
+        usage.turns,
+        usage.cost,
+        usage.cache_write,
     )

@@ -12,7 +12,8 @@ import msgspec
 from engine import budgets, harnesses
 from engine.agents.registry import SCRIPTED
 from engine.events import Limit, RunCreated, SessionCreated
-from engine.models.choice import ModelChoiceError, choose_provider
+from engine.models.choice import ModelChoiceError, check_key, choose_provider
+from engine.models.types import Api
 from engine.settings import Settings
 from tasks import Suite, Task, TaskError, load_suite
 from verifier.availability import availability
@@ -28,10 +29,15 @@ class RunRefusedError(ValueError):
 
 
 class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A provider for one run: where it is, and which environment variable holds its key."""
+    """A provider for one run: where it is, what it speaks, which variable holds its key.
+
+    A known provider of the same name lends what is not stated here, but never its key.
+    """
 
     base_url: str
     key_env: str | None = None
+    api: Api | None = None
+    version: str | None = None
 
 
 class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,7 +148,8 @@ def _workers(spec: RunSpec, settings: Settings) -> list[_Worker]:
         for name in dict.fromkeys(spec.harnesses):
             try:
                 harness = harnesses.load(name)
-                _, _, price = choose_provider(model, settings, overrides)
+                provider, _, price = choose_provider(model, settings, overrides)
+                check_key(provider)
             except (harnesses.HarnessError, ModelChoiceError) as error:
                 raise RunRefusedError(str(error)) from error
             workers.append(

@@ -28,8 +28,8 @@ from engine.events import (
 from engine.house import House
 from engine.journal import JournalError
 from engine.meter import Meter
-from engine.models.chat import ChatModel
 from engine.models.choice import choose_provider
+from engine.models.http_model import HttpModel
 from engine.models.retry import RetryPolicy
 from engine.models.types import Model
 from engine.outcomes import Ending
@@ -256,7 +256,7 @@ class Session:
             return None
         overrides = self._house.view.state.runs[facts.run].spec.get("providers") or {}
         provider, name, price = choose_provider(facts.model, self._house.settings, overrides)
-        return ChatModel(self._house.http, provider, name, price)
+        return HttpModel(self._house.http, provider, name, price)
 
     async def _watch_budget(self) -> None:
         clock = self._house.clock

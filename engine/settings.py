@@ -1,14 +1,21 @@
 """Settings: `AUTOLAB_*` in the environment, then `autolab.toml` in the configuration folder.
 
-Keys of providers are never settings: a provider names the environment variable that holds its key,
-and the key is read when a model is called.
+Keys of providers are never settings: a provider names the environment variable, the file or the
+command that has its key, and the key is read when a model is called.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -16,10 +23,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from engine.models.types import Api
 from engine.outcomes import Thresholds
 from engine.paths import config_dir
 
 CONFIG_FILE = "autolab.toml"
+_SECRET_HEADERS = frozenset(
+    {"authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie", "proxy-authorization"}
+)
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -34,17 +45,53 @@ class PriceSettings(BaseModel):
     input: float = Field(ge=0)
     output: float = Field(ge=0)
     cached: float | None = Field(default=None, ge=0)
+    cache_write: float | None = Field(default=None, ge=0)
+
+
+class ModelSettings(BaseModel):
+    """What is said to one model of a provider only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    body: dict[str, Any] = Field(default_factory=dict)
+    max_output_tokens: int | None = Field(default=None, ge=1)
 
 
 class ProviderSettings(BaseModel):
-    """Where models are reached: an OpenAI-compatible base URL, and who knows the key."""
+    """Where and how models are reached, and who knows the key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    base_url: str = Field(pattern=r"^https?://[^\s]+$")
+    base_url: str = Field(pattern=r"^https?://[^\s@]+$")
+    api: Api = "chat"
+    version: str = Field(default="", pattern=r"^[\w.-]*$")
     key_env: str | None = None
+    key_file: str | None = None
+    key_command: tuple[str, ...] = ()
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: dict[str, Any] = Field(default_factory=dict)
+    max_output_tokens: int | None = Field(default=None, ge=1)
     connect_seconds: Positive = 10.0
     silence_seconds: Positive = 300.0
+    stall_seconds: Positive = 1800.0
     prices: dict[str, PriceSettings] = Field(default_factory=dict)
+    models: dict[str, ModelSettings] = Field(default_factory=dict)
+
+    @field_validator("headers")
+    @classmethod
+    def _no_secrets(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name in headers:
+            if name.lower() in _SECRET_HEADERS:
+                raise ValueError(
+                    f"{name} is a place for keys, and settings hold none; use key_env, key_file "
+                    "or key_command"
+                )
+        return headers
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        given = [k for k in ("key_env", "key_file", "key_command") if getattr(self, k)]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} are given; keep one of them")
+        return self
 
 
 class OutcomeSettings(BaseModel):
@@ -91,17 +138,28 @@ class Settings(BaseSettings):
         return Thresholds(**self.outcomes.model_dump())
 
 
+def what_is_wrong(error: ValidationError) -> tuple[str, str]:
+    """(the first key that does not fit, its value and why in words).
+
+    A value that may hold a secret (a table, an address with a user in it) is not repeated.
+    """
+    first = error.errors()[0]
+    value = first.get("input")
+    hidden = isinstance(value, dict | list | tuple) or "@" in str(value)
+    shown = "" if hidden else f"= {value!r} "
+    return ".".join(str(part) for part in first["loc"]), f"{shown}does not fit: {first['msg']}"
+
+
 def load_settings() -> Settings:
     """Read the settings. Raises `SettingsError`."""
     file = config_dir() / CONFIG_FILE
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key, wrong = what_is_wrong(error)
         raise SettingsError(
-            f"setting {key} = {first.get('input')!r} does not fit: {first['msg']}; mend it in "
-            f"{file} or in the environment (AUTOLAB_{key.replace('.', '__').upper()})"
+            f"setting {key} {wrong}; mend it in {file} or in the environment "
+            f"(AUTOLAB_{key.replace('.', '__').upper()})"
         ) from error
     except ValueError as error:
         raise SettingsError(f"{file} cannot be read: {error}; mend it") from error

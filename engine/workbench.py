@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from engine.agents.offers import schemas
 from engine.agents.standing import Standing, standing_of
 from engine.agents.toolbox import Output, Toolbox, summary
-from engine.agents.tools import conversation
+from engine.agents.tools import carried_fields, conversation
 from engine.clock import Clock
 from engine.events import (
     ActivityChanged,
@@ -184,12 +184,13 @@ class Workbench:
             tool_calls=calls,
             turn=number,
             stop=turn.stop,
+            **carried_fields(turn.carried),
         )
         self._live.turn = None
 
     async def _stream(self, number: int) -> tuple[Turn, float]:
         if self._model is None:
-            raise ModelError("fatal", "no model", "this session has none")
+            raise ModelError("bad_request", "no model", "this session has none")
         await self._services.record(TurnStarted(turn=number))
         await self._services.record(ActivityChanged(activity="generating"))
         started = self._clock.now()
@@ -204,7 +205,7 @@ class Workbench:
         except BaseException:
             self._live.turn = None
             raise
-        raise ModelError("retry", "the stream broke off", "it ended without an answer")
+        raise ModelError("broken_stream", "the stream broke off", "it ended without an answer")
 
     async def use(self, call: ToolCall, given: Output | None = None) -> Output:
         """Carry out a tool call of the newest answer; see `Bench.use`."""

@@ -7,6 +7,7 @@ goes on where the last one stood: calls without a result are carried out, then t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from engine.agents.bench import Bench
 from engine.agents.prompting import stopping_words, system_prompt
@@ -15,7 +16,7 @@ from engine.agents.stopping import answers_without_calls, judge_wish, was_grante
 from engine.agents.toolbox import Output, no_such_tool
 from engine.agents.updates import updates
 from engine.harnesses import TIME_TOOL
-from engine.models.types import Message, ModelError, ToolCall
+from engine.models.types import Carried, Message, ModelError, ToolCall
 from engine.outcomes import Ending
 from engine.transcripts import Entry
 
@@ -107,10 +108,28 @@ def conversation(entries: Sequence[Entry]) -> list[Message]:
                 calls = tuple(
                     ToolCall(c["id"], c["name"], c["arguments"]) for c in entry["tool_calls"]
                 )
-                messages.append(Message("assistant", entry["text"], entry["reasoning"], calls))
+                carried = entry.get("carried")
+                messages.append(
+                    Message(
+                        "assistant",
+                        entry["text"],
+                        entry["reasoning"],
+                        calls,
+                        carried=Carried(carried["api"], tuple(carried["items"]))
+                        if carried
+                        else None,
+                    )
+                )
             case "tool":
                 messages.append(Message("tool", entry["output"], call=entry["call"]))
     return messages
+
+
+def carried_fields(carried: Carried | None) -> dict[str, Any]:
+    """The field of an `assistant` entry that `conversation` reads it from; none for nothing."""
+    if carried is None:
+        return {}
+    return {"carried": {"api": carried.api, "items": carried.items}}
 
 
 def _given_up(error: ModelError) -> Ending:

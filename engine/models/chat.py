@@ -7,26 +7,37 @@ end without `[DONE]`; a stream without any finish reason is a broken one and is 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from engine.events import Usage
-from engine.models.errors import clean, from_stream
-from engine.models.http import HttpClient
-from engine.models.sse import SseParser
+from engine.models.errors import from_stream
+from engine.models.sse import ServerEvent
 from engine.models.types import (
+    Carried,
     Delta,
     Message,
     ModelError,
-    Price,
-    Provider,
     ReasoningDelta,
     StopReason,
     TextDelta,
-    ToolCall,
     ToolDelta,
     ToolSchema,
     Turn,
+)
+from engine.models.wire import (
+    Ask,
+    Json,
+    Request,
+    arguments_of,
+    bearer,
+    count,
+    dict_of,
+    dicts,
+    read_object,
+    stop_of,
+    text_of,
+    unique_calls,
 )
 
 _STOPS: dict[str, StopReason] = {
@@ -37,44 +48,31 @@ _STOPS: dict[str, StopReason] = {
     "content_filter": "refusal",
     "refusal": "refusal",
 }
-Json = Mapping[str, Any]
+# What reasoning in pieces is made of: these grow from piece to piece, the rest is stated once.
+_GROWING = ("text", "summary", "data")
+_ABSURD = 1e6  # US dollars for one answer
 
 
-class ChatModel:
-    """One model of one provider."""
+class ChatWire:
+    """Requests to `/chat/completions`."""
 
-    def __init__(
-        self, http: HttpClient, provider: Provider, name: str, price: Price | None = None
-    ) -> None:
-        self._http = http
-        self._provider = provider
-        self._name = name
-        self._price = price
-
-    async def ask(
-        self, messages: Sequence[Message], tools: Sequence[ToolSchema]
-    ) -> AsyncIterator[Delta]:
-        """Stream one answer; the last item is the whole `Turn`. Raises `ModelError`."""
-        body = {
-            "model": self._name,
-            "messages": [_message(m) for m in messages],
+    def request(self, ask: Ask) -> Request:
+        """The request, to be answered with a stream."""
+        body: dict[str, Any] = {
+            "model": ask.name,
+            "messages": [_message(m) for m in ask.messages],
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        if tools:
-            body["tools"] = [_tool(t) for t in tools]
-        answer, parser = _Answer(), SseParser()
-        async with self._http.stream(self._provider, "/chat/completions", body) as pieces:
-            async for piece in pieces:
-                try:
-                    for event in parser.feed(piece):
-                        for delta in answer.take(event.data):
-                            yield delta
-                except ValueError as error:
-                    raise ModelError("retry", "unreadable stream", str(error)) from error
-                if answer.done:
-                    break
-        yield answer.turn(self._price)
+        if ask.tools:
+            body["tools"] = [_tool(t) for t in ask.tools]
+        if ask.provider.max_output_tokens is not None:
+            body["max_completion_tokens"] = ask.provider.max_output_tokens
+        return Request("/chat/completions", body, bearer(ask.key))
+
+    def answer(self) -> ChatAnswer:
+        """An answer of which nothing has come yet."""
+        return ChatAnswer()
 
 
 class _Call:
@@ -86,61 +84,69 @@ class _Call:
         self.arguments = ""
 
 
-class _Answer:
+class ChatAnswer:
     """The chunks of one stream, put together."""
 
     def __init__(self) -> None:
         self.done = False
         self._text: list[str] = []
         self._reasoning: list[str] = []
+        self._details: dict[int, dict[str, Any]] = {}
         self._calls: list[_Call] = []
         self._slots: dict[int, _Call] = {}
         self._finish: str | None = None
         self._refused = False
         self._usage: Json = {}
 
-    def take(self, data: str) -> Iterator[Delta]:
-        """Fold one event's data in and give what is new. Raises `ModelError`, `ValueError`."""
-        if data.strip() == "[DONE]":
+    def take(self, event: ServerEvent) -> Iterator[Delta]:
+        """Fold one event in and give what is new. Raises `ModelError`, `ValueError`."""
+        if event.data.strip() == "[DONE]":
             self.done = True
             return
-        chunk = json.loads(data)
-        if not isinstance(chunk, dict):
-            raise ValueError(f"a chunk is no object: {data[:80]!r}")
+        chunk = read_object(event.data)
         if chunk.get("error"):
             raise from_stream(chunk["error"])
         if isinstance(chunk.get("usage"), dict):
             self._usage = chunk["usage"]
-        for choice in _dicts(chunk.get("choices"))[:1]:
+        for choice in dicts(chunk.get("choices"))[:1]:
             if isinstance(choice.get("finish_reason"), str):
                 self._finish = choice["finish_reason"]
-            delta = choice.get("delta")
-            if isinstance(delta, dict):
-                yield from self._delta(delta)
+            yield from self._delta(dict_of(choice.get("delta")))
 
     def _delta(self, delta: Json) -> Iterator[Delta]:
-        thought = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
+        thought = text_of(delta.get("reasoning_content")) or text_of(delta.get("reasoning"))
         if thought:
             self._reasoning.append(thought)
             yield ReasoningDelta(thought)
-        refusal = _text(delta.get("refusal"))
+        for detail in dicts(delta.get("reasoning_details")):
+            self._detail(detail)
+        refusal = text_of(delta.get("refusal"))
         self._refused = self._refused or bool(refusal)
-        text = _text(delta.get("content")) or refusal
+        text = text_of(delta.get("content")) or refusal
         if text:
             self._text.append(text)
             yield TextDelta(text)
-        for part in _dicts(delta.get("tool_calls")):
+        for part in dicts(delta.get("tool_calls")):
             yield self._tool(part)
 
+    def _detail(self, detail: Json) -> None:
+        index = detail.get("index")
+        at = index if isinstance(index, int) else len(self._details)
+        known = self._details.setdefault(at, {})
+        for key, value in detail.items():
+            if key in _GROWING and isinstance(value, str) and isinstance(known.get(key), str):
+                known[key] += value
+            elif value is not None or key not in known:
+                known[key] = value
+
     def _tool(self, part: Json) -> ToolDelta:
-        function = part.get("function")
-        function = function if isinstance(function, dict) else {}
+        function = dict_of(part.get("function"))
         call = self._slot(part, function)
         # Some servers repeat id and name in every piece, others send an empty one later.
-        call.id = call.id or _text(part.get("id"))
-        call.name = call.name or _text(function.get("name"))
+        call.id = call.id or text_of(part.get("id"))
+        call.name = call.name or text_of(function.get("name"))
         arguments = function.get("arguments")
-        more = json.dumps(arguments) if isinstance(arguments, dict) else _text(arguments)
+        more = json.dumps(arguments) if isinstance(arguments, dict) else text_of(arguments)
         call.arguments += more
         return ToolDelta(call.name, more)
 
@@ -150,11 +156,11 @@ class _Answer:
             if index not in self._slots:
                 self._slots[index] = self._new()
             return self._slots[index]
-        given = _text(part.get("id"))
+        given = text_of(part.get("id"))
         for call in self._calls:
             if given and call.id == given:
                 return call
-        if not self._calls or given or _text(function.get("name")):
+        if not self._calls or given or text_of(function.get("name")):
             return self._new()
         return self._calls[-1]
 
@@ -163,66 +169,45 @@ class _Answer:
         self._calls.append(call)
         return call
 
-    def turn(self, price: Price | None) -> Turn:
+    def turn(self) -> Turn:
         """The whole answer. Raises `ModelError` when the stream broke off or was empty."""
         if self._finish is None and not self.done:
-            raise ModelError("retry", "the stream broke off", "it ended without a finish reason")
+            raise ModelError(
+                "broken_stream", "the stream broke off", "it ended without a finish reason"
+            )
         if self._finish == "error":
-            raise ModelError("retry", "the stream reported an error", "finish reason `error`")
-        calls = tuple(_whole(call, n) for n, call in enumerate(self._calls) if call.name)
+            raise ModelError("server", "the stream reported an error", "finish reason `error`")
+        calls = unique_calls((c.id, c.name, c.arguments) for c in self._calls)
         text = "".join(self._text)
         if not text and not calls and not self._reasoning and self._finish not in _STOPS:
-            raise ModelError("retry", "empty answer", f"finish reason {self._finish!r}")
-        stop: StopReason = _STOPS.get(self._finish or "", "unknown")
-        if self._refused:
-            stop = "refusal"
-        elif calls and stop != "length":
-            stop = "tool_calls"
-        seen: set[str] = set()
-        unique = []
-        for n, call in enumerate(calls):
-            call_id = call.id if call.id and call.id not in seen else f"{call.id or 'call'}-{n}"
-            seen.add(call_id)
-            unique.append(ToolCall(call_id, call.name, call.arguments))
-        usage = _usage(self._usage, price)
-        return Turn(text, "".join(self._reasoning), tuple(unique), stop, usage)
+            raise ModelError("broken_stream", "empty answer", f"finish reason {self._finish!r}")
+        stated: StopReason = _STOPS.get(self._finish or "", "unknown")
+        details = tuple(self._details[at] for at in sorted(self._details))
+        return Turn(
+            text,
+            "".join(self._reasoning),
+            calls,
+            "refusal" if self._refused else stop_of(stated, calls),
+            _usage(self._usage),
+            Carried("chat", details) if details else None,
+        )
 
 
-def _whole(call: _Call, number: int) -> ToolCall:
-    return ToolCall(call.id or f"call-{number}", call.name, call.arguments or "{}")
-
-
-def _usage(usage: Json, price: Price | None) -> Usage:
-    prompt = _count(usage.get("prompt_tokens"))
-    details = usage.get("prompt_tokens_details")
-    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else 0
-    more = usage.get("completion_tokens_details")
-    reasoning = _count(more.get("reasoning_tokens")) if isinstance(more, dict) else 0
-    cached = min(cached, prompt)
-    counted = Usage(
-        input=prompt - cached,
-        cached=cached,
-        output=_count(usage.get("completion_tokens")),
-        reasoning=reasoning,
-        turns=1,
-    )
+def _usage(usage: Json) -> Usage:
+    prompt = count(usage.get("prompt_tokens"))
+    details = dict_of(usage.get("prompt_tokens_details"))
+    cached = min(prompt, count(details.get("cached_tokens")))
+    written = min(prompt - cached, count(details.get("cache_write_tokens")))
     stated = usage.get("cost")
-    cost = float(stated) if isinstance(stated, int | float) and stated >= 0 else None
-    if cost is None and price is not None and usage:
-        cost = price.of(counted)
-    return Usage(counted.input, cached, counted.output, reasoning, 1, cost)
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
-
-
-def _text(value: Any) -> str:
-    return clean(value) if isinstance(value, str) else ""
-
-
-def _dicts(value: Any) -> list[Json]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    return Usage(
+        input=prompt - cached - written,
+        cached=cached,
+        cache_write=written,
+        output=count(usage.get("completion_tokens")),
+        reasoning=count(dict_of(usage.get("completion_tokens_details")).get("reasoning_tokens")),
+        turns=1,
+        cost=float(stated) if isinstance(stated, int | float) and 0 <= stated < _ABSURD else None,
+    )
 
 
 def _message(message: Message) -> dict[str, Any]:
@@ -234,12 +219,17 @@ def _message(message: Message) -> dict[str, Any]:
             {
                 "id": call.id,
                 "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments},
+                "function": {"name": call.name, "arguments": json.dumps(arguments_of(call))},
             }
             for call in message.tool_calls
         ]
-    if message.reasoning and message.role == "assistant":
-        data["reasoning_content"] = message.reasoning
+    if message.role == "assistant":
+        # DeepSeek wants the reasoning of all earlier turns, OpenRouter its details; others pass
+        # over what they do not know.
+        if message.reasoning:
+            data["reasoning_content"] = message.reasoning
+        if message.carried is not None and message.carried.api == "chat":
+            data["reasoning_details"] = list(message.carried.items)
     return data
 
 

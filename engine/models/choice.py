@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from engine.models.types import Price, Provider
+from engine.models.keys import KeyMissingError, read_key
+from engine.models.types import Api, KeySource, Price, Provider
+from engine.models.wire import merged
 from engine.paths import config_dir
-from engine.settings import CONFIG_FILE, ProviderSettings, Settings
+from engine.settings import (
+    CONFIG_FILE,
+    ModelSettings,
+    ProviderSettings,
+    Settings,
+    what_is_wrong,
+)
+
+# What a provider given for one run may take over from a known one of its name. The key is not
+# among it: it would be sent to another address.
+_INHERITED = ("api", "version", "body", "max_output_tokens", "prices", "models")
 
 
-def _known_providers() -> dict[str, ProviderSettings]:
+def known_providers(settings: Settings) -> dict[str, ProviderSettings]:
+    """The providers by name: those that are built in, and those of the settings."""
+    return {**_built_in(), **settings.providers}
+
+
+def _built_in() -> dict[str, ProviderSettings]:
+    def made(base_url: str, key_env: str, api: Api = "chat") -> ProviderSettings:
+        return ProviderSettings(base_url=base_url, key_env=key_env, api=api)
+
     return {
-        "openai": ProviderSettings(base_url="https://api.openai.com/v1", key_env="OPENAI_API_KEY"),
-        "openrouter": ProviderSettings(
-            base_url="https://openrouter.ai/api/v1", key_env="OPENROUTER_API_KEY"
-        ),
-        "deepseek": ProviderSettings(
-            base_url="https://api.deepseek.com/v1", key_env="DEEPSEEK_API_KEY"
-        ),
+        "anthropic": made("https://api.anthropic.com", "ANTHROPIC_API_KEY", "anthropic"),
+        "openai": made("https://api.openai.com/v1", "OPENAI_API_KEY", "responses"),
+        "google": made("https://generativelanguage.googleapis.com", "GEMINI_API_KEY", "gemini"),
+        "openrouter": made("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+        "deepseek": made("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
     }
 
 
@@ -32,22 +49,19 @@ class ModelChoiceError(ValueError):
 def choose_provider(
     model: str, settings: Settings, overrides: Mapping[str, Mapping[str, Any]]
 ) -> tuple[Provider, str, Price | None]:
-    """The provider of `provider/name` with its key, the model's name there, and its price.
+    """The provider of `provider/name`, the model's name there, and its price.
 
-    Raises `ModelChoiceError` for an unknown provider and for a key that the environment lacks.
+    The key is not read. Raises `ModelChoiceError` for a provider that is unknown or does not fit.
     """
     provider, slash, name = model.partition("/")
     if not slash or not provider or not name:
         raise ModelChoiceError(f"model {model!r} is not PROVIDER/NAME, such as openai/gpt-5.6")
-    known = {**_known_providers(), **settings.providers}
+    known = known_providers(settings)
     try:
-        known.update({k: ProviderSettings(**v) for k, v in overrides.items()})
+        known.update({k: _overridden(known.get(k), dict(v)) for k, v in overrides.items()})
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ModelChoiceError(
-            f"provider key {key} = {first.get('input')!r} does not fit: {first['msg']}"
-        ) from error
+        key, wrong = what_is_wrong(error)
+        raise ModelChoiceError(f"provider key {key} {wrong}") from error
     if provider not in known:
         raise ModelChoiceError(
             f"there is no provider {provider!r} (of model {model!r}); known are "
@@ -55,16 +69,46 @@ def choose_provider(
             f"{config_dir() / CONFIG_FILE}"
         )
     chosen = known[provider]
-    secret = os.environ.get(chosen.key_env) if chosen.key_env else None
-    if chosen.key_env and not secret:
-        raise ModelChoiceError(
-            f"provider {provider!r} needs its key in {chosen.key_env}, which the engine's "
-            f"environment lacks; export it, then `autolab engine stop`"
-            " and start again"
-        )
     price = chosen.prices.get(name)
     return (
-        Provider(provider, chosen.base_url, secret, chosen.connect_seconds, chosen.silence_seconds),
+        _provider(provider, chosen, chosen.models.get(name, ModelSettings())),
         name,
-        Price(price.input, price.output, price.cached) if price else None,
+        Price(**price.model_dump()) if price else None,
+    )
+
+
+def check_key(provider: Provider) -> None:
+    """Make sure that the key can be had now. Raises `ModelChoiceError`.
+
+    May run the provider's key command, so it belongs on a thread.
+    """
+    try:
+        read_key(provider.key)
+    except KeyMissingError as error:
+        raise ModelChoiceError(
+            f"provider {provider.name!r} has no key: {error}; mend it (a variable must be "
+            "exported before the engine starts: `autolab engine stop`, then start again)"
+        ) from None
+
+
+def _overridden(known: ProviderSettings | None, given: dict[str, Any]) -> ProviderSettings:
+    given = {key: value for key, value in given.items() if value is not None}
+    stated = known.model_dump(exclude_unset=True) if known is not None else {}
+    kept = {key: stated[key] for key in _INHERITED if key in stated}
+    return ProviderSettings(**{**kept, **given})
+
+
+def _provider(name: str, chosen: ProviderSettings, model: ModelSettings) -> Provider:
+    return Provider(
+        name=name,
+        base_url=chosen.base_url,
+        key=KeySource(chosen.key_env, chosen.key_file, chosen.key_command),
+        api=chosen.api,
+        version=chosen.version,
+        max_output_tokens=model.max_output_tokens or chosen.max_output_tokens,
+        headers=chosen.headers,
+        body=merged(chosen.body, model.body),
+        connect_seconds=chosen.connect_seconds,
+        silence_seconds=chosen.silence_seconds,
+        stall_seconds=chosen.stall_seconds,
     )

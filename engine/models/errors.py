@@ -1,111 +1,179 @@
-"""What a failed model call means: try again, give up, or end the session."""
+"""What a failed model call means, for every API, in one table."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass
 from typing import Any
 
-from engine.models.types import ModelError
+from engine.models.types import Failure, ModelError
+from engine.models.waits import wait_of
 
-_RETRY_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_NO_MORE_MONEY = ("insufficient_quota", "billing", "enforced_spend_limit_reached", "credit")
-_TOO_LONG = (
-    "context_length_exceeded",
-    "context length",
-    "context window",
-    "contextwindowexceeded",
-    "exceed_context_size",
-    "prompt is too long",
-    "maximum context",
-)
-_REFUSED = ("content_filter", "content_policy", "safety")
-_CAUSES = {
-    400: "bad request",
-    401: "not authorised",
-    402: "no credit",
-    403: "forbidden",
-    404: "not found",
-    408: "timeout",
-    429: "rate limit",
-    529: "overloaded",
-}
+_IN_STREAM = 0  # the status of an error that came inside a good answer and states none
 _DETAIL_LENGTH = 400
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """One row: it fits when the status is listed (or none is) and a word occurs (or none is).
+
+    `codes` are looked for in what the provider gives as codes, types and statuses, `phrases` in
+    the message for people; both in lower case.
+    """
+
+    failure: Failure
+    cause: str
+    statuses: tuple[int, ...] = ()
+    codes: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+
+    def fits(self, status: int, code: str, text: str) -> bool:
+        if self.statuses and status not in self.statuses:
+            return False
+        if not self.codes and not self.phrases:
+            return True
+        return any(c in code for c in self.codes) or any(p in text for p in self.phrases)
+
+
+# The first row that fits counts. What must not be tried again comes before the rows that look at
+# the status alone: providers say "no money left" and "slow down" with the same 429.
+_RULES = (
+    _Rule("quota", "no credit", (402,)),
+    _Rule(
+        "quota",
+        "no credit",
+        (400, 403, 429, _IN_STREAM),
+        (
+            "insufficient_quota",
+            "billing_error",
+            "billing_hard_limit",
+            "billing_not_active",
+            "enforced_spend_limit_reached",
+            "insufficient_balance",
+            "arrearage",
+            "perday",
+        ),
+        (
+            "insufficient balance",
+            "insufficient credits",
+            "credit balance is too low",
+            "reached your specified api usage limits",
+            "spend limit",
+            "spending limit",
+            "key limit exceeded",
+        ),
+    ),
+    _Rule(
+        "context",
+        "the conversation exceeds the model's context",
+        (400, 413, 422, 500, _IN_STREAM),
+        ("context_length_exceeded", "contextwindowexceeded", "exceed_context_size"),
+        (
+            "context length",
+            "context_length",
+            "context window",
+            "contextwindowexceeded",
+            "prompt is too long",
+            "maximum context",
+            "input token count",
+            "exceeds the maximum number of tokens",
+        ),
+    ),
+    _Rule(
+        "content_filter",
+        "the provider's filter stopped the request",
+        (400, 403, 422, 451, _IN_STREAM),
+        ("content_filter", "content_policy", "moderation", "safety", "prohibited_content"),
+        ("content policy", "content filter", "flagged by moderation"),
+    ),
+    _Rule("auth", "key refused", (400,), ("api_key_invalid",), ("api key not valid",)),
+    _Rule("auth", "not authorised", (401,)),
+    _Rule("auth", "forbidden", (403,)),
+    _Rule("bad_request", "not found", (404,)),
+    _Rule("rate_limit", "rate limit", (429,)),
+    _Rule("overload", "overloaded", (503, 529)),
+    _Rule("network", "timeout", (408, 504)),
+    _Rule("server", "conflict", (409, 425)),
+    _Rule("bad_request", "bad request", tuple(range(300, 500))),
+    _Rule("server", "server error", tuple(range(500, 600))),
+    # From here on: inside a stream, where only words are left.
+    _Rule(
+        "auth",
+        "not authorised",
+        (),
+        ("authentication_error", "permission_error", "invalid_api_key"),
+    ),
+    _Rule(
+        "rate_limit", "rate limit", (), ("rate_limit", "resource_exhausted", "too_many_requests")
+    ),
+    _Rule("overload", "overloaded", (), ("overloaded", "unavailable", "slow_down")),
+    _Rule(
+        "bad_request",
+        "bad request",
+        (),
+        ("invalid_request_error", "invalid_prompt", "not_found_error"),
+    ),
+    _Rule("server", "the stream reported an error"),
+)
 
 
 def from_response(status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
     """The failure that an HTTP error response stands for."""
-    detail, code = _read(body)
-    text = f"{code} {detail}".lower()
-    cause = f"{status} {_CAUSES.get(status, 'server error' if status >= 500 else 'error')}"
-    if status == 429 and any(word in text for word in _NO_MORE_MONEY):
-        return ModelError("fatal", f"{status} no credit", detail)
-    if status in (400, 413, 422, 500) and any(word in text for word in _TOO_LONG):
-        return ModelError("context", "the conversation exceeds the model's context", detail)
-    if status == 400 and any(word in text for word in _REFUSED):
-        return ModelError("refusal", "the provider refused the request", detail)
-    if status in _RETRY_STATUS or status >= 500:
-        return ModelError("retry", cause, detail, retry_after(headers))
-    return ModelError("fatal", cause, detail)
+    text = body.decode("utf-8", "replace")
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        data = text
+    return _classify(status, headers, data)
 
 
 def from_stream(error: Any) -> ModelError:
     """The failure that an `error` object inside a 200 stream stands for."""
-    body = json.dumps({"error": error}).encode()
     code = error.get("code") if isinstance(error, Mapping) else None
     try:
         status = int(str(code))
     except ValueError:
-        status = 0
-    if 400 <= status < 600:
-        return from_response(status, {}, body)
-    text = body.decode().lower()
-    detail, _ = _read(body)
-    if any(word in text for word in _TOO_LONG):
-        return ModelError("context", "the conversation exceeds the model's context", detail)
-    return ModelError("retry", "the stream reported an error", detail)
+        status = _IN_STREAM
+    return _classify(status if 400 <= status < 600 else _IN_STREAM, {}, {"error": error})
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait, from `retry-after-ms` or `retry-after`, or None."""
-    lowered = {name.lower(): value.strip() for name, value in headers.items()}
-    for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        seconds = _number(lowered.get(name, ""))
-        if seconds is not None:
-            return seconds / scale
-    try:
-        moment = parsedate_to_datetime(lowered.get("retry-after", ""))
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+def _classify(status: int, headers: Mapping[str, str], data: Any) -> ModelError:
+    detail, code = _read(data)
+    words = code.lower(), detail.lower()
+    rule = next((r for r in _RULES if r.fits(status, *words)), _RULES[-1])
+    cause = f"{status} {rule.cause}" if status and rule.failure != "context" else rule.cause
+    wait = wait_of(headers, data, detail)
+    return ModelError(rule.failure, cause, detail[:_DETAIL_LENGTH], wait)
 
 
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and value >= 0.0 else None
-
-
-def _read(body: bytes) -> tuple[str, str]:
-    """(what the provider said, its code) from any of the error shapes seen in the wild."""
-    text = body.decode("utf-8", "replace")
-    try:
-        data = json.loads(text)
-    except ValueError:
-        return clean(text)[:_DETAIL_LENGTH], ""
+def _read(data: Any) -> tuple[str, str]:
+    """(what the provider said, its codes) from any of the error shapes seen in the wild."""
+    if isinstance(data, list) and data:
+        data = data[0]  # Google wraps errors of a stream in a list
     error = data.get("error", data) if isinstance(data, dict) else data
     if not isinstance(error, dict):
-        return clean(str(error))[:_DETAIL_LENGTH], ""
-    said = error.get("message") or error.get("detail") or text
-    code = f"{error.get('code') or ''} {error.get('type') or ''}".strip()
-    return clean(str(said))[:_DETAIL_LENGTH], code
+        return clean(str(error)), clean(str(error))
+    said = error.get("message") or error.get("detail") or json.dumps(data)
+    codes = [str(error.get(key) or "") for key in ("code", "type", "status")]
+    codes += _deep_codes(error.get("details"))
+    return clean(str(said)), clean(" ".join(codes))
+
+
+def _deep_codes(details: Any) -> list[str]:
+    """The codes that Anthropic and Google put below `details`."""
+    if isinstance(details, dict):
+        return [str(details.get("error_code") or ""), str(details.get("reason") or "")]
+    found = []
+    for detail in details if isinstance(details, list) else []:
+        if not isinstance(detail, dict):
+            continue
+        found.append(str(detail.get("reason") or ""))
+        violations = detail.get("violations")
+        for violation in violations if isinstance(violations, list) else []:
+            if isinstance(violation, dict):
+                found.append(str(violation.get("quotaId") or ""))
+    return found
 
 
 def clean(text: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -12,6 +14,22 @@ from engine.models.errors import from_response
 from engine.models.types import ModelError, Provider
 
 _ERROR_BODY = 64 * 1024
+# A peer that is gone without a word (a pulled cable, a dropped NAT entry) is noticed in 15 + 4 x 5
+# seconds, however long a model may think.
+_KEEPALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A good answer whose bytes are still to come. Header names are in lower case."""
+
+    headers: Mapping[str, str]
+    pieces: AsyncIterator[bytes]
 
 
 class HttpClient:
@@ -27,37 +45,47 @@ class HttpClient:
 
     @asynccontextmanager
     async def stream(
-        self, provider: Provider, path: str, body: Mapping[str, Any]
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """POST `body` as JSON and give the answer's bytes as they come.
+        self,
+        provider: Provider,
+        path: str,
+        body: Mapping[str, Any],
+        headers: Mapping[str, str],
+        secret: str | None,
+    ) -> AsyncIterator[Response]:
+        """POST `body` as JSON and give the answer as it comes.
 
-        Raises `ModelError` for an error status, a network failure or a silent server. The
-        provider's key is never in the message.
+        Raises `ModelError` for an error status, a network failure or a silent server; `secret`
+        is never in it.
         """
         timeout = httpx.Timeout(provider.silence_seconds, connect=provider.connect_seconds)
-        headers = {"Accept": "text/event-stream"}
-        if provider.key:
-            headers["Authorization"] = f"Bearer {provider.key}"
         url = provider.base_url.rstrip("/") + path
+        sent = {"Accept": "text/event-stream", **provider.headers, **headers}
         try:
             async with self._client.stream(
-                "POST", url, json=body, headers=headers, timeout=timeout
+                "POST", url, json=body, headers=sent, timeout=timeout
             ) as response:
                 if response.status_code != httpx.codes.OK:
-                    said = await _some(response)
+                    said = _without(await _some(response), secret)
                     raise from_response(response.status_code, response.headers, said)
-                yield response.aiter_bytes()
+                _notice_death(response)
+                yield Response(response.headers, response.aiter_bytes())
         except httpx.TimeoutException as error:
-            raise ModelError("retry", "timeout", _said(error, url)) from error
+            raise ModelError("network", "timeout", _said(error, url)) from error
         except httpx.TransportError as error:
-            raise ModelError("retry", "network", _said(error, url)) from error
+            raise ModelError("network", "network", _said(error, url)) from error
+        except httpx.DecodingError as error:
+            raise ModelError("broken_stream", "unreadable stream", _said(error, url)) from error
         except httpx.InvalidURL as error:
-            raise ModelError("fatal", "bad address", f"{url}: {error}") from error
-        except ModelError as error:
-            if provider.key and provider.key in error.detail:
-                hidden = error.detail.replace(provider.key, "[key]")
-                raise ModelError(error.kind, error.cause, hidden, error.retry_after) from None
-            raise
+            raise ModelError("bad_request", "bad address", f"{url}: {error}") from error
+
+
+def _notice_death(response: httpx.Response) -> None:
+    """Keep-alive probes on the connection, where it has a socket (through a proxy too)."""
+    stream = response.extensions.get("network_stream")
+    found = stream.get_extra_info("socket") if stream is not None else None
+    if found is not None and found.family in (socket.AF_INET, socket.AF_INET6):
+        for level, option, value in _KEEPALIVE:
+            found.setsockopt(level, option, value)
 
 
 async def _some(response: httpx.Response) -> bytes:
@@ -67,6 +95,10 @@ async def _some(response: httpx.Response) -> bytes:
         if len(said) > _ERROR_BODY:
             break
     return said
+
+
+def _without(said: bytes, secret: str | None) -> bytes:
+    return said.replace(secret.encode(), b"[key]") if secret else said
 
 
 def _said(error: Exception, url: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -10,6 +10,7 @@ from engine.events import Usage
 
 StopReason = Literal["tool_calls", "stop", "length", "refusal", "unknown"]
 FailureKind = Literal["retry", "fatal", "context", "refusal"]
+Api = Literal["chat", "responses", "anthropic", "gemini"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,18 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Carried:
+    """What an answer said beyond text and tool calls, kept as it came for the same API alone.
+
+    Thinking with its signature, encrypted reasoning and the like must come back unchanged with the
+    next request; nobody reads `items` but the adapter of `api`, which wrote them.
+    """
+
+    api: Api
+    items: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a conversation. A `tool` message answers the call with id `call`."""
 
@@ -30,6 +43,7 @@ class Message:
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     call: str = ""
+    carried: Carried | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,7 @@ class Turn:
     tool_calls: tuple[ToolCall, ...]
     stop: StopReason
     usage: Usage
+    carried: Carried | None = None
 
 
 Delta = TextDelta | ReasoningDelta | ToolDelta | Turn
@@ -79,43 +94,98 @@ Delta = TextDelta | ReasoningDelta | ToolDelta | Turn
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens; cached input costs `input` unless `cached` is given."""
+    """US dollars for a million tokens.
+
+    Input that was read from or written to a cache costs `input` unless `cached` or `cache_write`
+    is given.
+    """
 
     input: float
     output: float
     cached: float | None = None
+    cache_write: float | None = None
 
     def of(self, usage: Usage) -> float:
         """What a turn costs."""
         cached = self.input if self.cached is None else self.cached
-        spent = usage.input * self.input + usage.cached * cached + usage.output * self.output
-        return spent / 1e6
+        written = self.input if self.cache_write is None else self.cache_write
+        spent = usage.input * self.input + usage.output * self.output
+        return (spent + usage.cached * cached + usage.cache_write * written) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """Where a provider's key is found, not the key: at most one of the three is given."""
+
+    env: str | None = None
+    file: str | None = None
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Where a model is reached. `key` comes from the environment and is never stored or shown."""
+    """Where and how a model is reached.
+
+    `version` is what the API calls so ("" is its default); `body` is laid over every request.
+    Seconds: no connection after `connect_seconds`, no byte for `silence_seconds`, or nothing but
+    signs of life for `stall_seconds`, and the call has failed.
+    """
 
     name: str
     base_url: str
-    key: str | None = field(default=None, repr=False)
+    key: KeySource = KeySource()
+    api: Api = "chat"
+    version: str = ""
+    max_output_tokens: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
     connect_seconds: float = 10.0
     silence_seconds: float = 300.0
+    stall_seconds: float = 1800.0
+
+
+Failure = Literal[
+    "rate_limit",
+    "overload",
+    "network",
+    "broken_stream",
+    "server",
+    "auth",
+    "quota",
+    "bad_request",
+    "context",
+    "refusal",
+    "content_filter",
+]
+_KINDS: Mapping[Failure, FailureKind] = {
+    "rate_limit": "retry",
+    "overload": "retry",
+    "network": "retry",
+    "broken_stream": "retry",
+    "server": "retry",
+    "auth": "fatal",
+    "quota": "fatal",
+    "bad_request": "fatal",
+    "context": "context",
+    "refusal": "refusal",
+    "content_filter": "refusal",
+}
 
 
 class ModelError(Exception):
     """A model call failed.
 
-    `kind` says what to do: try again (after `retry_after` seconds if given), give up, or end the
-    session because the conversation no longer fits or the model refuses. `cause` is short ("429
-    rate limit"), `detail` what the provider said.
+    `failure` is its class. `kind` follows from it and says what to do: try again (after
+    `retry_after` seconds if given), give up, or end the session because the conversation no longer
+    fits or the model refuses. `cause` is short ("429 rate limit"), `detail` what the provider said.
     """
 
     def __init__(
-        self, kind: FailureKind, cause: str, detail: str = "", retry_after: float | None = None
+        self, failure: Failure, cause: str, detail: str = "", retry_after: float | None = None
     ) -> None:
         super().__init__(f"{cause}: {detail}" if detail else cause)
-        self.kind = kind
+        self.failure = failure
+        self.kind: FailureKind = _KINDS[failure]
         self.cause = cause
         self.detail = detail
         self.retry_after = retry_after

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine import harnesses
 from engine.agents.prompting import system_prompt
 from engine.events import Limit
-from engine.models.choice import ModelChoiceError, choose_provider
+from engine.models.choice import ModelChoiceError, check_key, choose_provider
 from engine.runs import Plan, RunRefusedError, plan, read_spec
 from engine.selecting import NothingSelectedError, select
 from engine.settings import Settings, SettingsError, load_settings
@@ -49,7 +49,12 @@ def test_a_run_is_the_product_of_tasks_models_and_attempts(tmp_path: Path) -> No
     assert first.reference_reward == pytest.approx(0.8)
     assert (first.metric_name, first.metric_direction) == ("count", "lower")
     assert made.run.spec["providers"] == {
-        "local": {"base_url": LOCAL["local"]["base_url"], "key_env": None}
+        "local": {
+            "base_url": LOCAL["local"]["base_url"],
+            "key_env": None,
+            "api": None,
+            "version": None,
+        }
     }
 
 
@@ -147,14 +152,14 @@ def test_the_file_and_the_environment_make_settings(
     assert (settings.concurrency, settings.verification_share) == (9, 0.5)
     assert settings.thresholds().noise == 0.1
     provider, name, price = choose_provider("lab/big", settings, {})
-    assert (provider.base_url, provider.key, name) == ("http://lab/v1", "secret", "big")
+    assert (provider.base_url, provider.key.env, name) == ("http://lab/v1", "LAB_KEY", "big")
     assert price is not None
     assert price.output == 15.0
     monkeypatch.delenv("LAB_KEY")
-    with pytest.raises(ModelChoiceError, match="export it, then `autolab engine stop`"):
-        choose_provider("lab/big", settings, {})
+    with pytest.raises(ModelChoiceError, match=r"LAB_KEY holds no key.*`autolab engine stop`"):
+        check_key(provider)
     overridden, _, _ = choose_provider("lab/big", settings, {"lab": {"base_url": "http://x/v1"}})
-    assert (overridden.base_url, overridden.key) == ("http://x/v1", None)
+    assert (overridden.base_url, overridden.key.env) == ("http://x/v1", None)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from engine.clock import Clock
 from engine.events import AnyBody, Event, Limit, SessionCreated, VerdictGiven
 from engine.harnesses import Harness
 from engine.meter import Meter
-from engine.models.chat import ChatModel
 from engine.models.http import HttpClient
+from engine.models.http_model import HttpModel
 from engine.models.retry import RetryPolicy
 from engine.models.types import Provider
 from engine.outcomes import Ending
@@ -161,7 +161,7 @@ class Seat:
                         harness.output_chars,
                     ),
                     meter=self.meter,
-                    model=ChatModel(http, Provider("local", server.url), "tiny"),
+                    model=HttpModel(http, Provider("local", server.url), "tiny"),
                     live=Live(),
                     clock=self.clock,
                     policy=RetryPolicy(2),

@@ -1,0 +1,169 @@
+"""A model behind HTTP, whatever its wire format: keys, streaming, time limits, money."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from time import monotonic
+
+import msgspec
+
+from engine.models.anthropic import AnthropicWire
+from engine.models.chat import ChatWire
+from engine.models.errors import clean, from_stream
+from engine.models.gemini import GeminiWire
+from engine.models.http import HttpClient, Response
+from engine.models.keys import KeyMissingError, read_key
+from engine.models.responses import ResponsesWire
+from engine.models.sse import ServerEvent, SseParser
+from engine.models.types import (
+    Api,
+    Carried,
+    Delta,
+    Message,
+    ModelError,
+    Price,
+    Provider,
+    ToolSchema,
+    Turn,
+)
+from engine.models.wire import Answer, Ask, Wire, merged, storable
+
+MAX_ANSWER_BYTES = 256 << 20
+_KEY_SECONDS = 300.0  # a key from a file or a command is looked up again after this
+_SAID = 200
+_START = 4096
+
+_WIRES: Mapping[Api, Callable[[], Wire]] = {
+    "chat": ChatWire,
+    "responses": ResponsesWire,
+    "anthropic": AnthropicWire,
+    "gemini": GeminiWire,
+}
+
+
+class HttpModel:
+    """One model of one provider. Not for concurrent use: a session has its own."""
+
+    def __init__(
+        self, http: HttpClient, provider: Provider, name: str, price: Price | None = None
+    ) -> None:
+        self._http = http
+        self._provider = provider
+        self._name = name
+        self._price = price
+        self._wire = _WIRES[provider.api]()
+        self._key: str | None = None
+        self._key_read: float | None = None
+        self.headers: Mapping[str, str] = {}  # of the newest good answer; limits are told there
+
+    async def ask(
+        self, messages: Sequence[Message], tools: Sequence[ToolSchema]
+    ) -> AsyncIterator[Delta]:
+        """Stream one answer; the last item is the whole `Turn`. Raises `ModelError`."""
+        key = await self._current_key()
+        provider = self._provider
+        request = self._wire.request(Ask(provider, self._name, key, messages, tools))
+        body = merged(request.body, provider.body)
+        answer = self._wire.answer()
+        try:
+            async with self._http.stream(
+                provider, request.path, body, request.headers, key
+            ) as response:
+                self.headers = response.headers
+                async with aclosing(self._deltas(response, answer, key)) as deltas:
+                    async for delta in deltas:
+                        yield delta
+        except ModelError as error:
+            if error.failure == "auth":
+                self._key_read = None  # it may be mended before the next call
+            raise
+        yield self._priced(_whole(answer))
+
+    async def _deltas(
+        self, response: Response, answer: Answer, key: str | None
+    ) -> AsyncGenerator[Delta, None]:
+        parser, start, size, events = SseParser(), b"", 0, 0
+        heard = monotonic()
+        async for piece in response.pieces:
+            size += len(piece)
+            if not events and len(start) < _START:
+                start += piece[:_START]
+            try:
+                for event in parser.feed(piece):
+                    events += 1
+                    for delta in answer.take(_without(event, key)):
+                        heard = monotonic()
+                        yield delta
+            except ValueError as error:
+                raise ModelError("broken_stream", "unreadable stream", clean(str(error))) from error
+            if answer.done:
+                return
+            if monotonic() - heard > self._provider.stall_seconds:
+                raise ModelError(
+                    "broken_stream",
+                    "the stream stalled",
+                    f"nothing but signs of life for {self._provider.stall_seconds:g} s",
+                )
+            if size > MAX_ANSWER_BYTES:
+                raise ModelError(
+                    "broken_stream", "endless answer", f"it is above {MAX_ANSWER_BYTES} bytes"
+                )
+        if not events:
+            raise _no_stream(response, start, key)
+
+    async def _current_key(self) -> str | None:
+        if self._key_read is None or monotonic() - self._key_read > _KEY_SECONDS:
+            try:
+                self._key = await asyncio.to_thread(read_key, self._provider.key)
+            except KeyMissingError as error:
+                raise ModelError("auth", "no key", str(error)) from None
+            self._key_read = monotonic()
+        return self._key
+
+    def _priced(self, turn: Turn) -> Turn:
+        usage = turn.usage
+        if usage.cost is not None or self._price is None or not usage.tokens:
+            return turn
+        return replace(turn, usage=msgspec.structs.replace(usage, cost=self._price.of(usage)))
+
+
+def _whole(answer: Answer) -> Turn:
+    try:
+        turn = answer.turn()
+        if turn.carried is None:
+            return turn
+        kept = Carried(turn.carried.api, tuple(storable(i) for i in turn.carried.items))
+    except ValueError as error:
+        raise ModelError("broken_stream", "unreadable stream", clean(str(error))) from error
+    return replace(turn, carried=kept)
+
+
+def _without(event: ServerEvent, key: str | None) -> ServerEvent:
+    """The event as it may be stored: a server that repeats the key does not get it journalled."""
+    if key and key in event.data:
+        return ServerEvent(event.event, event.data.replace(key, "[key]"))
+    return event
+
+
+def _no_stream(response: Response, start: bytes, key: str | None) -> ModelError:
+    """An answer with status 200 in which there was no event at all."""
+    text = start.decode("utf-8", "replace").strip()
+    if key:
+        text = text.replace(key, "[key]")
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = None
+    if isinstance(data, list) and data:
+        data = data[0]
+    if isinstance(data, dict) and data.get("error"):
+        return from_stream(data["error"])
+    if not text:
+        return ModelError("broken_stream", "the stream broke off", "no event came")
+    kind = response.headers.get("content-type", "of no stated type")
+    detail = f"the answer is {kind}, not an event stream: {text[:_SAID]!r}"
+    return ModelError("server", "no event stream", clean(detail))

@@ -1,0 +1,174 @@
+"""What a wire format is: how a request is written and how the events of an answer are read.
+
+Each format has a short module of its own (`chat`, `responses`, `anthropic`, `gemini`) with one
+class for the request and one for the answer; `engine.models.http_model` does what they share.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from engine.models.errors import clean
+from engine.models.sse import ServerEvent
+from engine.models.types import Delta, Message, Provider, StopReason, ToolCall, ToolSchema, Turn
+
+Json = Mapping[str, Any]
+_DEEPEST = 100
+_LARGEST = 1 << 53
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question: `name` is the model's name at the provider, `key` None where none is needed."""
+
+    provider: Provider
+    name: str
+    key: str | None
+    messages: Sequence[Message]
+    tools: Sequence[ToolSchema]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A POST below the provider's base URL; the body is sent as JSON."""
+
+    path: str
+    body: dict[str, Any]
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Answer(Protocol):
+    """An answer in the making."""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more can come."""
+        ...
+
+    def take(self, event: ServerEvent) -> Iterator[Delta]:
+        """Fold one event in and give what is new. Raises `ModelError`; `ValueError` for nonsense.
+
+        Events and fields that it does not know are passed over.
+        """
+        ...
+
+    def turn(self) -> Turn:
+        """The whole answer; its cost is set only if the server stated one.
+
+        Raises `ModelError` when the stream broke off before the answer was whole.
+        """
+        ...
+
+
+class Wire(Protocol):
+    """A wire format."""
+
+    def request(self, ask: Ask) -> Request:
+        """The request, to be answered with a stream."""
+        ...
+
+    def answer(self) -> Answer:
+        """An answer of which nothing has come yet."""
+        ...
+
+
+def read_object(data: str) -> Json:
+    """An event's data as a JSON object. Raises `ValueError`."""
+    try:
+        found = json.loads(data)
+    except RecursionError:
+        raise ValueError(f"an event is nested too deeply: {data[:80]!r}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"an event is no object: {data[:80]!r}")
+    return found
+
+
+def storable(value: Any, depth: int = 0) -> Any:
+    """JSON that can be kept and sent again: no half characters, no number that JSON lacks.
+
+    Raises `ValueError` when it is nested too deeply.
+    """
+    if depth > _DEEPEST:
+        raise ValueError(f"a value is nested more than {_DEEPEST} deep")
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [storable(item, depth + 1) for item in value]
+    if isinstance(value, dict):
+        return {clean(key): storable(item, depth + 1) for key, item in value.items()}
+    kept = not isinstance(value, int | float) or (math.isfinite(value) and abs(value) < _LARGEST)
+    return value if kept else None
+
+
+def bearer(key: str | None) -> dict[str, str]:
+    """The header that most APIs take the key in."""
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def count(value: Any) -> int:
+    """A number of tokens; 0 for what is none."""
+    return value if isinstance(value, int) and 0 < value < _LARGEST else 0
+
+
+def text_of(value: Any) -> str:
+    """Text that can be stored; "" for what is no text."""
+    return clean(value) if isinstance(value, str) else ""
+
+
+def dict_of(value: Any) -> Json:
+    """An object; an empty one for what is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def dicts(value: Any) -> list[Json]:
+    """The objects of a list; none for what is no list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def arguments_of(call: ToolCall) -> dict[str, Any]:
+    """A call's arguments as the object that an API wants to see again.
+
+    Text that is no object (a model wrote it, or a stream was cut) is wrapped, since several
+    servers refuse a whole conversation over it.
+    """
+    try:
+        found = storable(json.loads(call.arguments or "{}"))
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {"malformed_arguments": call.arguments}
+
+
+def instructions(messages: Sequence[Message]) -> str:
+    """What the system says, for the APIs that take it beside the conversation."""
+    return "\n\n".join(m.text for m in messages if m.role == "system")
+
+
+def unique_calls(calls: Iterable[tuple[str, str, str]]) -> tuple[ToolCall, ...]:
+    """(id, name, arguments) as tool calls, each with an id of its own; nameless ones left out."""
+    seen: set[str] = set()
+    found = []
+    for number, (call_id, name, arguments) in enumerate(c for c in calls if c[1]):
+        given = call_id if call_id and call_id not in seen else f"{call_id or 'call'}-{number}"
+        seen.add(given)
+        found.append(ToolCall(given, name, arguments or "{}"))
+    return tuple(found)
+
+
+def stop_of(stated: StopReason, calls: Sequence[ToolCall]) -> StopReason:
+    """The stop reason, given that servers say `stop` although there are calls."""
+    return "tool_calls" if calls and stated in ("stop", "unknown") else stated
+
+
+def merged(base: Json, over: Json) -> dict[str, Any]:
+    """`base` with `over` laid on it: objects are merged, everything else is replaced."""
+    result = dict(base)
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = value
+    return result

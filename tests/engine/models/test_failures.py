@@ -1,0 +1,351 @@
+"""What goes wrong with a model call ends in a class that says what to do, through every format."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.models.errors import from_response, from_stream
+from engine.models.types import Api, ModelError
+from engine.models.waits import duration, retry_after, wait_of
+from tests.engine.models.asking import ask, failure, key_in, turn_of
+from tests.support.model_server import APIS, Fault, ModelServer, Say
+
+every_api = pytest.mark.parametrize("api", APIS)
+JUNK = (
+    b"data: {broken\n\n",
+    b"data: [1]\n\n",
+    b"data: 5\n\n",
+    b"data: " + b'{"a":[' * 20_000 + b"\n\n",
+)
+GOOD = Say(text="Some words.", reasoning="Hm.", calls=(("c1", "bash", {"command": "ls"}),))
+
+
+def anthropic(kind: str, message: str, **details: str) -> str:
+    error = {"type": kind, "message": message, "details": details}
+    return json.dumps({"type": "error", "error": error})
+
+
+def google(code: int, status: str, message: str, *details: Any) -> str:
+    error = {"code": code, "status": status, "message": message, "details": list(details)}
+    return json.dumps({"error": error})
+
+
+def openai(message: str, code: str | int | None, kind: str = "") -> str:
+    return json.dumps({"error": {"message": message, "code": code, "type": kind}})
+
+
+PER_MINUTE = {
+    "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+    "violations": [{"quotaId": "GenerateRequestsPerMinutePerProjectPerModel"}],
+}
+PER_DAY = {**PER_MINUTE, "violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel"}]}
+DELAY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "45.8s"}
+BILLING_URL = "Slow down. To raise the limit see https://example.org/account/billing"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (429, openai("slow down", "rate_limit_exceeded"), "rate_limit"),
+        (429, openai(BILLING_URL, "rate_limit_exceeded"), "rate_limit"),
+        (429, openai("pay", "insufficient_quota"), "quota"),
+        (402, openai("Insufficient Balance", "x"), "quota"),
+        (429, anthropic("rate_limit_error", "later"), "rate_limit"),
+        (
+            429,
+            anthropic("rate_limit_error", "no", error_code="enforced_spend_limit_reached"),
+            "quota",
+        ),
+        (
+            400,
+            anthropic("invalid_request_error", "You have reached your specified API usage limits."),
+            "quota",
+        ),
+        (
+            400,
+            anthropic("invalid_request_error", "Your credit balance is too low to go on"),
+            "quota",
+        ),
+        (402, anthropic("billing_error", "no money"), "quota"),
+        (529, anthropic("overloaded_error", "busy"), "overload"),
+        (429, google(429, "RESOURCE_EXHAUSTED", "quota, see billing", PER_MINUTE), "rate_limit"),
+        (429, google(429, "RESOURCE_EXHAUSTED", "quota, see billing", PER_DAY, DELAY), "quota"),
+        (503, google(503, "UNAVAILABLE", "overloaded"), "overload"),
+        (504, google(504, "DEADLINE_EXCEEDED", "slow"), "network"),
+        (400, google(400, "INVALID_ARGUMENT", "API key not valid. Please pass one"), "auth"),
+        (500, json.dumps({"detail": "oops"}), "server"),
+        (503, "busy", "overload"),
+        (401, openai("bad key", "invalid_api_key"), "auth"),
+        (403, anthropic("permission_error", "not yours"), "auth"),
+        (404, json.dumps({"error": "no such model"}), "bad_request"),
+        (400, openai("unknown parameter", None), "bad_request"),
+        (302, "", "bad_request"),
+        (400, openai("too long", "context_length_exceeded"), "context"),
+        (400, openai("x", None, "exceed_context_size_error"), "context"),
+        (400, openai("You passed 1015 input tokens; context length is only 1024", 400), "context"),
+        (400, openai("litellm.ContextWindowExceededError: no", "400"), "context"),
+        (
+            400,
+            anthropic("invalid_request_error", "prompt is too long: 9 tokens > 8 maximum"),
+            "context",
+        ),
+        (
+            400,
+            google(
+                400,
+                "INVALID_ARGUMENT",
+                "The input token count (9) exceeds the maximum number of tokens allowed (8).",
+            ),
+            "context",
+        ),
+        (400, openai("no", "content_policy_violation"), "content_filter"),
+        (400, "[" + google(400, "INVALID_ARGUMENT", "API key not valid.") + "]", "auth"),
+    ],
+)
+def test_what_an_error_means(status: int, body: str, expected: str) -> None:
+    error = from_response(status, {}, body.encode())
+    assert error.failure == expected
+    assert error.cause
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ({"code": 502, "message": "upstream is busy"}, "server"),
+        ({"code": "429", "message": "later"}, "rate_limit"),
+        ({"type": "overloaded_error", "message": "Overloaded"}, "overload"),
+        ({"code": "rate_limit_exceeded", "message": "x"}, "rate_limit"),
+        ({"code": "context_length_exceeded", "message": "x"}, "context"),
+        ({"message": "Your input exceeds the context window of this model."}, "context"),
+        ({"code": "insufficient_quota", "message": "x"}, "quota"),
+        ({"type": "authentication_error", "message": "x"}, "auth"),
+        ({"type": "invalid_request_error", "message": "x"}, "bad_request"),
+        ({"code": "server_error", "message": "x"}, "server"),
+        ("just words", "server"),
+        (None, "server"),
+    ],
+)
+def test_what_an_error_inside_a_good_stream_means(error: Any, expected: str) -> None:
+    assert from_stream(error).failure == expected
+
+
+@given(st.integers(100, 599), st.binary(max_size=60))
+def test_any_error_body_is_classified(status: int, body: bytes) -> None:
+    error = from_response(status, {}, body)
+    assert error.kind in ("retry", "fatal", "context", "refusal")
+    error.detail.encode()
+
+
+# --- how long to wait -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "3"}, 3.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"Retry-After-Ms": "250", "Retry-After": "9"}, 0.25),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.0),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-4"}, None),
+        ({"Retry-After": "nan"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("45.5s", 45.5),
+        ("6m0s", 360.0),
+        ("250ms", 0.25),
+        ("1h2m3s", 3723.0),
+        ("soon", None),
+        ("", None),
+        ("5", None),
+        ("1s later", None),
+    ],
+)
+def test_durations(text: str, seconds: float | None) -> None:
+    assert duration(text) == seconds
+
+
+@given(st.text(max_size=20), st.dictionaries(st.text(max_size=12), st.text(max_size=12)))
+def test_no_words_break_the_wait(text: str, headers: dict[str, str]) -> None:
+    found = wait_of(headers, {"error": {"details": [text, {"retryDelay": text}]}}, text)
+    assert found is None or found >= 0.0
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        (google(429, "RESOURCE_EXHAUSTED", "x", PER_MINUTE, DELAY), 45.8),
+        (google(429, "RESOURCE_EXHAUSTED", "x. Please retry in 55.5s."), 55.5),
+        (openai("Rate limit reached. Please try again in 6m0s.", "rate_limit_exceeded"), 360.0),
+        (openai("Rate limit reached.", "rate_limit_exceeded"), None),
+    ],
+)
+async def test_a_wait_that_stands_in_the_body(body: str, seconds: float | None) -> None:
+    error = await failure("gemini", Fault(status=429, body=body))
+    assert (error.failure, error.retry_after) == ("rate_limit", seconds)
+
+
+@every_api
+async def test_the_header_goes_before_the_body(api: Api) -> None:
+    body = google(429, "RESOURCE_EXHAUSTED", "Please retry in 55.5s.")
+    error = await failure(api, Fault(status=429, headers={"Retry-After": "2"}, body=body))
+    assert error.retry_after == 2.0
+
+
+# --- faults, through every format -----------------------------------------------------------------
+
+
+@every_api
+@pytest.mark.parametrize("cut", [0.0, 0.3, 0.6, 0.8])
+async def test_a_stream_that_is_cut(api: Api, cut: float) -> None:
+    say = Say(text="word " * 40)  # the cut lies before the end of the answer in every format
+    error = await failure(api, Fault(say=say, cut=min(cut, 0.5) if api == "responses" else cut))
+    assert error.kind == "retry"
+    assert error.failure in ("network", "broken_stream")
+
+
+@every_api
+async def test_a_stream_without_an_end_marker(api: Api) -> None:
+    error = await failure(api, Fault(say=GOOD, endless=True))
+    assert (error.failure, error.cause) == ("broken_stream", "the stream broke off")
+
+
+@every_api
+async def test_a_silent_stream_is_left(api: Api) -> None:
+    error = await failure(api, Fault(say=GOOD, stall=20.0), silence_seconds=0.2)
+    assert (error.failure, error.cause) == ("network", "timeout")
+
+
+@every_api
+async def test_signs_of_life_alone_do_not_hold_a_stream(api: Api) -> None:
+    step = Fault(say=GOOD, insert=b": alive\n\n" * 3)
+    error = await failure(api, step, stall_seconds=1e-9)
+    assert (error.failure, error.cause) == ("broken_stream", "the stream stalled")
+
+
+@every_api
+@pytest.mark.parametrize("junk", JUNK)
+async def test_events_that_are_no_json_object(api: Api, junk: bytes) -> None:
+    error = await failure(api, Fault(say=GOOD, insert=junk))
+    assert (error.failure, error.cause) == ("broken_stream", "unreadable stream")
+
+
+@every_api
+async def test_a_chunk_that_comes_twice_spoils_nothing_but_itself(api: Api) -> None:
+    with ModelServer([Fault(say=GOOD, twice=True), Say(text="Done.")]) as server:
+        turn = await turn_of(server, api)
+        assert {c.name for c in turn.tool_calls} == {"bash"}
+        assert turn.stop == "tool_calls"
+    if api == "responses":  # its events are numbered, and its finished items count
+        assert json.loads(turn.tool_calls[0].arguments) == {"command": "ls"}
+        assert turn.text == GOOD.text
+
+
+@every_api
+async def test_events_of_several_megabytes(api: Api) -> None:
+    text = "x" * (3 << 20)
+    with ModelServer([Say(text=text)], chunk=1 << 16) as server:
+        assert (await turn_of(server, api)).text == text
+
+
+@every_api
+async def test_a_slow_trickle_arrives(api: Api) -> None:
+    with ModelServer([GOOD], chunk=1) as server:
+        assert (await turn_of(server, api)).text == GOOD.text
+
+
+@every_api
+async def test_a_page_instead_of_a_stream(api: Api) -> None:
+    error = await failure(api, Fault(body="<html>Sign in</html>", content_type="text/html"))
+    assert (error.failure, error.cause) == ("server", "no event stream")
+    assert "text/html" in error.detail
+
+
+@every_api
+async def test_an_error_that_pretends_to_be_good(api: Api) -> None:
+    body = openai("You have no money", "insufficient_quota")
+    error = await failure(api, Fault(body=body, content_type="application/json"))
+    assert error.failure == "quota"
+
+
+@every_api
+async def test_an_answer_of_nothing(api: Api) -> None:
+    assert (await failure(api, Fault())).failure == "broken_stream"
+
+
+@pytest.mark.parametrize(
+    ("api", "event", "expected"),
+    [
+        (
+            "responses",
+            {
+                "type": "response.failed",
+                "response": {
+                    "error": {
+                        "code": "context_length_exceeded",
+                        "message": "Your input exceeds the context window of this model.",
+                    }
+                },
+            },
+            "context",
+        ),
+        ("responses", {"type": "error", "code": "insufficient_quota", "message": "x"}, "quota"),
+        (
+            "anthropic",
+            {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}},
+            "overload",
+        ),
+        ("chat", {"error": {"code": 502, "message": "upstream"}}, "server"),
+        ("gemini", {"error": {"code": 503, "status": "UNAVAILABLE", "message": "x"}}, "overload"),
+        ("gemini", {"promptFeedback": {"blockReason": "SAFETY"}}, "content_filter"),
+        ("gemini", {"candidates": [{"finishReason": "MALFORMED_FUNCTION_CALL"}]}, "server"),
+    ],
+)
+async def test_failures_inside_a_good_stream(api: Api, event: Any, expected: str) -> None:
+    body = f"data: {json.dumps(event)}\n\n"
+    assert (await failure(api, Fault(body=body))).failure == expected
+
+
+@every_api
+async def test_a_request_that_leads_nowhere(api: Api) -> None:
+    with ModelServer([]) as server:
+        url = server.url(api)
+    with pytest.raises(ModelError) as caught:
+        await ask(server, api, base_url=url)
+    assert (caught.value.failure, caught.value.cause) == ("network", "network")
+
+
+# --- the key is told to nobody --------------------------------------------------------------------
+
+
+@every_api
+async def test_what_a_server_says_of_the_key_is_not_passed_on(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_KEY", "sk-canary")
+    filler = "x" * 390  # so that cutting the message to size would cut the key in half
+    said = openai(f"{filler} sk-canary is no key", "invalid_api_key")
+    for step in (
+        Fault(status=401, body=said),
+        Fault(body=said),
+        Fault(body=f"data: {said}\n\n"),
+        Fault(body=f"data: {json.dumps({'type': 'error', **json.loads(said)})}\n\n"),
+    ):
+        error = await failure(api, step, key=key_in("SOME_KEY"))
+        assert "sk-c" not in str(error)
+    with ModelServer([Say(text="sk-canary" + "." * 20)]) as server:
+        turn = await turn_of(server, api, key=key_in("SOME_KEY"))
+    assert turn.text == "[key]" + "." * 20

@@ -1,0 +1,374 @@
+"""A model server on the loopback interface that speaks all four wire formats from one script.
+
+A script is a list of `Say` (an answer) and `Fault` (something goes wrong), one for each request.
+The path of a request decides in which format it is answered. What was asked is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+
+from engine.models.types import Api
+
+APIS: tuple[Api, ...] = ("chat", "responses", "anthropic", "gemini")
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Say:
+    """An answer: what is thought, said and called, and what it used.
+
+    `input` counts what was sent and not in a cache; `signature` makes the thinking one that must
+    come back. `stop` None follows from the calls.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    signature: str = ""
+    calls: tuple[tuple[str, str, Json], ...] = ()
+    stop: Literal["stop", "length", "refusal"] | None = None
+    input: int = 60
+    cached: int = 40
+    cache_write: int = 0
+    output: int = 10
+    thinking: int = 3
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong with one request.
+
+    `status` and `body` answer with an error. Otherwise `say` is answered and spoilt: only the
+    first `cut` of its bytes come (0..1), nothing comes for `stall` seconds in its middle, `insert`
+    is put there, the event in its middle comes twice, or the end markers are left out.
+    """
+
+    status: int = 200
+    body: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    say: Say | None = None
+    cut: float | None = None
+    stall: float = 0.0
+    insert: bytes = b""
+    twice: bool = False
+    endless: bool = False  # no end marker
+    content_type: str = "text/event-stream"
+
+
+Script = Sequence[Say | Fault]
+
+
+def events(api: Api, say: Say) -> list[tuple[str, Json | str]]:
+    """The events of an answer as (type, data)."""
+    return list(
+        {"chat": _chat, "responses": _responses, "anthropic": _anthropic}.get(api, _gemini)(say)
+    )
+
+
+def encode(found: Sequence[tuple[str, Json | str]]) -> list[bytes]:
+    """Events as the bytes of a stream, one piece each."""
+    return [
+        (f"event: {kind}\n" if kind else "").encode()
+        + f"data: {data if isinstance(data, str) else json.dumps(data)}\n\n".encode()
+        for kind, data in found
+    ]
+
+
+def _halves(text: str) -> list[str]:
+    middle = len(text) // 2
+    return [part for part in (text[:middle], text[middle:]) if part]
+
+
+def _chat(say: Say) -> Iterator[tuple[str, Json | str]]:
+    def chunk(delta: Json, finish: str | None = None) -> tuple[str, Json]:
+        choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
+        return "", {"object": "chat.completion.chunk", "choices": choices}
+
+    for part in _halves(say.reasoning):
+        yield chunk({"reasoning_content": part})
+    if say.signature:
+        detail = {"type": "reasoning.encrypted", "data": say.signature, "index": 0}
+        yield chunk({"reasoning_details": [detail]})
+    for part in _halves(say.text):
+        yield chunk({"content": part})
+    for n, (call, name, arguments) in enumerate(say.calls):
+        first = {"index": n, "id": call, "type": "function", "function": {"name": name}}
+        yield chunk({"tool_calls": [first]})
+        for part in _halves(json.dumps(arguments)):
+            yield chunk({"tool_calls": [{"index": n, "function": {"arguments": part}}]})
+    stops = {"stop": "stop", "length": "length", "refusal": "content_filter"}
+    yield chunk({}, stops[say.stop] if say.stop else "tool_calls" if say.calls else "stop")
+    usage = {
+        "prompt_tokens": say.input + say.cached + say.cache_write,
+        "completion_tokens": say.output,
+        "prompt_tokens_details": {
+            "cached_tokens": say.cached,
+            "cache_write_tokens": say.cache_write,
+        },
+        "completion_tokens_details": {"reasoning_tokens": say.thinking},
+    }
+    yield "", {"choices": [], "usage": usage}
+    yield "", "[DONE]"
+
+
+def _responses(say: Say) -> Iterator[tuple[str, Json | str]]:
+    number = 0
+    output: list[Json] = []
+
+    def event(kind: str, **more: Any) -> tuple[str, Json]:
+        nonlocal number
+        number += 1
+        return kind, {"type": kind, "sequence_number": number, **more}
+
+    yield event("response.created", response={"status": "in_progress"})
+    if say.reasoning or say.signature:
+        item = {"type": "reasoning", "id": "rs_1", "summary": []}
+        yield event("response.output_item.added", output_index=0, item=item)
+        for part in _halves(say.reasoning):
+            yield event("response.reasoning_summary_text.delta", output_index=0, delta=part)
+        whole: Json = {**item, "summary": [{"type": "summary_text", "text": say.reasoning}]}
+        if say.signature:
+            whole["encrypted_content"] = say.signature
+        output.append(whole)
+        yield event("response.output_item.done", output_index=0, item=whole)
+    if say.text:
+        at = len(output)
+        item = {"type": "message", "id": "msg_1", "role": "assistant", "content": []}
+        yield event("response.output_item.added", output_index=at, item=item)
+        for part in _halves(say.text):
+            yield event("response.output_text.delta", output_index=at, delta=part)
+        kind = ("refusal", "refusal") if say.stop == "refusal" else ("output_text", "text")
+        output.append({**item, "content": [{"type": kind[0], kind[1]: say.text}]})
+        yield event("response.output_item.done", output_index=at, item=output[-1])
+    for call, name, arguments in say.calls:
+        at = len(output)
+        item = {"type": "function_call", "id": f"fc_{at}", "call_id": call, "name": name}
+        yield event("response.output_item.added", output_index=at, item={**item, "arguments": ""})
+        for part in _halves(json.dumps(arguments)):
+            yield event("response.function_call_arguments.delta", output_index=at, delta=part)
+        output.append({**item, "arguments": json.dumps(arguments)})
+        yield event("response.output_item.done", output_index=at, item=output[-1])
+    usage = {
+        "input_tokens": say.input + say.cached + say.cache_write,
+        "input_tokens_details": {
+            "cached_tokens": say.cached,
+            "cache_write_tokens": say.cache_write,
+        },
+        "output_tokens": say.output,
+        "output_tokens_details": {"reasoning_tokens": say.thinking},
+    }
+    if say.stop == "length":
+        why = {"reason": "max_output_tokens"}
+        response = {"output": output, "usage": usage, "incomplete_details": why}
+        yield event("response.incomplete", response=response)
+    else:
+        yield event("response.completed", response={"output": output, "usage": usage})
+
+
+def _anthropic(say: Say) -> Iterator[tuple[str, Json | str]]:
+    def event(kind: str, **more: Any) -> tuple[str, Json]:
+        return kind, {"type": kind, **more}
+
+    at = -1
+    start = {
+        "input_tokens": say.input,
+        "cache_read_input_tokens": say.cached,
+        "cache_creation_input_tokens": say.cache_write,
+        "output_tokens": 1,
+    }
+    yield event("message_start", message={"role": "assistant", "content": [], "usage": start})
+    yield event("ping")
+    if say.reasoning or say.signature:
+        at += 1
+        block: Json = {"type": "thinking", "thinking": "", "signature": ""}
+        yield event("content_block_start", index=at, content_block=block)
+        for part in _halves(say.reasoning):
+            delta = {"type": "thinking_delta", "thinking": part}
+            yield event("content_block_delta", index=at, delta=delta)
+        signed = {"type": "signature_delta", "signature": say.signature}
+        yield event("content_block_delta", index=at, delta=signed)
+        yield event("content_block_stop", index=at)
+    if say.text:
+        at += 1
+        yield event("content_block_start", index=at, content_block={"type": "text", "text": ""})
+        for part in _halves(say.text):
+            yield event("content_block_delta", index=at, delta={"type": "text_delta", "text": part})
+        yield event("content_block_stop", index=at)
+    for call, name, arguments in say.calls:
+        at += 1
+        block = {"type": "tool_use", "id": call, "name": name, "input": {}}
+        yield event("content_block_start", index=at, content_block=block)
+        for part in _halves(json.dumps(arguments) if arguments else ""):
+            delta = {"type": "input_json_delta", "partial_json": part}
+            yield event("content_block_delta", index=at, delta=delta)
+        yield event("content_block_stop", index=at)
+    stops = {"stop": "end_turn", "length": "max_tokens", "refusal": "refusal"}
+    stop = stops[say.stop] if say.stop else "tool_use" if say.calls else "end_turn"
+    usage = {
+        "output_tokens": say.output,
+        "output_tokens_details": {"thinking_tokens": say.thinking},
+    }
+    yield event("message_delta", delta={"stop_reason": stop}, usage=usage)
+    yield event("message_stop")
+
+
+def _gemini(say: Say) -> Iterator[tuple[str, Json | str]]:
+    def response(*parts: Json, **more: Any) -> tuple[str, Json]:
+        return "", {"candidates": [{"content": {"role": "model", "parts": list(parts)}, **more}]}
+
+    for part in _halves(say.reasoning):
+        yield response({"text": part, "thought": True})
+    for part in _halves(say.text):
+        yield response({"text": part})
+    for n, (call, name, arguments) in enumerate(say.calls):
+        made: Json = {"functionCall": {"id": call, "name": name, "args": arguments}}
+        if say.signature and n == 0:
+            made["thoughtSignature"] = say.signature
+        yield response(made)
+    if say.signature and not say.calls:
+        yield response({"text": "", "thoughtSignature": say.signature})
+    stops = {"stop": "STOP", "length": "MAX_TOKENS", "refusal": "SAFETY"}
+    kind, last = response({"text": ""}, finishReason=stops[say.stop] if say.stop else "STOP")
+    last["usageMetadata"] = {
+        "promptTokenCount": say.input + say.cached + say.cache_write,
+        "cachedContentTokenCount": say.cached,
+        "candidatesTokenCount": say.output - say.thinking,
+        "thoughtsTokenCount": say.thinking,
+    }
+    yield kind, last
+
+
+_ENDS = ("[DONE]", "finish_reason", "finishReason", "message_delta", "message_stop")
+_ENDS += ("response.completed", "response.incomplete")
+
+
+def _is_end(event: bytes) -> bool:
+    text = event.decode().replace('"finish_reason": null', "")
+    return any(mark in text for mark in _ENDS)
+
+
+def pieces_of(api: Api, step: Say | Fault) -> tuple[list[bytes], Fault]:
+    """The stream of a step in pieces, and the fault (one that spoils nothing for a `Say`)."""
+    fault = step if isinstance(step, Fault) else Fault(say=step)
+    if fault.say is None:
+        return [fault.body.encode()], fault
+    found = encode(events(api, fault.say))
+    if fault.endless:
+        found = [event for event in found if not _is_end(event)]
+    middle = len(found) // 2
+    if fault.twice:
+        found.insert(middle, found[middle])
+    if fault.insert:
+        found.insert(middle, fault.insert)
+    if fault.cut is not None:
+        whole = b"".join(found)
+        found = [whole[: int(len(whole) * fault.cut)]]
+    return found, fault
+
+
+def api_of(path: str) -> Api | None:
+    """The format that a path asks for."""
+    for mark, api in (
+        ("/chat/completions", "chat"),
+        ("/responses", "responses"),
+        ("/messages", "anthropic"),
+        (":streamGenerateContent", "gemini"),
+    ):
+        if mark in path:
+            return api  # type: ignore[return-value]  # the literals above are the formats
+    return None
+
+
+class ModelServer:
+    """Plays a script; also usable with a function from the request's number to a step.
+
+    `requests` are the bodies with their `path`, `headers` what came with them.
+    """
+
+    def __init__(self, script: Script | Callable[[Json, int], Say | Fault], chunk: int = 0) -> None:
+        self.requests: list[Json] = []
+        self.headers: list[dict[str, str]] = []
+        self._chunk = chunk
+        self._released = threading.Event()
+        lock = threading.Lock()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                with lock:
+                    number = len(outer.requests)
+                    outer.requests.append({"path": self.path, **body})
+                    outer.headers.append({k.lower(): v for k, v in self.headers.items()})
+                api = api_of(self.path)
+                step: Say | Fault
+                if api is None:
+                    step = Fault(status=404, body='{"error": {"message": "no such path"}}')
+                elif callable(script):
+                    step = script(body, number)
+                else:
+                    step = script[number]
+                outer._answer(self, api or "chat", step)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients leave
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    def _answer(self, to: BaseHTTPRequestHandler, api: Api, step: Say | Fault) -> None:
+        found, fault = pieces_of(api, step)
+        to.send_response(fault.status)
+        for name, value in fault.headers.items():
+            to.send_header(name, value)
+        to.send_header(
+            "Content-Type",
+            "application/json" if fault.status != 200 else fault.content_type,
+        )
+        if fault.status != 200:
+            to.send_header("Content-Length", str(len(found[0])))
+            to.end_headers()
+            to.wfile.write(found[0])
+            return
+        to.send_header("Transfer-Encoding", "chunked")
+        to.end_headers()
+        middle = len(found) // 2
+        for number, piece in enumerate(found):
+            if fault.stall and number == middle:
+                self._released.wait(fault.stall)
+            size = self._chunk or len(piece) or 1
+            for at in range(0, len(piece), size):
+                part = piece[at : at + size]
+                to.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+                to.wfile.flush()
+        if fault.cut is None:
+            to.wfile.write(b"0\r\n\r\n")
+        else:
+            to.close_connection = True
+
+    def url(self, api: Api) -> str:
+        """The base URL for a provider of that format."""
+        tail = "/v1" if api in ("chat", "responses") else ""
+        return f"http://127.0.0.1:{self._server.server_port}{tail}"
+
+    def close(self) -> None:
+        self._released.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> ModelServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
