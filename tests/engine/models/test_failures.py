@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.models.errors import from_response, from_stream
-from engine.models.types import Api, ModelError
+from engine.models.http import HttpClient
+from engine.models.http_model import HttpModel
+from engine.models.types import Api, KeySource, Message, ModelError, Provider
 from engine.models.waits import duration, retry_after, wait_of
 from tests.engine.models.asking import ask, failure, key_in, turn_of
 from tests.support.model_server import APIS, Fault, ModelServer, Say
@@ -349,3 +352,22 @@ async def test_what_a_server_says_of_the_key_is_not_passed_on(
     with ModelServer([Say(text="sk-canary" + "." * 20)]) as server:
         turn = await turn_of(server, api, key=key_in("SOME_KEY"))
     assert turn.text == "[key]" + "." * 20
+
+
+@every_api
+async def test_a_key_file_that_was_mended_is_read_again(api: Api, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("old")
+    http = HttpClient()
+    with ModelServer([Fault(status=401, body="no"), Say(text="Ok.")]) as server:
+        provider = Provider("lab", server.url(api), KeySource(file=str(file)), api)
+        model = HttpModel(http, provider, "tiny")
+        with pytest.raises(ModelError, match="401"):
+            _ = [delta async for delta in model.ask((Message("user", "Go."),), ())]
+        file.write_text("new")
+        _ = [delta async for delta in model.ask((Message("user", "Go."),), ())]
+        sent = [" ".join(headers.values()) for headers in server.headers]
+    await http.close()
+    assert "old" in sent[0]
+    assert "new" in sent[1]
+    assert "old" not in sent[1]

@@ -1,0 +1,148 @@
+"""Whole sessions through each wire format: a real engine, sandbox and verifier."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.client import Heartbeat
+from tests.engine.support import EngineProcess, running_engine
+from tests.support.model_server import APIS, Fault, Json, ModelServer, Say
+
+pytestmark = pytest.mark.usefixtures("sandboxes")
+CANARY = "sk-canary-7f3a91"
+WORK = (
+    Say(
+        text="Looking.",
+        reasoning="What is there?",
+        signature="c2lnbmVk",
+        calls=(("c1", "bash", {"command": "cat answer.txt"}), ("c2", "bash", {"command": "pwd"})),
+    ),
+    Fault(status=429, headers={"Retry-After": "0"}, body='{"error": {"message": "slow down"}}'),
+    Fault(say=Say(text="word " * 30), cut=0.3),
+    Say(calls=(("c3", "edit", {"path": "answer.txt", "content": "30\n"}),), cached=90),
+    Say(text="That will do."),  # no call: the harness asks for one
+    Say(text="Done.", reasoning="All is done.", calls=(("c4", "submit", {}),)),
+)
+_TOLD = ("TurnStarted", "TurnFinished", "ModelRetried", "ToolStarted", "ToolFinished")
+_TIMES = ("at", "seconds", "wait", "n")
+
+
+def told(engine: EngineProcess, session: str) -> list[Any]:
+    """What the journal says of a session's turns and tools, but for times."""
+    found = []
+    newest = engine.client.state().seq
+    with engine.client.events() as events:
+        for event in events:
+            if isinstance(event, Heartbeat):
+                continue
+            body = event.body
+            if event.session == session and type(body).__name__ in _TOLD:
+                facts = {f: getattr(body, f) for f in body.__struct_fields__ if f not in _TIMES}
+                found.append((type(body).__name__, facts))
+            if event.seq >= newest:
+                return found
+    raise AssertionError("the stream of events ended")
+
+
+def spoken(engine: EngineProcess, session: str) -> list[Any]:
+    """The transcript but for times and for what only one API can read."""
+    said = []
+    for entry in engine.client.transcript(session)["entries"]:
+        facts = {k: v for k, v in entry.items() if k not in (*_TIMES, "carried")}
+        facts["output"] = str(facts.get("output", "")).partition("[exit code")[0]
+        said.append(facts)
+    return said
+
+
+def test_the_same_work_gives_the_same_journal_through_every_api(
+    engine: EngineProcess, suite: Path
+) -> None:
+    with ExitStack() as stack:
+        servers = {api: stack.enter_context(ModelServer(WORK, chunk=11)) for api in APIS}
+        made = engine.client.create_run(
+            {
+                "suite": str(suite),
+                "size": "quick",
+                "concurrency": len(APIS),
+                "models": [f"{api}-lab/tiny" for api in APIS],
+                "providers": {
+                    f"{api}-lab": {"base_url": server.url(api), "api": api}
+                    for api, server in servers.items()
+                },
+            }
+        )
+        state = engine.until_over(*made["sessions"])
+        asked = {api: len(server.requests) for api, server in servers.items()}
+
+    assert asked == dict.fromkeys(APIS, len(WORK))
+    sessions = [state.sessions[s] for s in made["sessions"]]
+    assert [s.model for s in sessions] == [f"{api}-lab/tiny" for api in APIS]
+    assert [s.final_reward for s in sessions] == [pytest.approx(0.7)] * len(APIS)
+    assert [s.usage for s in sessions] == [sessions[0].usage] * len(APIS)
+    assert sessions[0].usage.turns == 4
+    assert sessions[0].usage.cached == 40 + 90 + 40 + 40
+    journals = [told(engine, s.id) for s in sessions]
+    causes = [facts["cause"] for name, facts in journals[0] if name == "ModelRetried"]
+    assert causes[0] == "429 rate limit"
+    assert len(causes) == 2
+    transcripts = [spoken(engine, s.id) for s in sessions]
+    for journal, transcript in zip(journals[1:], transcripts[1:], strict=True):
+        assert [_without_detail(j) for j in journal] == [_without_detail(j) for j in journals[0]]
+        assert transcript == transcripts[0]
+
+
+def _without_detail(line: tuple[str, Json]) -> tuple[str, Json]:
+    name, facts = line
+    return name, {k: v for k, v in facts.items() if k != "detail"}
+
+
+@pytest.mark.parametrize("place", ["env", "file", "command"])
+def test_a_key_is_found_nowhere_afterwards(
+    tmp_path: Path, suite: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    config = tmp_path / "config"
+    config.mkdir(exist_ok=True)
+    if place == "env":
+        monkeypatch.setenv("LAB_KEY", CANARY)
+        source = 'key_env = "LAB_KEY"'
+    else:
+        (tmp_path / "key").write_text(CANARY + "\n")
+        file = tmp_path / "key"
+        source = f'key_file = "{file}"' if place == "file" else f'key_command = ["cat", "{file}"]'
+    look = "env; cat /proc/*/environ /proc/*/cmdline 2>/dev/null | tr '\\0' '\\n'; ls /"
+    script = (
+        Fault(status=500, body=f'{{"error": {{"message": "who sent {CANARY}?"}}}}'),
+        Say(text=CANARY + "." * 20, calls=(("c1", "bash", {"command": look}),)),
+        Fault(status=401, body=f'{{"error": {{"message": "{CANARY} is no key"}}}}'),
+    )
+    with ModelServer(script) as server:
+        (config / "autolab.toml").write_text(
+            f'[providers.lab]\nbase_url = "{server.url("anthropic")}"\napi = "anthropic"\n{source}'
+        )
+        with running_engine(tmp_path / "state") as engine:
+            made = engine.client.create_run(
+                {"suite": str(suite), "size": "quick", "models": ["lab/tiny"]}
+            )
+            state = engine.until_over(*made["sessions"])
+            shown = str(engine.client.transcript(made["sessions"][0]))
+            left = [p for p in (tmp_path / "state").rglob("*") if p.is_file()]
+            stored = b"".join(p.read_bytes() for p in left)
+        assert [h["x-api-key"] for h in server.headers] == [CANARY] * 3
+    assert "PATH=" in shown  # the sandbox's environment was seen
+    assert "[key]" in shown
+    assert CANARY not in shown
+    assert CANARY.encode() not in stored
+    assert "no key" in state.sessions[made["sessions"][0]].outcome_evidence
+    assert CANARY not in " ".join(_command_lines())
+
+
+def _command_lines() -> list[str]:
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # the process has ended
+            lines.append(file.read_bytes().decode(errors="replace"))
+    return lines
