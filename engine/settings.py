@@ -141,13 +141,19 @@ class Settings(BaseSettings):
 def what_is_wrong(error: ValidationError) -> tuple[str, str]:
     """(the first key that does not fit, its value and why in words).
 
-    A value that may hold a secret (a table, an address with a user in it) is not repeated.
+    A value that may hold a secret (a table, an address with a user in it, something called key)
+    is not repeated.
     """
     first = error.errors()[0]
-    value = first.get("input")
-    hidden = isinstance(value, dict | list | tuple) or "@" in str(value)
+    key, value = ".".join(str(part) for part in first["loc"]), first.get("input")
+    called = key.rpartition(".")[2].lower()
+    hidden = (
+        isinstance(value, dict | list | tuple)
+        or "@" in str(value)
+        or any(word in called for word in ("key", "token", "secret", "password"))
+    )
     shown = "" if hidden else f"= {value!r} "
-    return ".".join(str(part) for part in first["loc"]), f"{shown}does not fit: {first['msg']}"
+    return key, f"{shown}does not fit: {first['msg']}"
 
 
 def load_settings() -> Settings:
