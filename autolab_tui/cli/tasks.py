@@ -84,23 +84,23 @@ def find_task(suite: Path | None, name: str) -> Task:
 
 def list_tasks(args: argparse.Namespace) -> int:
     """Print the suite; exit code 3 when a directory in it is no usable task."""
+    from tasks import TaskError
     from verifier import pins
     from verifier.availability import availability
 
     suite = suite_of(args.suite)
     why_not = availability(suite.tasks)
-    rows: list[dict[str, Any]] = [
-        {
-            "name": task.name,
-            "domain": task.domain,
-            "path": str(task.path),
-            "available": why_not[task.name] is None,
-            "why_not": why_not[task.name],
-            "pins": pins.state(task.path) if task.native else None,
-        }
-        for task in suite.tasks
-    ]
+    rows: list[dict[str, Any]] = []
     broken = [{"path": str(b.path), "error": str(b.error)} for b in suite.broken]
+    for task in suite.tasks:
+        try:
+            pinned = pins.state(task.path) if task.native else None
+        except TaskError as error:  # a file that cannot be read: one task's fault, not the list's
+            broken.append({"path": str(task.path), "error": str(error)})
+            continue
+        row = {"name": task.name, "domain": task.domain, "path": str(task.path)}
+        reason = why_not[task.name]
+        rows.append({**row, "available": reason is None, "why_not": reason, "pins": pinned})
     if args.json:
         emit("tasks", {"tasks": rows, "broken": broken})
     else:
@@ -118,8 +118,8 @@ def list_tasks(args: argparse.Namespace) -> int:
                 ),
             )
         )
-        for item in suite.broken:
-            note(str(item.error))
+        for item in broken:
+            note(item["error"])
     return NEGATIVE if broken else DONE
 
 
@@ -151,11 +151,12 @@ def show_task(args: argparse.Namespace) -> int:
     if args.json:
         emit("task", facts)
         return DONE
-    print(f"{facts['domain']}/{facts['name']}  ({facts['path']})")
-    print(f"editable   {', '.join(facts['editable']) or '-'}")
-    print(f"metric     {facts['metric'] or '-'}, {facts['direction'] or '-'} is better")
-    print(f"gates      {', '.join(facts['gates']) or '-'}")
-    print(f"stages     {', '.join(facts['stages']) or '-'}")
+    print(plain(f"{facts['domain']}/{facts['name']}  ({facts['path']})"))
+    print(f"editable   {plain(', '.join(facts['editable'])) or '-'}")
+    metric = facts["metric"] or "-"
+    print(f"metric     {plain(metric)}, {facts['direction'] or '-'} is better")
+    print(f"gates      {plain(', '.join(facts['gates'])) or '-'}")
+    print(f"stages     {plain(', '.join(facts['stages'])) or '-'}")
     for name, size in sizes.items():
         print(
             f"{name:<10} baseline {_figure(size['baseline'])}, "
@@ -189,7 +190,7 @@ def check_tasks(args: argparse.Namespace) -> int:
         if args.json:
             results.append(check_task(task, args.size))
         else:
-            print(f"{task.domain}/{task.name} ({args.size})", flush=True)
+            print(plain(f"{task.domain}/{task.name} ({args.size})"), flush=True)
             result = check_task(task, args.size, progress)
             results.append(result)
             _show_check(msgspec.to_builtins(result))
@@ -204,11 +205,11 @@ def _silent(_: str) -> None:
 
 def _show_check(result: dict[str, Any]) -> None:
     if not result["available"]:
-        print(f"  not available here: {result['why_not']}")
+        print(f"  not available here: {plain(result['why_not'])}")
     print(f"  baseline   reward {number(result['baseline_reward'])}")
     for stage in result["stages"]:
         gain = f", {stage['gain']:.2f}x the one before" if stage["gain"] is not None else ""
-        print(f"  {stage['name']:<28} reward {number(stage['reward'])}{gain}")
+        print(f"  {plain(stage['name']):<28} reward {number(stage['reward'])}{gain}")
     print(f"  reference  reward {number(result['reference_reward'])}")
     for cheat in result["cheats"]:
         gate = cheat["gate"] or "no gate"

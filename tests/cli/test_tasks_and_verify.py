@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,29 @@ def test_a_strangers_suite_is_listed_and_its_broken_task_named(
     assert (task["domain"], task["available"], task["pins"]) == ("elsewhere", False, None)
     assert task["why_not"]
     assert "task.toml" in broken["error"]
+
+
+def test_a_task_whose_files_cannot_be_read_is_named_and_the_others_are_listed(
+    shell: Shell, tmp_path: Path
+) -> None:
+    stranger(tmp_path, "fine")
+    shutil.copytree(RACKS, tmp_path / "racks")
+    os.mkfifo(tmp_path / "racks" / "tests" / "pipe")
+    listed = printed(shell, "tasks", "list", "--suite", str(tmp_path), code=3)
+    [task], [broken] = listed["tasks"], listed["broken"]
+    assert task["path"].endswith("/fine")
+    assert "tests/pipe" in broken["error"]
+    assert "tests/pipe" in shell("tasks", "list", "--suite", str(tmp_path)).stderr
+
+
+def test_what_a_suite_wrote_is_no_command_to_the_terminal(shell: Shell, tmp_path: Path) -> None:
+    name = HARBOR.replace("org/stranger", "org/a\\u001b[2Jb").replace("elsewhere", "x\\u009by")
+    stranger(tmp_path, "sly", name)
+    for line in (("show", str(tmp_path / "sly")), ("list", "--suite", str(tmp_path))):
+        done = shell("tasks", *line)
+        assert done.returncode == 0
+        assert not {"\x1b", "\x9b"} & set(done.stdout + done.stderr)
+        assert "org/a" in done.stdout
 
 
 def test_one_task_is_shown(shell: Shell) -> None:
