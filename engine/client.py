@@ -346,6 +346,7 @@ def _start(folder: Path) -> EngineClient:
     home = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(p for p in (home, os.environ.get("PYTHONPATH", "")) if p)
     with log.open("ab") as out:
+        start = out.tell()
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "engine.daemon", "--state", str(folder)],
             stdin=subprocess.DEVNULL,
@@ -363,6 +364,8 @@ def _start(folder: Path) -> EngineClient:
         if process.poll() is not None:
             break
         time.sleep(0.05)
-    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+    with log.open("rb") as file:
+        file.seek(start)  # what earlier engines said is no reason of this one
+        said = file.read().decode("utf-8", "replace").strip().splitlines()[-3:]
     how = "ended" if process.poll() is not None else "does not answer"
     raise EngineDownError(f"the engine {how} at its start; {log} says: " + " | ".join(said))

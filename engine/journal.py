@@ -194,9 +194,16 @@ def read(path: Path) -> Iterator[Event]:
 
 def _stored(path: Path, where: str, values: tuple[object, ...]) -> Iterator[Event]:
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as reader:
-        query = f"SELECT data FROM events WHERE {where} ORDER BY seq"
-        for (data,) in reader.execute(query, values):
-            yield decode(data)
+        query = f"SELECT seq, data FROM events WHERE {where} ORDER BY seq"
+        for seq, data in reader.execute(query, values):
+            try:
+                event = decode(data)
+            except ValueError as error:
+                raise JournalError(
+                    f"event {seq} of the journal {path} cannot be read: {error}; "
+                    "restore the file from a copy, or use another folder with --state DIR"
+                ) from error
+            yield event
 
 
 def _open(path: Path) -> sqlite3.Connection:

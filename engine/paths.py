@@ -20,12 +20,24 @@ class PathError(RuntimeError):
 
 
 def state_dir(given: Path | str | None = None) -> Path:
-    """The state folder: `given`, else `$AUTOLAB_STATE`, else the XDG state folder's `autolab/`."""
+    """The state folder: `given`, else `$AUTOLAB_STATE`, else the XDG state folder's `autolab/`.
+
+    Raises `PathError` for a name that is no text: it could not stand in any answer of the engine.
+    """
     chosen = given or os.environ.get(STATE_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser().absolute()
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "autolab"
+        folder = Path(chosen).expanduser().absolute()
+    else:
+        base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        folder = Path(base) / "autolab"
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise PathError(
+            f"the state folder's name {str(folder)!a} is not UTF-8; choose another with "
+            f"--state DIR or {STATE_VARIABLE}, or set a UTF-8 locale (LC_ALL=C.UTF-8)"
+        ) from None
+    return folder
 
 
 def journal_file(state: Path) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +108,29 @@ def test_status_reads_the_journal_that_an_engine_left(shell: Shell) -> None:
     shown = shell("status").stdout
     assert "No engine runs" in shown and "autolab engine start" in shown and "r1-01" in shown
     assert before == ["journal.sqlite3"]
+
+
+def test_a_state_folder_whose_name_is_no_text_is_refused(shell: Shell) -> None:
+    shell.env["AUTOLAB_STATE"] = os.fsdecode(os.fsencode(shell.folder) + b"\xff")
+    for line in (("status",), ("engine", "start"), ("engine", "stop")):
+        done = shell(*line)
+        assert done.returncode == 1
+        assert "is not UTF-8; choose another" in done.stderr
+    assert [entry for entry in shell.folder.parent.iterdir() if "state" in entry.name] == []
+
+
+def test_only_what_this_engine_said_explains_why_it_did_not_start(
+    shell: Shell, tmp_path: Path
+) -> None:
+    settings = tmp_path / "config" / "autolab.toml"
+    settings.parent.mkdir()
+    shell.env["AUTOLAB_CONFIG"] = str(settings.parent)
+    for wrong in ("concurrency", "verification_share"):
+        settings.write_text(f"{wrong} = -1\n")
+        done = shell("engine", "start")
+        assert done.returncode == 1
+        assert wrong in done.stderr
+    assert "concurrency" not in done.stderr
 
 
 def test_a_journal_that_is_none_is_named(shell: Shell) -> None:

@@ -10,13 +10,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from engine.clock import Clock
 from engine.events import Noted, VerificationStarted
-from engine.journal import Journal, JournalError
+from engine.journal import Journal, JournalError, read
 from tests.engine.support import wait_for
 
 
@@ -219,6 +220,21 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "j").write_bytes(b"this is no database, but it is long enough to be one" * 30)
     with pytest.raises(JournalError, match="cannot open the journal"):
         Journal(tmp_path / "j")
+
+
+def test_an_event_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    for _ in range(3):
+        journal.append(Noted(text="x")).result(10)
+    journal.close()
+    with closing(sqlite3.connect(tmp_path / "j")) as db, db:
+        db.execute("UPDATE events SET data = '{\"bro' WHERE seq = 2")
+    with pytest.raises(JournalError, match=r"event 2 of the journal .*another folder"):
+        list(read(tmp_path / "j"))
+    journal = Journal(tmp_path / "j")
+    with pytest.raises(JournalError, match="event 2 of the journal"):
+        list(journal.events())
+    journal.close()
 
 
 def test_a_newer_journal_is_refused(tmp_path: Path) -> None:
