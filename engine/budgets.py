@@ -98,6 +98,7 @@ def in_words(budget: Mapping[str, Limit]) -> str:
 
 
 def duration(seconds: float) -> str:
+    """Seconds in words, such as "1 h 12 min"."""
     hours, rest = divmod(round(seconds), 3600)
     minutes, left = divmod(rest, 60)
     parts = [(hours, "h"), (minutes, "min"), (left, "s")]

@@ -233,6 +233,10 @@ class Workbench:
             await self._services.after_tool()
         return result
 
+    async def screen(self) -> str:
+        """What the session's terminal shows."""
+        return await self._toolbox.screen()
+
     async def rest(self, seconds: float) -> None:
         """Let time pass."""
         await self._sleep(seconds)

@@ -7,6 +7,7 @@ so that what a killed agent left can still be collected. Nothing in it is truste
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import posixpath
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,6 +27,7 @@ from verifier.sandbox.keeper.client import KeeperClient, SandboxFrozenError
 from verifier.sandbox.spec import Limits, Mount, SandboxSpec
 
 T = TypeVar("T")
+_WAIT_STEP = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,29 @@ class Workspace:
             )
         return CommandOutput(result.output, result.code, result.seconds, result.note)
 
+    async def press(self, name: str, keystrokes: str, seconds: float) -> None:
+        """Press keys in the terminal and wait `seconds`, of which holds are no part.
+
+        Raises `FileTroubleError`.
+        """
+        with self._meter.command():
+            try:
+                await self._when_free(lambda: self._keeper.press(self._id, name, keystrokes))
+            except OSError as error:
+                raise FileTroubleError(_of_the_terminal(error)) from error
+            left = seconds
+            while left > 0:
+                await self._free.wait()
+                await asyncio.sleep(min(left, _WAIT_STEP))
+                left -= _WAIT_STEP
+
+    async def screen(self) -> bytes:
+        """What the terminal shows. Raises `FileTroubleError`."""
+        try:
+            return await self._when_free(lambda: self._keeper.screen(self._id))
+        except OSError as error:
+            raise FileTroubleError(_of_the_terminal(error)) from error
+
     async def read(self, path: str) -> bytes:
         """A file's content. Raises `FileTroubleError`."""
         inside = posixpath.join(WORKDIR, path)
@@ -167,6 +192,15 @@ class Workspace:
     async def kill(self) -> None:
         """End every process inside."""
         await self._keeper.kill(self._id)
+
+
+def _of_the_terminal(error: OSError) -> str:
+    if error.errno == errno.EFBIG:
+        return "they are too many for one command; write a file in several steps"
+    return (
+        "the terminal did not answer, perhaps because of too many processes: all of them were "
+        "ended and a new shell was started"
+    )
 
 
 def take_snapshot(place: Place, task: Task, store: SnapshotStore) -> Snapshot:

@@ -55,6 +55,10 @@ class Bench(Protocol):
         """
         ...
 
+    async def screen(self) -> str:
+        """What the session's terminal shows. Raises `FileTroubleError`."""
+        ...
+
     async def rest(self, seconds: float) -> None:
         """Let time pass; it is charged as work."""
         ...

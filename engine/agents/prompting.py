@@ -4,6 +4,8 @@ must know of. The variant's text speaks of no knob, so the two cannot contradict
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from engine.agents.bench import Bench
 from engine.harnesses import TIME_TOOL, Harness
 from verifier.scoring import scale_of
@@ -16,8 +18,24 @@ def system_prompt(bench: Bench) -> str:
     text = harness.system.strip()
     for name, value in (("workdir", "/app"), ("editable", ", ".join(editable))):
         text = text.replace("{" + name + "}", value)
-    parts = (text, _feedback(harness), _reference(bench), _time(bench), stopping_words(harness))
+    parts = (
+        text,
+        _protocol(harness),
+        _feedback(harness),
+        _reference(bench),
+        _time(bench),
+        stopping_words(harness),
+    )
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _protocol(harness: Harness) -> str:
+    """How a model that has no tools says what it wants."""
+    if harness.loop != "terminal":
+        return ""
+    text = Path(__file__).with_name("terminal_protocol.md").read_text("utf-8").strip()
+    text = text.replace("{usual}", f"{harness.command_timeout_sec:g}")
+    return text.replace("{most}", f"{harness.command_timeout_max_sec:g}")
 
 
 def _feedback(harness: Harness) -> str:
@@ -74,8 +92,9 @@ def _time(bench: Bench) -> str:
 
 def stopping_words(harness: Harness) -> str:
     """How the model ends the session, as its harness has it."""
-    submits = "submit" in harness.tools
-    done = "call `submit`" if submits else "answer without calling a tool"
+    done = "call `submit`" if "submit" in harness.tools else "answer without calling a tool"
+    if harness.loop == "terminal":
+        done = "set `task_complete` to true"
     sure = "When you are sure that no further improvement is worth its time"
     match harness.stop:
         case "agent":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.agents.bench import Agent
 from engine.agents.scripted import Ladder, Nop, Oracle
+from engine.agents.terminal import TerminalLoop
 from engine.agents.tools import ToolsLoop
 
 SCRIPTED = ("nop", "oracle", "ladder")
@@ -14,10 +15,11 @@ def make_agent(name: str) -> Agent:
 
     Raises `KeyError` for a name that there is not.
     """
-    makers: dict[str, type[Nop | Oracle | Ladder | ToolsLoop]] = {
+    makers: dict[str, type[Nop | Oracle | Ladder | ToolsLoop | TerminalLoop]] = {
         "nop": Nop,
         "oracle": Oracle,
         "ladder": Ladder,
+        "terminal": TerminalLoop,
         "tools": ToolsLoop,
     }
     return makers[name]()

@@ -77,6 +77,8 @@ def answers_without_work(entries: Sequence[Entry]) -> int:
     """How many answers in a row, up to the newest, called nothing but `submit`."""
     count = 0
     for entry in reversed(entries):
+        if entry["kind"] == "tool" and entry["name"] != "submit":
+            break
         if entry["kind"] == "assistant":
             if any(call["name"] != "submit" for call in entry["tool_calls"]):
                 break

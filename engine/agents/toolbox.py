@@ -17,6 +17,7 @@ import msgspec
 from engine.models.types import ToolCall
 
 WORKDIR = "/app"
+KEYS = "keys"  # what a model in a terminal does; never offered as a tool
 EDIT_LIMIT = 4 << 20
 _BINARY_PROBE = 8192
 
@@ -54,6 +55,17 @@ class Hands(Protocol):
         """
         ...
 
+    async def press(self, name: str, keystrokes: str, seconds: float) -> None:
+        """Press keys in the session's terminal and let it work for `seconds`.
+
+        The same name again presses nothing. Raises `FileTroubleError`.
+        """
+        ...
+
+    async def screen(self) -> bytes:
+        """What the terminal shows, with what scrolled away. Raises `FileTroubleError`."""
+        ...
+
     async def read(self, path: str) -> bytes:
         """A file's content. Raises `FileTroubleError`."""
         ...
@@ -61,6 +73,13 @@ class Hands(Protocol):
     async def write(self, path: str, data: bytes) -> None:
         """Create or replace a file. Raises `FileTroubleError`."""
         ...
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """Keystrokes and how long to wait after them (seconds; None: as long as usual)."""
+
+    keystrokes: str
+    duration: float | None = None
 
 
 class Bash(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,7 +114,8 @@ def summary(call: ToolCall) -> str:
         return ""
     if not isinstance(arguments, dict):
         return ""
-    shown = arguments.get("command") if call.name == "bash" else arguments.get("path")
+    telling = {"bash": "command", KEYS: "keystrokes"}.get(call.name, "path")
+    shown = arguments.get(telling)
     line = " ".join(str(shown or "").split())
     return line if len(line) <= 120 else line[:119] + "…"
 
@@ -112,17 +132,22 @@ class Toolbox:
     async def use(self, call: ToolCall, command_id: str, again: bool = False) -> Output:
         """Carry out one call. `again` says that it may have happened before (after a restart)."""
         try:
-            match call.name:
-                case "bash":
-                    return await self._bash(_read(call, Bash), command_id)
-                case "edit":
-                    return await self._edit(_read(call, Edit), again)
-                case "read":
-                    return await self._read(_read(call, Read))
+            return await self._carry_out(call, command_id, again)
         except msgspec.ValidationError as error:
             return Output(f"the arguments of {call.name} do not fit: {error}", 2)
         except ValueError as error:
             return Output(f"the arguments of {call.name} are not a JSON object: {error}", 2)
+
+    async def _carry_out(self, call: ToolCall, command_id: str, again: bool) -> Output:
+        match call.name:
+            case "bash":
+                return await self._bash(_read(call, Bash), command_id)
+            case "keys":
+                return await self._keys(_read(call, Keys), command_id)
+            case "edit":
+                return await self._edit(_read(call, Edit), again)
+            case "read":
+                return await self._read(_read(call, Read))
         return no_such_tool(call.name, ("bash", "edit", "read"))
 
     async def _bash(self, asked: Bash, command_id: str) -> Output:
@@ -161,6 +186,19 @@ class Toolbox:
         rest = "" if shown >= end else f"; go on with first_line = {shown + 1}"
         which = f"lines {start + 1} to {shown}" if lines else "no line"
         return Output(f"[{asked.path}: {which} of {len(lines)}{rest}]\n{text}")
+
+    async def screen(self) -> str:
+        """What the session's terminal shows. Raises `FileTroubleError`."""
+        return (await self._hands.screen()).decode("utf-8", "replace")
+
+    async def _keys(self, asked: Keys, command_id: str) -> Output:
+        duration = self._timeout if asked.duration is None else asked.duration
+        duration = min(max(0.0, duration), self._timeout_max)
+        try:
+            await self._hands.press(command_id, asked.keystrokes, duration)
+        except FileTroubleError as error:
+            return Output(str(error), 1)
+        return Output(f"pressed, then waited {duration:g} s")
 
     async def _edit(self, asked: Edit, again: bool) -> Output:
         try:

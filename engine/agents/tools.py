@@ -38,10 +38,8 @@ class ToolsLoop:
             if was_granted(bench.entries):
                 return Ending("agent", str(bench.entries[-1]["output"]))
             last = bench.entries[-1]
-            if last.get("stop") == "refusal":
-                return Ending(
-                    "refusal", f"the model refused to go on: {last.get('text', '')[:200]}"
-                )
+            if (refused := refusal(last)) is not None:
+                return refused
             if last["kind"] == "assistant" and (ending := await _idle(bench)) is not None:
                 return ending
             for update in updates(bench.harness, bench.standing(), bench.entries):
@@ -49,7 +47,7 @@ class ToolsLoop:
             try:
                 await bench.ask()
             except ModelError as error:
-                return _given_up(error)
+                return given_up(error)
 
 
 def _of_the_loop(bench: Bench, call: ToolCall) -> Output | None:
@@ -94,6 +92,7 @@ def unanswered(entries: Sequence[Entry]) -> list[ToolCall]:
 def conversation(entries: Sequence[Entry]) -> list[Message]:
     """The entries as messages for a model; the engine's own notes are left out."""
     messages: list[Message] = []
+    asked: set[str] = set()  # a result that no call asked for (keystrokes) is no message
     for entry in entries:
         match entry["kind"]:
             case "system":
@@ -108,6 +107,7 @@ def conversation(entries: Sequence[Entry]) -> list[Message]:
                 calls = tuple(
                     ToolCall(c["id"], c["name"], c["arguments"]) for c in entry["tool_calls"]
                 )
+                asked = {call.id for call in calls}
                 carried = entry.get("carried")
                 messages.append(
                     Message(
@@ -120,7 +120,7 @@ def conversation(entries: Sequence[Entry]) -> list[Message]:
                         else None,
                     )
                 )
-            case "tool":
+            case "tool" if entry["call"] in asked:
                 messages.append(Message("tool", entry["output"], call=entry["call"]))
     return messages
 
@@ -132,7 +132,15 @@ def carried_fields(carried: Carried | None) -> dict[str, Any]:
     return {"carried": {"api": carried.api, "items": carried.items}}
 
 
-def _given_up(error: ModelError) -> Ending:
+def refusal(answer: Entry) -> Ending | None:
+    """The end of a session whose model refused to go on."""
+    if answer.get("stop") != "refusal":
+        return None
+    return Ending("refusal", f"the model refused to go on: {answer.get('text', '')[:200]}")
+
+
+def given_up(error: ModelError) -> Ending:
+    """The end of a session whose model could not be asked."""
     match error.kind:
         case "context":
             return Ending("context", str(error))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Loop = Literal["tools"]
+Loop = Literal["tools", "terminal"]
 Feedback = Literal["sealed", "gates", "score", "score-every"]
 Time = Literal["none", "start", "every-turn", "on-request"]
 Stop = Literal["agent", "confirm", "budget"]
@@ -31,8 +31,10 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     its budget. `reference`: whether it is told what the task's reference solution reaches. `stop`:
     who decides that it is over (`budget`: not before the budget ends, or the share `plateau` of it
     has passed without improvement; 0 is never). `tools`: what it is offered. `output_chars`: how
-    much of one tool's output it sees. `nudge` is said to an answer without a tool call; after
-    `nudges` answers in a row that did no work the session is taken as ended by its agent.
+    much of one tool's output it sees. `command_timeout_*`: a command's time limit by default and
+    at most; for keystrokes what is waited after them. `nudge` is said to an answer that calls no
+    tool (or is not in the terminal's protocol); after `nudges` answers in a row that did no work
+    the session is taken as ended by its agent.
     """
 
     name: str
@@ -120,6 +122,12 @@ def _wrong_together(harness: Harness) -> str | None:
 
 def _wrong_tools(harness: Harness) -> str | None:
     tools = list(harness.tools)
+    if harness.loop == "terminal":
+        if tools:
+            return f'tools = {tools} must be [] with loop = "terminal", which has keystrokes only'
+        if harness.time == "on-request":
+            return 'time = "on-request" is a tool, and loop = "terminal" has none; use another time'
+        return None
     if len(set(tools)) != len(tools):
         return f"tools = {tools} names a tool twice; name each once"
     if not set(tools) & set(_WORKING):

@@ -79,5 +79,5 @@ def test_one_that_there_is_not_is_named(
 ) -> None:
     assert main(("harness", *line)) == 1
     said = capsys.readouterr().err
-    assert "no harness 'grand'; use one of minimal, persistent, scored, timeaware" in said
+    assert "no harness 'grand'; use one of autolab, minimal, persistent, scored, timeaware" in said
     assert len(said.splitlines()) == 1

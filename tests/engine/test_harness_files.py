@@ -15,7 +15,7 @@ from engine.agents.offers import schemas
 from engine.harnesses.harness import KNOBS, Feedback, Stop, Time, Tool
 from engine.paths import config_dir
 
-PRESETS = {"minimal", "persistent", "scored", "timeaware"}
+PRESETS = {"autolab", "minimal", "persistent", "scored", "timeaware"}
 
 
 def write(name: str, text: str) -> Path:
@@ -112,6 +112,8 @@ def test_every_knob_changes_the_hash(knob: str) -> None:
         ('extends = "minimal"\ndescription = " "', "description is empty"),
         ('extends = "minimal"\nprompt = "lyrical"', r"prompt 'lyrical'; there are .*lyrical\.md"),
         ('extends = "minimal"\nprompt = "../plain"', r"prompt '\.\./plain'"),
+        ('extends = "minimal"\nloop = "terminal"', "must be .. with loop"),
+        ('extends = "autolab"\ntime = "on-request"', "is a tool, and loop"),
         ('extends = "wrong"', "extends itself: wrong -> wrong"),
         ('extends = "nothing"', "no harness 'nothing', which 'wrong' extends"),
         ("extends = 3", "extends = 3 must be the name"),
@@ -132,7 +134,7 @@ def test_a_mistake_is_answered_with_the_file_the_value_and_a_remedy(text: str, s
     "name", ["../minimal", "", "MINIMAL", "minimal.toml", "/etc/passwd", "x/y"]
 )
 def test_a_name_is_never_a_path(name: str) -> None:
-    with pytest.raises(harnesses.HarnessError, match="use one of minimal, persistent"):
+    with pytest.raises(harnesses.HarnessError, match="use one of autolab, minimal, persistent"):
         harnesses.load(name)
 
 

@@ -287,11 +287,12 @@ def test_the_number_of_the_wording_is_raised_when_the_words_change(suite: Path) 
         get_args(Time),
         get_args(Stop),
         (False, True),
-        (("bash",), ("bash", "submit")),
+        (("bash",), ("bash", "submit"), ()),
         (0.0, 0.5),
     ):
         Told.harness = changed(
             system="-",
+            loop="tools" if tools else "terminal",
             feedback=feedback,
             time=time,
             stop=stop,
@@ -302,6 +303,6 @@ def test_the_number_of_the_wording_is_raised_when_the_words_change(suite: Path) 
         )
         words.append(system_prompt(Told()))  # type: ignore[arg-type]  # it reads these five only
     found = hashlib.sha256("\0".join(words).encode()).hexdigest()[:16]
-    assert (WORDING, found) == (1, "715e21870342c944"), (
+    assert (WORDING, found) == (1, "5b1244eaaeb710c7"), (
         "raise WORDING in engine/harnesses/harness.py"
     )

@@ -86,7 +86,7 @@ def test_pairs_choose_cells(tmp_path: Path) -> None:
         ({"models": ["l/x"], "providers": {"l": {"base_url": "ftp://x"}}}, "base_url"),
         (
             {"models": ["local/x"], "harnesses": ["grand"]},
-            "no harness 'grand'; use one of minimal, persistent",
+            "no harness 'grand'; use one of autolab, minimal",
         ),
         ({"agents": ["nop"], "tasks": ["three"]}, "matches 'three'; there are: count_down"),
         ({"agents": ["nop"], "suite": "/nonexistent"}, "/nonexistent"),

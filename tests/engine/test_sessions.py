@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -465,3 +466,45 @@ def test_an_artifact_that_is_refused_is_a_verdict_of_its_own(
     assert facts.final_reward == 0.0
     kept = engine.state_dir / "snapshots" / "files"
     assert not any(b"root:" in p.read_bytes() for p in kept.iterdir())
+
+
+def test_model_works_at_a_terminal_and_an_engine_that_comes_back_types_nothing_twice(
+    engine: EngineProcess, suite: Path
+) -> None:
+    def turn(*keystrokes: str, done: bool = False, wait: float = 1.0) -> bytes:
+        commands = [{"keystrokes": keys, "duration": wait} for keys in keystrokes]
+        reply = {"analysis": "", "plan": "", "commands": commands, "task_complete": done}
+        return sse(text_turn(f"Here it is:\n{json.dumps(reply)}"))
+
+    count = "echo x >> /tmp/times; wc -l < /tmp/times; sleep 2; echo 30 > answer.txt\n"
+    turns = [turn("cd /app; cat notes.txt\n"), turn(count, wait=4), turn("cat answer.txt\n")]
+    turns += [turn(done=True), turn(done=True)]
+
+    with ChatServer(lambda _, n: Reply(turns[n])) as server:
+        made = engine.client.create_run(
+            spec(
+                suite,
+                models=["local/tiny"],
+                harnesses=["autolab"],
+                providers={"local": {"base_url": server.url}},
+            )
+        )
+        (session,) = made["sessions"]
+        wait_for(lambda: "sleep 2" in engine.session(session).activity)
+        engine.kill()
+        engine.restart()
+        facts = engine.until_over(session).sessions[session]
+        requests = server.requests
+
+    assert (facts.agent, facts.harness) == ("terminal", "autolab")
+    assert facts.outcome_evidence
+    assert facts.final_reward == pytest.approx(0.7)
+    assert len(requests) == len(turns)
+    shown = [r["messages"][-1]["content"] for r in requests]
+    assert "Current terminal screen:\n/app $" in shown[0]
+    assert "The number counts." in "".join(shown)
+    assert "\n1\n" in "".join(shown)
+    assert "\n2\n" not in "".join(shown)
+    assert "please confirm" in shown[-1]
+    kinds = {entry["kind"] for entry in engine.client.transcript(session)["entries"]}
+    assert kinds == {"system", "user", "assistant", "tool"}

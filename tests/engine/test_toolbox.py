@@ -34,6 +34,12 @@ class Desk:
         self.ran.append((command_id, script, seconds))
         return CommandOutput(script.encode(), 3, 1.25, "the shell was started anew")
 
+    async def press(self, name: str, keystrokes: str, seconds: float) -> None:
+        self.ran.append((name, keystrokes, seconds))
+
+    async def screen(self) -> bytes:
+        return b"\xff $"
+
     async def read(self, path: str) -> bytes:
         if path not in self.files:
             raise FileTroubleError(f"cannot read {path}: No such file or directory")
@@ -55,6 +61,15 @@ async def test_bash_says_how_it_ended() -> None:
     await use(desk, "bash", {"command": "make", "timeout_sec": 5000})
     await use(desk, "bash", {"command": "make", "timeout_sec": -1})
     assert [ran[2] for ran in desk.ran] == [60.0, 100.0, 1.0]
+
+
+async def test_keys_wait_as_long_as_they_may() -> None:
+    desk = Desk()
+    for duration in (None, 5, 5000, -1):
+        pressed = await use(desk, "keys", {"keystrokes": "ls\n", "duration": duration})
+        assert pressed.code == 0
+    assert [ran[2] for ran in desk.ran] == [60.0, 5.0, 100.0, 0.0]
+    assert await Toolbox(desk, 1, 1, 40).screen() == "\ufffd $"
 
 
 async def test_edit_creates_and_replaces() -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from engine import budgets, harnesses
+from engine.agents.registry import make_agent
 from engine.agents.toolbox import CommandOutput, FileTroubleError, Toolbox
-from engine.agents.tools import ToolsLoop
 from engine.clock import Clock
 from engine.events import AnyBody, Event, Limit, SessionCreated, VerdictGiven
 from engine.harnesses import Harness
@@ -63,6 +63,21 @@ class Desk:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {"answer.txt": b"100\n"}
         self.ran: list[str] = []
+        self.pressed: list[tuple[str, str, float]] = []
+        self.shown = "/app $ "
+        self.silent = False
+
+    async def press(self, name: str, keystrokes: str, seconds: float) -> None:
+        if self.silent:
+            raise FileTroubleError("the terminal did not answer")
+        self.pressed.append((name, keystrokes, seconds))
+        ran = keystrokes.rstrip("\n")
+        self.shown += f"{ran}\nout of {ran}\n/app $ " if keystrokes.endswith("\n") else ran
+
+    async def screen(self) -> bytes:
+        if self.silent:
+            raise FileTroubleError("the terminal did not answer")
+        return self.shown.encode() + b"\n" * 40
 
     async def run(self, command_id: str, script: str, seconds: float) -> CommandOutput:
         self.ran.append(script)
@@ -166,7 +181,7 @@ class Seat:
                     clock=self.clock,
                     policy=RetryPolicy(2),
                 )
-                ending = await ToolsLoop().work(bench)
+                ending = await make_agent(harness.loop).work(bench)
                 return ending, server.requests
         finally:
             await http.close()
