@@ -20,8 +20,10 @@ ENGINE_DOORS = {
     "engine.clock",
     "engine.events",
     "engine.harnesses",
+    "engine.models",
     "engine.offline",
     "engine.paths",
+    "engine.settings",
     "engine.state",
 }
 HEAVY = {

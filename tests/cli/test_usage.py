@@ -100,6 +100,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         *(f"engine {verb}" for verb in ("start", "stop", "status", "serve")),
         *(f"themes {verb}" for verb in ("list", "check")),
         *(f"harness {verb}" for verb in ("list", "show", "diff")),
+        *(f"models {verb}" for verb in ("list", "check")),
         "runs list",
     }
 

@@ -1,0 +1,149 @@
+"""`autolab models`: where models are reached, and one call that proves one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from autolab_tui.cli import main
+from engine.models.types import Api
+from engine.paths import config_dir
+from tests.cli.shapes import check
+from tests.support.model_server import APIS, Fault, ModelServer, Say
+
+CALL = Say(reasoning="Easy.", calls=(("c1", "report", {"word": "ready"}),))
+KEY = "sk-canary-1f2e"
+
+
+@pytest.fixture(autouse=True)
+def own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOLAB_CONFIG", str(tmp_path / "config"))
+    monkeypatch.setenv("LAB_KEY", KEY)
+    for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def write(text: str) -> None:
+    config_dir().mkdir(parents=True, exist_ok=True)
+    (config_dir() / "autolab.toml").write_text(text)
+
+
+def lab(server: ModelServer, api: Api, more: str = "") -> None:
+    write(
+        f'[providers.lab]\nbase_url = "{server.url(api)}"\napi = "{api}"\nkey_env = "LAB_KEY"\n'
+        f"{more}\n[providers.lab.prices.tiny]\ninput = 1.0\noutput = 10.0\n"
+    )
+
+
+def test_list_says_where_keys_are_looked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    write(
+        '[providers.lab]\nbase_url = "http://lab/v1"\nkey_env = "LAB_KEY"\n'
+        "[providers.lab.prices.tiny]\ninput = 1.0\noutput = 10.0\n"
+        '[providers.vault]\nbase_url = "http://v/v1"\nkey_command = ["no-such-command"]\n'
+        '[providers.open]\nbase_url = "http://o/v1"\n'
+    )
+    assert main(["models", "list", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    check(found)
+    rows = {row["name"]: row for row in found["providers"]}
+    assert (rows["lab"]["key"], rows["lab"]["key_found"]) == ("variable LAB_KEY", True)
+    assert rows["lab"]["models"] == [
+        {
+            "name": "tiny",
+            "price": {"input": 1.0, "cached": None, "cache_write": None, "output": 10.0},
+        }
+    ]
+    assert rows["vault"]["key"] == "command no-such-command"
+    assert rows["vault"]["key_found"] is None
+    assert rows["open"]["key"] is None
+    assert rows["anthropic"]["key_found"] is False
+    assert main(["models", "list"]) == 0
+    text = capsys.readouterr().out
+    assert "lab/tiny" in text
+    assert KEY not in text + json.dumps(found)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_check_proves_key_streaming_and_tool_calls(
+    api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits = {"x-ratelimit-remaining-requests": "59", "anthropic-ratelimit-tokens-limit": "8000"}
+    with ModelServer([Fault(say=CALL, headers=limits)] * 2) as server:
+        lab(server, api)
+        assert main(["models", "check", "lab/tiny", "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert main(["models", "check", "lab/tiny"]) == 0
+        text = capsys.readouterr().out
+        assert any(KEY in value for value in server.headers[0].values())
+        assert len(server.requests) == 2
+    check(found)
+    assert found["ok"] is True
+    assert found["problem"] is None
+    assert (found["streamed"], found["tool_call"], found["reasoning"]) == (True, True, True)
+    assert found["usage"]["cost"] == pytest.approx((100 * 1.0 + 10 * 10.0) / 1e6)
+    assert found["limits"] == limits
+    assert "x-ratelimit-remaining-requests 59" in text
+    assert KEY not in text + json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    ("step", "failure", "said"),
+    [
+        (Fault(status=401, body=f'{{"error": {{"message": "{KEY}?"}}}}'), "auth", "[key]?"),
+        (
+            Fault(status=429, body='{"error": {"code": "insufficient_quota", "message": "x"}}'),
+            "quota",
+            "no credit",
+        ),
+        (Say(text="I would rather not."), None, "did not call the tool as asked: it said"),
+        (Say(calls=(("c1", "dance", {}),)), None, "it called dance"),
+    ],
+)
+def test_check_says_what_is_wrong(
+    step: Say | Fault, failure: str | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ModelServer([step] * 2) as server:
+        lab(server, "chat")
+        assert main(["models", "check", "lab/tiny", "--json"]) == 3
+        found = json.loads(capsys.readouterr().out)
+        assert main(["models", "check", "lab/tiny"]) == 3
+        assert "wrong: " in capsys.readouterr().out
+    check(found)
+    assert (found["ok"], found["failure"], found["tool_call"]) == (False, failure, False)
+    assert said in found["problem"]
+    assert KEY not in json.dumps(found)
+
+
+def test_check_of_a_provider_given_on_the_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with ModelServer([CALL]) as server:
+        line = ("--provider", f"here={server.url('chat')}", "--provider-key-env", "here=LAB_KEY")
+        assert main(["models", "check", "here/tiny", *line]) == 0
+        assert server.headers[0]["authorization"] == f"Bearer {KEY}"
+    assert "ok: key, streaming, tool calls" in capsys.readouterr().out
+
+
+def test_a_missing_key_is_a_finding(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "check", "anthropic/x"]) == 3
+    assert "ANTHROPIC_API_KEY holds no key" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        (("nobody/x",), 2, "there is no provider 'nobody'"),
+        (("x",), 2, "is not PROVIDER/NAME"),
+    ],
+)
+def test_a_wrong_line_is_told_so(
+    line: tuple[str, ...], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "check", *line]) == code
+    assert said in capsys.readouterr().err
+
+
+def test_broken_settings_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    write("colour = 1\n")
+    assert main(["models", "list"]) == 1
+    assert "setting colour = 1" in capsys.readouterr().err
