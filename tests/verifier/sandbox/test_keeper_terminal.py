@@ -69,6 +69,10 @@ async def test_text_is_typed_as_it_stands_and_newlines_are_enter(
     assert "<a;>\n<-l>\n<42>\n<ü{}~>\n" in text
     await keeper.press(sandbox, "k2", "\n")
     await shows(keeper, sandbox, lambda text: "\ndone\n" in text)
+    await keeper.press(sandbox, "k3", "echo q\\;\necho r;;\necho $((40 + 2))\n")
+    text = await shows(keeper, sandbox, lambda text: "\n42\n" in text)
+    assert "\nq;\n" in text
+    assert "unexpected token `;;'" in text
 
 
 async def test_a_name_is_pressed_once(keeper: KeeperClient, sandbox: str) -> None:
