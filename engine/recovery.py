@@ -25,17 +25,18 @@ async def recover(
 ) -> list[SessionState]:
     """Pause the clocks of open sessions from the moment they were left alone.
 
-    That is when the keeper froze their sandbox, or else the last that was heard of the engine
-    before this one. Returns the open sessions, those that had begun first.
+    That is when the keeper froze their sandbox, or now where it has not, since their commands ran
+    on; without a sandbox, the last that was heard of the engine before this one. Returns the open
+    sessions, those that had begun first.
     """
     open_sessions = [s for s in state.sessions.values() if not s.over]
     if not open_sessions:
         return []
-    frozen = await _frozen_since(keepers)
+    worked = await _worked_until(keepers, clock)
     seen = _last_heard(journal, clock)
     for session in open_sessions:
         if session.clocks.state not in ("stopped", "paused"):
-            moment = frozen.get(session.id, seen)
+            moment = worked.get(session.id, seen)
             moved = ClockMoved(to="paused", reason="the engine was down", moment=moment)
             await record(moved, session.id)
         if session.state != "queued":
@@ -47,12 +48,14 @@ async def recover(
     return sorted(open_sessions, key=lambda s: s.state == "queued")
 
 
-async def _frozen_since(keepers: Keepers) -> dict[str, float]:
+async def _worked_until(keepers: Keepers, clock: Clock) -> dict[str, float]:
+    """Boottime up to which the living sandboxes could work, by session."""
     client = await keepers.running()
     if client is None:
         return {}
     living = [info for info in await client.list() if info.alive]
-    return {info.id: info.frozen_since for info in living if info.frozen_since is not None}
+    now = clock.now()
+    return {info.id: now if info.frozen_since is None else info.frozen_since for info in living}
 
 
 def _last_heard(journal: Journal, clock: Clock) -> float:

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from engine.client import EngineRefusedError, Heartbeat
-from engine.events import SessionMoved, VerdictGiven
+from engine.events import ClockMoved, SessionMoved, VerdictGiven
+from engine.journal import read
+from engine.paths import journal_file
 from tests.engine.support import (
     ChatServer,
     EngineProcess,
@@ -296,6 +298,32 @@ def test_engine_killed_in_the_middle_shows_the_same_verdicts_and_goes_on(
     clock_of = facts.clocks
     assert clock_of.paused > 0.0
     assert clock_of.state == "stopped"
+
+
+def test_a_command_that_ran_on_while_the_engine_was_away_for_a_moment_is_charged(
+    engine: EngineProcess, suite: Path
+) -> None:
+    turns = [tool_turn("bash", {"command": "sleep 300"})]
+    with ChatServer(lambda _, n: Reply(sse(turns[0]))) as server:
+        made = engine.client.create_run(
+            spec(suite, models=["local/m"], providers={"local": {"base_url": server.url}})
+        )
+        (session,) = made["sessions"]
+        wait_for(lambda: engine.session(session).activity.startswith("bash sleep"))
+        time.sleep(1.5)  # during which nothing is recorded
+        killed = time.clock_gettime(time.CLOCK_BOOTTIME)
+        engine.kill()
+        engine.restart()
+        (moment,) = wait_for(lambda: pauses(engine.state_dir))
+        engine.client.stop([session])
+        engine.until_over(session)
+    assert moment >= killed
+
+
+def pauses(state: Path) -> list[float]:
+    """From when on clocks stood because no engine ran."""
+    moved = [e.body for e in read(journal_file(state)) if isinstance(e.body, ClockMoved)]
+    return [body.moment for body in moved if body.reason == "the engine was down"]
 
 
 def test_a_session_whose_sandbox_is_gone_ends_honestly(engine: EngineProcess, suite: Path) -> None:
