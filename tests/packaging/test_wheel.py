@@ -66,6 +66,9 @@ def test_the_wheel_has_tasks_with_their_hidden_files_and_themes(wheel: Path) -> 
     assert {f"themes/{p.name}" for p in (ROOT / "themes").glob("*.toml")} <= found
     assert any(name.endswith(".tcss") for name in found)
     assert "verifier/inside/driver.c" in found
+    harnesses = [*(ROOT / "engine").rglob("*.md"), *(ROOT / "engine").rglob("*.toml")]
+    assert harnesses
+    assert {str(path.relative_to(ROOT)) for path in harnesses} <= found
 
 
 def test_the_wheel_has_no_tests_of_ours_and_no_byte_code(wheel: Path) -> None:
