@@ -173,6 +173,14 @@ class ModelRetried(Body, frozen=True, kw_only=True, tag="model.retried"):
     detail: str = ""
 
 
+class ModelPaced(Body, frozen=True, kw_only=True, tag="model.paced"):
+    """From now on `limit` calls at once go to the provider's account, because of `cause`."""
+
+    provider: str
+    limit: int
+    cause: str
+
+
 class ToolStarted(Body, frozen=True, kw_only=True, tag="tool.started"):
     """A tool call began in the sandbox."""
 
@@ -271,6 +279,7 @@ KnownBody = (
     | TurnStarted
     | TurnFinished
     | ModelRetried
+    | ModelPaced
     | ToolStarted
     | ToolFinished
     | TranscriptGrew

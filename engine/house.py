@@ -9,6 +9,7 @@ from engine.clock import Clock
 from engine.journal import Journal
 from engine.keeping import Keepers
 from engine.models.http import HttpClient
+from engine.models.pace import Paces
 from engine.settings import Settings
 from engine.snapshots import SnapshotStore
 from engine.verification import Verifications
@@ -28,4 +29,5 @@ class House:
     verifications: Verifications
     keepers: Keepers
     http: HttpClient
+    paces: Paces
     agent_cpus: tuple[int, ...]

@@ -21,6 +21,7 @@ from engine.events import (
     AnyBody,
     EngineStarted,
     EngineStopped,
+    ModelPaced,
     SessionEnded,
     SessionMoved,
 )
@@ -29,6 +30,7 @@ from engine.journal import Journal
 from engine.judging import Judging
 from engine.keeping import Keepers
 from engine.models.http import HttpClient
+from engine.models.pace import Paces
 from engine.outcomes import Ending
 from engine.paths import journal_file, keeper_socket
 from engine.recovery import recover
@@ -108,6 +110,11 @@ class Engine:
             verifications=self._verifications,
             keepers=self._keepers,
             http=self._http,
+            paces=Paces(
+                lambda provider, limit, cause: journal.append(
+                    ModelPaced(provider=provider, limit=limit, cause=cause)
+                )
+            ),
             agent_cpus=() if cpus.shared else cpus.working,
         )
 

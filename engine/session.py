@@ -256,7 +256,7 @@ class Session:
             return None
         overrides = self._house.view.state.runs[facts.run].spec.get("providers") or {}
         provider, name, price = choose_provider(facts.model, self._house.settings, overrides)
-        return HttpModel(self._house.http, provider, name, price)
+        return HttpModel(self._house.http, provider, name, price, self._house.paces.of(provider))
 
     async def _watch_budget(self) -> None:
         clock = self._house.clock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Protocol
 
 from engine.agents.offers import schemas
@@ -191,6 +192,17 @@ class Workbench:
     async def _stream(self, number: int) -> tuple[Turn, float]:
         if self._model is None:
             raise ModelError("bad_request", "no model", "this session has none")
+        async with AsyncExitStack() as stack:
+            place = self._model.pace.place()
+            if self._model.pace.free:
+                await stack.enter_async_context(place)
+            else:
+                await self._services.record(ActivityChanged(activity="waiting for the provider"))
+                with self._meter.waiting("the provider's account is busy"):
+                    await stack.enter_async_context(place)
+            return await self._answered(self._model, number)
+
+    async def _answered(self, model: Model, number: int) -> tuple[Turn, float]:
         await self._services.record(TurnStarted(turn=number))
         await self._services.record(ActivityChanged(activity="generating"))
         started = self._clock.now()
@@ -198,7 +210,7 @@ class Workbench:
         tools = schemas(self.harness.offered)
         try:
             with self._meter.turn():
-                async for delta in self._model.ask(conversation(self.entries), tools):
+                async for delta in model.ask(conversation(self.entries), tools):
                     if isinstance(delta, Turn):
                         return delta, self._clock.now() - started
                     self._live.take(delta)

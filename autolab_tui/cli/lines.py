@@ -12,6 +12,7 @@ from engine.events import (
     AlertRaised,
     EngineStarted,
     EngineStopped,
+    ModelPaced,
     ModelRetried,
     Noted,
     RunCreated,
@@ -64,6 +65,8 @@ def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case f
             return f"{tool}: {how} after {seconds:.1f} s"
         case ModelRetried(attempt=attempt, cause=cause, wait=wait):
             return f"model call failed ({cause}); attempt {attempt} in {wait:.1f} s"
+        case ModelPaced(provider=provider, limit=limit, cause=cause):
+            return f"{provider} takes {limit} calls at once from now on: {cause}"
         case SnapshotTaken(snapshot=snapshot, files=files):
             return f"snapshot {snapshot[:12]} of {', '.join(files)}"
         case VerificationStarted(stage=stage, snapshot=snapshot):

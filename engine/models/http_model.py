@@ -17,6 +17,7 @@ from engine.models.errors import clean, from_stream
 from engine.models.gemini import GeminiWire
 from engine.models.http import HttpClient, Response
 from engine.models.keys import KeyMissingError, read_key
+from engine.models.pace import Pace
 from engine.models.responses import ResponsesWire
 from engine.models.sse import ServerEvent, SseParser
 from engine.models.types import (
@@ -49,8 +50,14 @@ class HttpModel:
     """One model of one provider. Not for concurrent use: a session has its own."""
 
     def __init__(
-        self, http: HttpClient, provider: Provider, name: str, price: Price | None = None
+        self,
+        http: HttpClient,
+        provider: Provider,
+        name: str,
+        price: Price | None = None,
+        pace: Pace | None = None,
     ) -> None:
+        self.pace = pace or Pace()
         self._http = http
         self._provider = provider
         self._name = name

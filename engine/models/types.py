@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -191,8 +192,26 @@ class ModelError(Exception):
         self.retry_after = retry_after
 
 
+class Places(Protocol):
+    """The calls that may be under way at once; see `engine.models.pace.Pace`."""
+
+    @property
+    def free(self) -> bool:
+        """Whether a call could begin at once."""
+        ...
+
+    def place(self) -> AbstractAsyncContextManager[None]:
+        """A place for one call; entering it waits until there is one."""
+        ...
+
+
 class Model(Protocol):
-    """Something that can be asked for a turn."""
+    """Something that can be asked for a turn, by whoever holds a place of its `pace`."""
+
+    @property
+    def pace(self) -> Places:
+        """The places that it shares with the other models of its account."""
+        ...
 
     def ask(self, messages: Sequence[Message], tools: Sequence[ToolSchema]) -> AsyncIterator[Delta]:
         """Stream one answer; the last item is the whole `Turn`. Raises `ModelError`."""

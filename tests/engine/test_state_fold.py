@@ -88,6 +88,7 @@ other_bodies = st.one_of(
     st.builds(ev.EngineStarted, version=words, pid=whole, host=words),
     st.builds(ev.EngineStopped, reason=words),
     st.builds(ev.Noted, text=words),
+    st.builds(ev.ModelPaced, provider=words, limit=whole, cause=words),
 )
 
 

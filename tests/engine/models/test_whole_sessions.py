@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from engine.client import Heartbeat
-from tests.engine.support import EngineProcess, running_engine
+from engine.events import ModelPaced
+from tests.engine.support import EngineProcess, running_engine, wait_for
 from tests.support.model_server import APIS, Fault, Json, ModelServer, Say
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
@@ -98,6 +100,64 @@ def test_the_same_work_gives_the_same_journal_through_every_api(
 def _without_detail(line: tuple[str, Json]) -> tuple[str, Json]:
     name, facts = line
     return name, {k: v for k, v in facts.items() if k != "detail"}
+
+
+def test_sessions_share_what_their_account_takes(engine: EngineProcess, suite: Path) -> None:
+    everyone_here = threading.Event()
+    submit = Say(calls=(("c1", "submit", {}),))
+
+    def script(body: Json, number: int) -> Say | Fault:
+        if number < 4:
+            everyone_here.wait(60)
+        if number == 4:
+            return Fault(status=429, headers={"Retry-After": "0"}, body="{}")
+        return submit
+
+    with ModelServer(script) as server:
+        made = engine.client.create_run(
+            {
+                "suite": str(suite),
+                "size": "quick",
+                "concurrency": 6,
+                "attempts": 6,
+                "models": ["lab/tiny"],
+                "providers": {"lab": {"base_url": server.url("chat")}},
+            }
+        )
+        try:
+            wait_for(lambda: _waiting(engine) == 2, 60)
+            assert len(server.requests) == 4
+        finally:
+            everyone_here.set()
+        state = engine.until_over(*made["sessions"])
+        assert len(server.requests) == 7
+
+    assert {s.outcome for s in state.sessions.values()} == {"no_valid_result"}
+    waited = [s for s in state.sessions.values() if s.clocks.waiting > 0.0]
+    assert len(waited) >= 2
+    limits, causes = zip(*_paces(engine), strict=True)
+    assert limits[0] == 5
+    assert causes.count("429 rate limit") == 1
+    assert limits[causes.index("429 rate limit")] < 5
+
+
+def _waiting(engine: EngineProcess) -> int:
+    sessions = engine.client.state().sessions.values()
+    return sum(s.activity == "waiting for the provider" for s in sessions)
+
+
+def _paces(engine: EngineProcess) -> list[tuple[int, str]]:
+    found = []
+    newest = engine.client.state().seq
+    with engine.client.events() as events:
+        for event in events:
+            if isinstance(event, Heartbeat):
+                continue
+            if isinstance(event.body, ModelPaced):
+                found.append((event.body.limit, event.body.cause))
+            if event.seq >= newest:
+                return found
+    raise AssertionError("the stream of events ended")
 
 
 @pytest.mark.parametrize("place", ["env", "file", "command"])
