@@ -111,7 +111,8 @@ def contended(seconds: float, delay: Delay | None) -> bool:
     """
     if delay is None:
         return False
-    return delay.queue + delay.steal > max(_FLOOR_SEC, _SHARE * seconds)
+    others = delay.queue + delay.steal + delay.clock
+    return others > max(_FLOOR_SEC, _SHARE * seconds)
 
 
 def own_seconds(seconds: float, delay: Delay | None) -> float:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from verifier import memfd
 from verifier.cpus import Cpus, Machine
 from verifier.outcomes import FailedError
-from verifier.runqueue import Delay, sample
+from verifier.runqueue import Delay, prompt, sample
 from verifier.sandbox.spec import Limits, SandboxProcess, SandboxSpec
 
 _PROGRAM = "/app/candidate"
@@ -65,9 +65,10 @@ def repeat(machine: Machine, program: Program, given: int, output_size: int) -> 
                     _spec(program, machine.cpus), [_PROGRAM], fds={3: theirs.fileno(), 4: output}
                 )
             try:
-                seconds, delay = _drive(
-                    process, ours, given, output, program=program, cpus=machine.cpus
-                )
+                with prompt():
+                    seconds, delay = _drive(
+                        process, ours, given, output, program=program, cpus=machine.cpus
+                    )
             finally:
                 process.kill()
                 with contextlib.suppress(TimeoutError):

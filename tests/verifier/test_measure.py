@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import statistics
 
@@ -23,7 +24,7 @@ from verifier.measure import (
     take_pairs,
 )
 from verifier.outcomes import NotJudgedError
-from verifier.runqueue import Delay
+from verifier.runqueue import Delay, prompt
 
 seconds = st.floats(1e-4, 1e3)
 
@@ -143,3 +144,17 @@ def test_a_checkpoint_is_measured_cheaply_and_a_final_verdict_as_the_task_asks()
     assert plan_for(measure, "manual", same=False) == Plan(5, 15, 0.02, 30)
     assert plan_for(measure, "checkpoint", same=False) == Plan(5, 8, 0.05, 30)
     assert plan_for(measure, "final", same=True) == Plan(5, 5, 0.02, None)
+
+
+def test_a_late_look_at_the_clock_is_contention_and_not_subtracted() -> None:
+    late = Delay(0.0, 0.0, clock=0.2)
+    assert contended(1.0, late)
+    assert own_seconds(1.0, late) == 1.0
+
+
+def test_the_class_of_the_timing_thread_is_given_back() -> None:
+    before = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
+    with prompt():
+        real_time = os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK
+        assert real_time in (os.SCHED_FIFO, before[0])  # the latter where it is not ours to take
+    assert (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority) == before

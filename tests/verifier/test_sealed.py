@@ -347,7 +347,7 @@ def test_beyond_the_bound_is_held_for_a_person(sandboxes: None, task_dir: Path) 
     pins.write(task_dir)
     fast = load_task(task_dir).steps()[0].artifact
     verdict = patiently(VerifyRequest(task=str(task_dir), files=dict(fast)))
-    assert (verdict.status, verdict.cause) == ("suspect", "implausible")
+    assert (verdict.status, verdict.cause) == ("suspect", "implausible"), verdict.reason
     assert verdict.reward == 1.0
     assert [finding.severity for finding in verdict.findings][-1] == "severe"
 
