@@ -194,7 +194,9 @@ def _in_words(model: str, proof: Proof) -> str:
         lines += [
             f"key taken, {'streamed' if proof.streamed else 'not streamed'}, answered in "
             f"{proof.seconds:.1f} s",
-            f"{sent} tokens sent, {used.output} got, {cost}",
+            f"{sent} tokens sent, {used.output} got, {cost}"
+            if used.tokens
+            else "the provider does not tell what the call used",
             f"reasoning {'comes' if proof.reasoning else 'does not come'} with the answer",
         ]
     limits = [f"{name} {value}" for name, value in sorted(proof.limits.items())]
