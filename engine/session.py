@@ -12,7 +12,7 @@ import logging
 import traceback
 from pathlib import Path
 
-from engine import budgets, harnesses, workspace
+from engine import budgets, harnesses, storage, workspace
 from engine.agents.registry import make_agent
 from engine.agents.toolbox import Toolbox
 from engine.endings import ending_of, in_words, session_ended
@@ -48,6 +48,7 @@ from verifier.verdict import Verdict
 
 _log = logging.getLogger(__name__)
 _WATCH_SECONDS = 0.25
+_STORAGE_SECONDS = 2.0
 
 
 class Session:
@@ -199,6 +200,7 @@ class Session:
                 helpers = [
                     group.create_task(self._agent(task, desk), name=f"agent {self.id}"),
                     group.create_task(self._watch_budget()),
+                    group.create_task(self._watch_storage(task, desk)),
                     group.create_task(self._snapshot_regularly()),
                 ]
                 ending = await self._ended
@@ -267,6 +269,15 @@ class Session:
                 return
             left = budgets.seconds_left(self.facts, clock.boot(), clock.now())
             await asyncio.sleep(min(_WATCH_SECONDS, max(0.01, left)))
+
+    async def _watch_storage(self, task: Task, desk: Workspace) -> None:
+        limit = task.config.environment.storage_limit_mb or storage.DEFAULT_MB
+        while True:
+            found = await asyncio.to_thread(storage.excess, desk.place.directory, limit)
+            if found is not None:
+                self._end(Ending("budget", found))
+                return
+            await asyncio.sleep(_STORAGE_SECONDS)
 
     async def _snapshot_regularly(self) -> None:
         """Inside a long command or turn nothing else would look at the files."""

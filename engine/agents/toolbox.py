@@ -110,7 +110,7 @@ def summary(call: ToolCall) -> str:
     """One line that tells an operator what the call does."""
     try:
         arguments = json.loads(call.arguments or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     if not isinstance(arguments, dict):
         return ""
@@ -251,4 +251,7 @@ def printed(output: bytes, limit: int) -> str:
 
 
 def _read(call: ToolCall, kind: type[Any]) -> Any:
-    return msgspec.json.decode(call.arguments or "{}", type=kind, strict=False)
+    try:
+        return msgspec.json.decode(call.arguments or "{}", type=kind, strict=False)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error

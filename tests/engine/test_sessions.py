@@ -25,6 +25,7 @@ from tests.engine.support import (
     tool_turn,
     wait_for,
 )
+from verifier import pins
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
 
@@ -127,6 +128,32 @@ def test_budget_ends_a_long_command_promptly(engine: EngineProcess, suite: Path)
     assert "active limit reached" in facts.outcome_evidence
     assert facts.final_reward == pytest.approx(0.3)
     assert 3.0 <= facts.clocks.working < 8.0
+
+
+def test_a_session_that_fills_the_disk_is_ended_and_scored(
+    engine: EngineProcess, suite: Path
+) -> None:
+    toml = suite / "count_down" / "task.toml"
+    toml.write_text(toml.read_text().replace("[environment]", "[environment]\nstorage_mb = 20"))
+    pins.write(suite / "count_down")
+    turns = [
+        tool_turn("edit", {"path": "answer.txt", "content": "70\n"}),
+        tool_turn("bash", {"command": "head -c 50M /dev/urandom > /app/big; sleep 300"}),
+    ]
+    with ChatServer(lambda _, n: Reply(sse(turns[min(n, 1)]))) as server:
+        made = engine.client.create_run(
+            spec(
+                suite,
+                models=["local/tiny"],
+                providers={"local": {"base_url": server.url}},
+                budget={"active": {"hard": 120.0}},
+            )
+        )
+        (session,) = made["sessions"]
+        facts = engine.until_over(session).sessions[session]
+    assert "exceeds 20 MiB" in facts.outcome_evidence
+    assert facts.final_reward == pytest.approx(0.3)
+    assert facts.clocks.working < 60.0
 
 
 def test_operator_stops_sessions_and_they_are_scored(engine: EngineProcess, suite: Path) -> None:

@@ -190,6 +190,13 @@ def test_a_call_in_one_line() -> None:
     assert summary(ToolCall("c", "bash", "[")) == ""
 
 
+@pytest.mark.parametrize("arguments", ["[" * 100_000, '{"command": ' * 100_000])
+async def test_arguments_nested_beyond_reading_are_an_answer(arguments: str) -> None:
+    assert summary(ToolCall("c", "bash", arguments)) == ""
+    for tool in ("bash", "edit", "read"):
+        assert (await use(Desk(), tool, arguments)).code == 2
+
+
 def test_schemas_are_objects_with_properties() -> None:
     for schema in schemas(["bash", "edit", "read", "submit", "time_left"]):
         assert schema.parameters["type"] == "object"
