@@ -12,7 +12,7 @@ from engine.models.http import HttpClient
 from engine.models.pace import Paces
 from engine.settings import Settings
 from engine.snapshots import SnapshotStore
-from engine.verification import Verifications
+from engine.verdicts.queue import Verifications
 from engine.view import View
 
 

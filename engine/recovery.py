@@ -9,7 +9,7 @@ from engine.events import AnyBody, ClockMoved, EngineStarted, Noted, VerdictGive
 from engine.journal import Journal
 from engine.keeping import Keepers
 from engine.state import SessionState, State
-from engine.verification import Verifications
+from engine.verdicts.queue import Verifications
 
 Record = Callable[[AnyBody, str | None], Awaitable[object]]
 

@@ -27,7 +27,6 @@ from engine.events import (
 )
 from engine.house import House
 from engine.journal import Journal
-from engine.judging import Judging
 from engine.keeping import Keepers
 from engine.models.http import HttpClient
 from engine.models.pace import Paces
@@ -40,8 +39,9 @@ from engine.selecting import select
 from engine.session import Session
 from engine.settings import Settings
 from engine.snapshots import SnapshotStore
-from engine.verification import Verifications
-from engine.verifying import VerifierProcess
+from engine.verdicts.process import VerifierProcess
+from engine.verdicts.queue import Verifications
+from engine.verdicts.recorder import Judging
 from engine.view import View
 from verifier.sandbox import get_backend
 from verifier.sandbox.keeper.client import KeeperError

@@ -36,7 +36,7 @@ from engine.outcomes import Ending
 from engine.snapshots import Snapshot
 from engine.state import SessionState
 from engine.transcripts import Transcript, transcript_path
-from engine.verification import Job, Marks, VerificationsClosedError
+from engine.verdicts.queue import Job, Marks, VerificationsClosedError
 from engine.workbench import Live, Workbench
 from engine.workspace import Place, Workspace
 from tasks import Task, load_task

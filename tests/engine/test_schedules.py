@@ -15,7 +15,7 @@ from engine.clock import Clock, Clocks
 from engine.events import ClockMoved
 from engine.meter import Meter
 from engine.scheduler import Entry, Scheduler
-from engine.verification import Job, Marks, Verifications, VerificationsClosedError
+from engine.verdicts.queue import Job, Marks, Verifications, VerificationsClosedError
 from verifier.verdict import Seal, Verdict
 
 MARKS = Marks(1.0, 1.0, 0, 0, None)

@@ -18,10 +18,10 @@ from engine.clock import Clock
 from engine.cpus import usable
 from engine.events import AnyBody, RunCreated, VerdictGiven, VerificationStarted
 from engine.journal import Journal
-from engine.judging import Judging
 from engine.snapshots import SnapshotStore
-from engine.verification import Job, Marks
-from engine.verifying import VerifierProcess
+from engine.verdicts.process import VerifierProcess
+from engine.verdicts.queue import Job, Marks
+from engine.verdicts.recorder import Judging
 from engine.view import View
 from tests.engine.support import make_task
 from tests.engine.test_state_fold import created

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from engine.events import AnyBody, VerdictGiven, VerificationStarted
 from engine.snapshots import SnapshotMissingError, SnapshotStore
-from engine.verification import Job
-from engine.verifying import VerifierProcess
+from engine.verdicts.process import VerifierProcess
+from engine.verdicts.queue import Job
 from engine.view import View
 from tasks import TaskError, load_task
 from verifier.request import VerifyRequest

@@ -19,7 +19,7 @@ from engine.events import rfc3339
 from verifier.request import VerifyRequest, encode
 from verifier.verdict import Seal, Verdict
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
 _LINE_LIMIT = 64 << 20
 _STDERR_KEPT = 4000
