@@ -15,7 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one `autolab` command line (default: the process's own) and return its exit code."""
 
     def command() -> int:
-        from autolab_tui.cli.parser import parse
+        from autolab_tui.cli.nouns import parse
 
         return parse(argv)()
 

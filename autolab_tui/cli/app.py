@@ -5,12 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from autolab_tui.cli.failures import UsageError
-
-if TYPE_CHECKING:
-    from autolab_tui.cli.parser import Parser
+from autolab_tui.cli.parser import Parser
 
 
 def add_to(parser: Parser) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from autolab_tui.cli.failures import DONE, FAILED, INTERRUPTED, CommandError, UsageError
 from autolab_tui.cli.output import emit, note, number, plain, table
+from autolab_tui.cli.parser import Commands, command, converter
 from autolab_tui.cli.values import short_duration
 
 if TYPE_CHECKING:
-    from autolab_tui.cli.parser import Commands
     from engine.client import EngineClient
 
 DEFAULT_MINUTES = 2.5
@@ -41,8 +41,6 @@ examples:
 
 def add_to(commands: Commands) -> None:
     """Declare the command."""
-    from autolab_tui.cli.parser import command, converter
-
     parser = command(
         commands,
         "demo",

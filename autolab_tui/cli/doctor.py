@@ -8,13 +8,11 @@ import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autolab_tui.cli.failures import DONE, NEGATIVE
 from autolab_tui.cli.output import emit, plain
-
-if TYPE_CHECKING:
-    from autolab_tui.cli.parser import Commands
+from autolab_tui.cli.parser import Commands, command
 
 Check = dict[str, Any]  # {name, ok, found, remedy}
 _FREE_GB = 2.0
@@ -23,8 +21,6 @@ _LEAST_COLUMNS, _LEAST_ROWS = 80, 24
 
 def add_to(commands: Commands) -> None:
     """Declare the command."""
-    from autolab_tui.cli.parser import command
-
     command(
         commands,
         "doctor",

@@ -7,15 +7,12 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import autolab_tui
 from autolab_tui.cli.failures import CommandError
 from autolab_tui.cli.output import emit
+from autolab_tui.cli.parser import Commands, command, group
 from autolab_tui.cli.values import short_duration
-
-if TYPE_CHECKING:
-    from autolab_tui.cli.parser import Commands
 
 _STOP_SECONDS = 60.0
 _STATUS_KEYS = ("pid", "version", "state_dir", "uptime", "loop_lag", "sessions_running")
@@ -23,8 +20,6 @@ _STATUS_KEYS = ("pid", "version", "state_dir", "uptime", "loop_lag", "sessions_r
 
 def add_to(commands: Commands) -> None:
     """Declare the noun."""
-    from autolab_tui.cli.parser import command, group
-
     verbs = group(commands, "engine", "the daemon that owns the sessions")
     command(verbs, "start", start, summary="start the engine, detached", dry_run=True)
     command(

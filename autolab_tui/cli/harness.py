@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from autolab_tui.cli.failures import DONE
 from autolab_tui.cli.output import emit, plain, table
+from autolab_tui.cli.parser import Commands, command, group
 
 if TYPE_CHECKING:
-    from autolab_tui.cli.parser import Commands
     from engine.harnesses import Harness
 
 _APART = ("name", "description", "system")
@@ -26,8 +26,6 @@ docs/harnesses.md has every knob and what is known of it."""
 
 def add_to(commands: Commands) -> None:
     """Declare the noun."""
-    from autolab_tui.cli.parser import command, group
-
     verbs = group(commands, "harness", "how a model is put to work: list, show, diff")
     command(
         verbs, "list", list_harnesses, summary="the presets and your own", details=_LIST_DETAILS

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from autolab_tui.cli.parser import Commands, command
+
 if TYPE_CHECKING:
-    from autolab_tui.cli.parser import Commands
     from engine.client import EngineClient
 
 _PAGE = 200
@@ -23,8 +24,6 @@ examples:
 
 def add_to(commands: Commands) -> None:
     """Declare the command."""
-    from autolab_tui.cli.parser import command
-
     parser = command(commands, "logs", run, summary="a session's transcript", details=_DETAILS)
     parser.add_argument("session", metavar="SESSION")
     parser.add_argument("-f", "--follow", action="store_true", help="until the session is over")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from autolab_tui.cli.failures import DONE, NEGATIVE, CommandError, UsageError
 from autolab_tui.cli.output import emit, number, plain, table
+from autolab_tui.cli.parser import Commands, command, group
 
 if TYPE_CHECKING:
-    from autolab_tui.cli.parser import Commands
     from engine.models.proving import Proof
     from engine.models.types import KeySource, Price
     from engine.settings import ProviderSettings, Settings
@@ -33,8 +33,6 @@ cannot be read, 2 there is no such provider, 3 the check found something"""
 
 def add_to(commands: Commands) -> None:
     """Declare the noun."""
-    from autolab_tui.cli.parser import command, group
-
     verbs = group(commands, "models", "where models are reached: list, check")
     command(
         verbs,

@@ -1,41 +1,18 @@
-"""The grammar of the command line: one parser, filled by the noun modules.
-
-Only `argparse` and the nouns' own declarations are loaded here; what a command needs it imports
-when it runs.
-"""
+"""The grammar of the command line: what a command, a noun with verbs and an error look like."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
 import re
-import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Never, TypeVar
-
-import autolab_tui
 
 T = TypeVar("T")
 Commands = Any  # argparse gives the subparsers action no public name
 
 _INVALID_CHOICE = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
-
-_DESCRIPTION = """\
-Run, watch and trust long-horizon optimization agents.
-
-Without a command, `autolab` opens the terminal app (and starts the engine if none runs)."""
-_EPILOG = """\
-examples:
-  autolab demo                              three scripted models at work, no key needed
-  autolab run --task 'median*' --agent ladder --size quick --watch
-  autolab run --task '*' --model local/qwen --provider local=http://127.0.0.1:8000/v1
-  autolab status                            what runs and how well
-  autolab verify median_filter ./my-copy    judge a directory yourself, no engine needed
-
-exit codes: 0 done, 1 it failed, 2 wrong usage, 3 the result was negative, 130 interrupted
-Every command takes --state DIR (default: $AUTOLAB_STATE, else the XDG state folder)."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -107,54 +84,3 @@ def add_state(parser: Parser) -> None:
     parser.add_argument(
         "--state", type=Path, metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS
     )
-
-
-def build() -> Parser:
-    """The whole parser."""
-    from autolab_tui.cli import (
-        app,
-        demo,
-        doctor,
-        engine,
-        harness,
-        logs,
-        models,
-        run,
-        runs,
-        status,
-        stop,
-        tasks,
-        themes,
-        verify,
-        watch,
-    )
-
-    parser = Parser(prog="autolab", description=_DESCRIPTION, epilog=_EPILOG)
-    parser.add_argument("--version", action="version", version=f"autolab {autolab_tui.__version__}")
-    parser.add_argument("--state", type=Path, metavar="DIR", default=None, help="the state folder")
-    app.add_to(parser)
-    commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
-    for noun in (
-        demo,
-        run,
-        status,
-        watch,
-        stop,
-        logs,
-        runs,
-        verify,
-        tasks,
-        models,
-        harness,
-        engine,
-        doctor,
-        themes,
-    ):
-        noun.add_to(commands)
-    return parser
-
-
-def parse(argv: Sequence[str] | None = None) -> Callable[[], int]:
-    """The command that a line asks for, ready to be called; exits with code 2 for a wrong line."""
-    args = build().parse_args(sys.argv[1:] if argv is None else list(argv))
-    return partial(args.handler, args)

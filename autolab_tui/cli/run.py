@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from autolab_tui.cli.failures import UsageError
 from autolab_tui.cli.output import emit
+from autolab_tui.cli.parser import Commands, command
 from autolab_tui.cli.values import budgets
-
-if TYPE_CHECKING:
-    from autolab_tui.cli.parser import Commands
 
 _DETAILS = """\
 The run is the product of its tasks, models (or agents), harnesses and attempts. It goes on when
@@ -34,8 +32,6 @@ budgets: active, wall (90s, 15m, 2h), turns, tokens, cost (USD), gpu (time)"""
 
 def add_to(commands: Commands) -> None:
     """Declare the command."""
-    from autolab_tui.cli.parser import command
-
     parser = command(
         commands,
         "run",

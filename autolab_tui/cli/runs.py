@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autolab_tui.cli.output import emit, number, table
-
-if TYPE_CHECKING:
-    from autolab_tui.cli.parser import Commands
+from autolab_tui.cli.parser import Commands, command, group
 
 
 def add_to(commands: Commands) -> None:
     """Declare the noun."""
-    from autolab_tui.cli.parser import command, group
-
     verbs = group(commands, "runs", "the runs that the journal knows")
     command(
         verbs,

@@ -5,22 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autolab_tui.cli.failures import CommandError
 from autolab_tui.cli.output import emit, number, plain, table
+from autolab_tui.cli.parser import Commands, command
 from autolab_tui.cli.values import short_duration
-
-if TYPE_CHECKING:
-    from autolab_tui.cli.parser import Commands
 
 _HEAD = ("session", "state", "task", "model", "final", "best", "active", "outcome or activity")
 
 
 def add_to(commands: Commands) -> None:
     """Declare the command."""
-    from autolab_tui.cli.parser import command
-
     parser = command(
         commands,
         "status",

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from autolab_tui.cli.output import emit
-
-if TYPE_CHECKING:
-    from autolab_tui.cli.parser import Commands
+from autolab_tui.cli.parser import Commands, command
 
 _DETAILS = """\
 GLOB matches a session id, a run id, or model:..., task:..., harness:..., state:...
@@ -21,8 +18,6 @@ examples:
 
 def add_to(commands: Commands) -> None:
     """Declare the command."""
-    from autolab_tui.cli.parser import command
-
     parser = command(
         commands,
         "stop",

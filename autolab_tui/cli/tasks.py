@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from autolab_tui.cli.failures import DONE, NEGATIVE, UsageError
 from autolab_tui.cli.output import emit, note, number, plain, table
+from autolab_tui.cli.parser import Commands, Parser, command, group
 
 if TYPE_CHECKING:
-    from autolab_tui.cli.parser import Commands, Parser
     from tasks import Suite, Task
 
 
 def add_to(commands: Commands) -> None:
     """Declare the noun."""
-    from autolab_tui.cli.parser import command, group
-
     verbs = group(commands, "tasks", "the tasks of a suite: list, show, check, new, pin")
     _suite(command(verbs, "list", list_tasks, summary="the tasks of a suite"))
     show = command(verbs, "show", show_task, summary="one task: what it asks and how it is judged")

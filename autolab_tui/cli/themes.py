@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from autolab_tui.cli.failures import DONE, NEGATIVE
 from autolab_tui.cli.output import emit, table
-
-if TYPE_CHECKING:
-    from autolab_tui.cli.parser import Commands
+from autolab_tui.cli.parser import Commands, command, group
 
 
 def add_to(commands: Commands) -> None:
     """Declare the noun."""
-    from autolab_tui.cli.parser import command, group
-
     verbs = group(commands, "themes", "how the app can look: list, check")
     command(verbs, "list", list_themes, summary="the themes, shipped and your own")
     command(

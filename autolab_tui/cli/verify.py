@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from autolab_tui.cli.failures import DONE, FAILED, NEGATIVE, CommandError
 from autolab_tui.cli.output import note, number, plain
+from autolab_tui.cli.parser import Commands, command
 
 if TYPE_CHECKING:
-    from autolab_tui.cli.parser import Commands
     from tasks import Task
     from verifier.request import SizeName, VerifyRequest
     from verifier.verdict import Verdict
@@ -30,8 +30,6 @@ exit codes: 0 every gate passed, 1 could not be judged, 3 a gate failed or the v
 
 def add_to(commands: Commands) -> None:
     """Declare the command."""
-    from autolab_tui.cli.parser import command
-
     parser = command(
         commands,
         "verify",

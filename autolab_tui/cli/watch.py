@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from autolab_tui.cli.failures import DONE, FAILED, INTERRUPTED, CommandError
 from autolab_tui.cli.output import note
+from autolab_tui.cli.parser import Commands, command
 
 if TYPE_CHECKING:
     from autolab_tui.cli.following import Follower
-    from autolab_tui.cli.parser import Commands
     from engine.client import EngineClient
     from engine.events import Event
     from engine.state import State
@@ -29,8 +29,6 @@ examples:
 
 def add_to(commands: Commands) -> None:
     """Declare the command."""
-    from autolab_tui.cli.parser import command
-
     parser = command(
         commands, "watch", run, summary="a run's events as they happen", details=_DETAILS
     )

@@ -8,7 +8,7 @@ import pytest
 
 from autolab_tui.cli import main
 from autolab_tui.cli.failures import UsageError, guarded
-from autolab_tui.cli.parser import build
+from autolab_tui.cli.nouns import build
 from autolab_tui.cli.run import spec_of
 
 
