@@ -163,7 +163,7 @@ def _no_stream(response: Response, start: bytes, key: str | None) -> ModelError:
         text = text.replace(key, "[key]")
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     if isinstance(data, list) and data:
         data = data[0]

@@ -96,7 +96,7 @@ def _called(turn: Turn) -> bool:
     for call in turn.tool_calls:
         try:
             arguments = json.loads(call.arguments)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if call.name == _TOOL.name and isinstance(arguments, dict) and "word" in arguments:
             return True
