@@ -125,8 +125,8 @@ def test_sessions_share_what_their_account_takes(engine: EngineProcess, suite: P
             }
         )
         try:
-            wait_for(lambda: _waiting(engine) == 2, 60)
-            assert len(server.requests) == 4
+            # Those that have a place may still be on their way when the others already wait.
+            wait_for(lambda: _waiting(engine) == 2 and len(server.requests) == 4, 60)
         finally:
             everyone_here.set()
         state = engine.until_over(*made["sessions"])
