@@ -26,9 +26,18 @@ from starlette.routing import Route
 from engine.events import Event, encode, rfc3339
 from engine.journal import JournalError
 from engine.objects import ENGINE_SCHEMA, EngineObject, status_object
+from engine.orders import (
+    ORDERS,
+    Extend,
+    NotRecordedError,
+    OrderRefusedError,
+    Orders,
+    read_order,
+)
 from engine.runs import RunRefusedError
 from engine.selecting import NothingSelectedError
 from engine.service import Engine, EngineBusyError
+from engine.session import Leaving
 from engine.state import SessionState
 from engine.transcripts import TranscriptReader, transcript_path
 from engine.view import View
@@ -54,6 +63,8 @@ _STATUS: dict[type[Exception], int] = {
     NothingSelectedError: 404,
     UnknownSessionError: 404,
     EngineBusyError: 503,
+    NotRecordedError: 503,
+    OrderRefusedError: 400,
     JournalError: 503,
 }
 
@@ -136,7 +147,7 @@ class Api:
             Route("/state", self._state),
             Route("/events", self._events),
             Route("/runs", self._runs, methods=["POST"]),
-            Route("/stop", self._stop, methods=["POST"]),
+            *(Route(f"/{name}", self._order, methods=["POST"]) for name in ORDERS),
             Route("/shutdown", self._shutdown, methods=["POST"]),
             Route("/sessions/{session}/transcript", self._transcript),
             Route("/sessions/{session}/verdicts", self._verdicts),
@@ -160,6 +171,9 @@ class Api:
             uptime=round(engine.clock.now() - engine.started, 3),
             loop_lag=round(engine.lag(), 4),
             sessions_running=engine.running(),
+            loop_lag_worst=round(engine.health.worst_lag(), 4),
+            api_errors=engine.health.errors(engine.clock.now()),
+            trouble=engine.trouble,
         )
 
     async def _status(self, request: Request) -> Response:
@@ -175,14 +189,16 @@ class Api:
         spec = await _object(request)
         return _json(await self._ask(self._engine.create_run(spec, _dry(request))))
 
-    async def _stop(self, request: Request) -> Response:
-        globs = (await _object(request)).get("globs")
-        if not isinstance(globs, list) or not globs or not all(isinstance(g, str) for g in globs):
-            raise BadRequestError('the body must be {"globs": [GLOB, ...]} with at least one glob')
-        return _json({"sessions": await self._ask(self._engine.stop(globs, _dry(request)))})
+    async def _order(self, request: Request) -> Response:
+        order = read_order(request.url.path.strip("/"), await _object(request))
+        orders = Orders(self._engine.journal, lambda: self._seen.state)
+        chosen = await orders.give(order, _dry(request))
+        of_runs = isinstance(order, Extend) and order.run
+        return _json({"runs" if of_runs else "sessions": chosen})
 
     async def _shutdown(self, request: Request) -> Response:
-        await self._ask(self._engine.shutdown())
+        how = Leaving.KEEP if _flag(request, "keep") else Leaving.END
+        await self._ask(self._engine.shutdown(how))
         return _json({})
 
     async def _transcript(self, request: Request) -> Response:
@@ -254,7 +270,7 @@ class Api:
             "stamp": clock.now(),
             "loop_lag": round(self._engine.lag(), 4),
             "seq": self._seen.state.seq,
-            "trouble": self._engine.journal.trouble,
+            "trouble": self._engine.trouble,
         }
         return b"event: heartbeat\ndata: " + msgspec.json.encode(data) + b"\n\n"
 
@@ -307,7 +323,11 @@ async def _object(request: Request) -> dict[str, Any]:
 
 
 def _dry(request: Request) -> bool:
-    return request.query_params.get("dry_run", "0") not in ("", "0", "false")
+    return _flag(request, "dry_run")
+
+
+def _flag(request: Request, name: str) -> bool:
+    return request.query_params.get(name, "0") not in ("", "0", "false")
 
 
 def _number(request: Request, name: str, default: int) -> int:

@@ -194,11 +194,17 @@ class EngineClient:
         """Launch a run; `{run, sessions}`. A dry run checks everything and creates nothing."""
         return self._call("POST", "/runs", {"dry_run": "1"} if dry_run else {}, dict(spec))
 
-    def stop(self, globs: Sequence[str], dry_run: bool = False) -> list[str]:
+    def stop(self, globs: Sequence[str], dry_run: bool = False, **more: Any) -> list[str]:
         """Ask sessions to stop and be scored; the ids that matched and were not over yet."""
-        body = {"globs": list(globs)}
-        answer = self._call("POST", "/stop", {"dry_run": "1"} if dry_run else {}, body)
-        return [str(session) for session in answer["sessions"]]
+        return self.order("stop", {"globs": list(globs), **more}, dry_run)
+
+    def order(self, name: str, order: Mapping[str, Any], dry_run: bool = False) -> list[str]:
+        """Give an order of `engine.orders` (pause, resume, stop, extend, message).
+
+        Returns the ids of the sessions (or runs) that it changes something for.
+        """
+        answer = self._call("POST", f"/{name}", {"dry_run": "1"} if dry_run else {}, dict(order))
+        return [str(who) for who in answer.get("sessions") or answer.get("runs") or ()]
 
     def transcript(self, session: str, after: int = 0, limit: int = 200) -> dict[str, Any]:
         """`{entries, next, live}`: up to `limit` entries from number `after` on."""
@@ -210,13 +216,14 @@ class EngineClient:
         answer = self._call("GET", f"/sessions/{quote(session, safe='')}/verdicts")
         return list(answer["verdicts"])
 
-    def shutdown(self) -> None:
-        """End the engine in good order: what runs is stopped, the journal is closed.
+    def shutdown(self, keep: bool = False) -> None:
+        """End the engine in good order; the next one takes its sessions up.
 
-        Returns when its process has let go of the state folder.
+        Their processes are ended, or with `keep` stand still until then. Returns when the engine's
+        process has let go of the state folder.
         """
         folder = Path(self.engine()["state_dir"])
-        self._call("POST", "/shutdown")
+        self._call("POST", "/shutdown", {"keep": "1"} if keep else {})
         deadline = time.monotonic() + END_TIMEOUT
         while _held(folder / "engine.lock"):
             if time.monotonic() > deadline:

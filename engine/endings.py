@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 
+from engine import budgets
 from engine.clock import Clock
 from engine.events import EndedBy, SessionEnded
 from engine.outcomes import Ending, Finished, Judged, Thresholds, classify
@@ -36,7 +37,6 @@ def session_ended(
 
     `verdict` is the final one; None when there was nothing to judge.
     """
-    active = facts.budget.get("active")
     judged, unjudged = None, ""
     if verdict is not None:
         at = facts.points[-1].active if facts.points else 0.0
@@ -48,8 +48,8 @@ def session_ended(
     ]
     finished = Finished(
         ending=ending,
-        used=facts.clocks.active(clock.boot(), clock.now()),
-        budget=active.hard if active else None,
+        used=budgets.used(facts, clock.boot(), clock.now())[facts.counts] or 0.0,
+        budget=budgets.counted(facts.budget, facts.counts),
         reference=facts.reference_reward,
         verdicts=tuple(earlier),
         final=judged,

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from engine.clock import ClockState
+from engine.clock import ClockCause, ClockState, PauseCause
 from verifier.verdict import Direction, Stage, Verdict
 
 SessionPhase = Literal[
@@ -35,6 +35,7 @@ Outcome = Literal[
     "ended",
 ]
 EndedBy = Literal["agent", "budget", "operator", "infrastructure", "context", "refusal"]
+Counts = Literal["active", "wall"]
 BUDGET_KEYS = ("active", "wall", "turns", "tokens", "cost", "gpu")
 
 
@@ -97,18 +98,22 @@ class EngineStopped(Body, frozen=True, kw_only=True, tag="engine.stopped"):
 
 
 class RunCreated(Body, frozen=True, kw_only=True, tag="run.created"):
-    """Tasks x models x attempts were launched together. `spec` is what the operator asked."""
+    """Tasks x models x attempts were launched together. `spec` is what the operator asked.
+
+    `budget` is for all of its sessions together.
+    """
 
     run: str
     sessions: tuple[str, ...]
     spec: dict[str, Any]
+    budget: dict[str, Limit] = {}
 
 
 class SessionCreated(Body, frozen=True, kw_only=True, tag="session.created"):
     """One model (or scripted agent), one task, one sandbox to come.
 
-    `baseline_reward` and `reference_reward` are the horizontal lines of its plot; `metric_*` name
-    what the verifier measures.
+    `reference_reward` is a horizontal line of its plot; `metric_*` name what the verifier measures.
+    `counts` is the clock that the task's own time limit is held against.
     """
 
     run: str
@@ -126,6 +131,7 @@ class SessionCreated(Body, frozen=True, kw_only=True, tag="session.created"):
     metric_unit: str = ""
     metric_direction: Direction = "lower"
     reference_reward: float = 0.5
+    counts: Counts = "active"
 
 
 class SessionMoved(Body, frozen=True, kw_only=True, tag="session.moved"):
@@ -135,12 +141,80 @@ class SessionMoved(Body, frozen=True, kw_only=True, tag="session.moved"):
     reason: str = ""
 
 
+class SessionPaused(Body, frozen=True, kw_only=True, tag="session.paused"):
+    """From now on it may not work, because of `cause` and, in words, `why`.
+
+    A model turn in flight may finish first, unless `now`. At Unix time `until` the pause ends by
+    itself. `limit` is the budget (of the session or its run, as `scope` says) whose soft limit was
+    reached.
+    """
+
+    cause: PauseCause
+    why: str = ""
+    by: str = "engine"
+    now: bool = False
+    until: float | None = None
+    limit: str = ""
+    scope: Literal["session", "run"] = "session"
+
+
+class SessionResumed(Body, frozen=True, kw_only=True, tag="session.resumed"):
+    """It may work again."""
+
+    by: str
+    why: str = ""
+
+
+class StopAsked(Body, frozen=True, kw_only=True, tag="stop.asked"):
+    """It shall end in good order and be scored."""
+
+    by: str
+    why: str = ""
+
+
+class BudgetChanged(Body, frozen=True, kw_only=True, tag="budget.changed"):
+    """The whole budget from now on: the session's, or that of `run` where no session is named."""
+
+    budget: dict[str, Limit]
+    by: str
+    why: str = ""
+    run: str = ""
+
+
+class MessageLeft(Body, frozen=True, kw_only=True, tag="message.left"):
+    """Something to say to the model before its next turn; an operator's makes it assisted."""
+
+    text: str
+    by: str
+    origin: Literal["operator", "engine"] = "operator"
+
+
+class MessageTold(Body, frozen=True, kw_only=True, tag="message.told"):
+    """The message that event number `message` left stands in the conversation."""
+
+    message: int
+
+
+class SessionRebuilt(Body, frozen=True, kw_only=True, tag="session.rebuilt"):
+    """Its sandbox was gone and was built anew: around the `workspace` as it lay on disk, or from
+    the newest `snapshot`, or from the `task` where there was none. No process lived on."""
+
+    source: Literal["workspace", "snapshot", "task"]
+    why: str = ""
+    snapshot: str = ""
+
+
 class ClockMoved(Body, frozen=True, kw_only=True, tag="clock.moved"):
-    """The session's clock changed state. `moment` (boottime) may lie before the event's stamp."""
+    """The session's clock changed state, because of `cause` and, in words, `reason`.
+
+    `moment` (boottime) may lie before the event's stamp, and in the boot `moment_boot` if given.
+    """
 
     to: ClockState
     reason: str = ""
     moment: float
+    cause: ClockCause = ""
+    moment_boot: str = ""
 
 
 class ActivityChanged(Body, frozen=True, kw_only=True, tag="activity.changed"):
@@ -162,6 +236,17 @@ class TurnFinished(Body, frozen=True, kw_only=True, tag="turn.finished"):
     usage: Usage
     seconds: float
     stop_reason: str = ""
+
+
+class TurnAbandoned(Body, frozen=True, kw_only=True, tag="turn.abandoned"):
+    """A model turn that had gone out was given up; the provider may charge for it all the same.
+
+    `usage` is what the provider had reported by then.
+    """
+
+    turn: int
+    why: str
+    usage: Usage = Usage()
 
 
 class ModelRetried(Body, frozen=True, kw_only=True, tag="model.retried"):
@@ -207,12 +292,19 @@ class TranscriptGrew(Body, frozen=True, kw_only=True, tag="transcript.grew"):
 
 
 class SnapshotTaken(Body, frozen=True, kw_only=True, tag="snapshot.taken"):
-    """The editable files changed and were stored under `snapshot` (sha256)."""
+    """The editable files changed and were stored under `snapshot` (sha256).
+
+    `active`, `wall`, `tokens`, `turns` and `cost` say where the session stood.
+    """
 
     snapshot: str
     files: tuple[str, ...]
     size: int
     active: float
+    wall: float = 0.0
+    tokens: int = 0
+    turns: int = 0
+    cost: float | None = None
 
 
 class VerificationStarted(Body, frozen=True, kw_only=True, tag="verification.started"):
@@ -274,10 +366,18 @@ KnownBody = (
     | RunCreated
     | SessionCreated
     | SessionMoved
+    | SessionPaused
+    | SessionResumed
+    | SessionRebuilt
+    | StopAsked
+    | BudgetChanged
+    | MessageLeft
+    | MessageTold
     | ClockMoved
     | ActivityChanged
     | TurnStarted
     | TurnFinished
+    | TurnAbandoned
     | ModelRetried
     | ModelPaced
     | ToolStarted

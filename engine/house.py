@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.clock import Clock
+from engine.disk import Disk
 from engine.journal import Journal
 from engine.keeping import Keepers
 from engine.models.http import HttpClient
 from engine.models.pace import Paces
+from engine.scheduler import Scheduler
 from engine.settings import Settings
 from engine.snapshots import SnapshotStore
 from engine.verdicts.queue import Verifications
@@ -31,3 +33,5 @@ class House:
     http: HttpClient
     paces: Paces
     agent_cpus: tuple[int, ...]
+    scheduler: Scheduler
+    disk: Disk

@@ -52,6 +52,12 @@ class Keepers:
                     return None
             return self._client
 
+    async def leave(self) -> None:
+        """Leave the keeper and its sandboxes to the next engine."""
+        async with self._order:
+            if self._client is not None:
+                await self._client.close()
+
     async def shutdown(self) -> None:
         """End the keeper and every sandbox, if one runs."""
         client = await self.running()

@@ -1,35 +1,57 @@
 """Which state a session's clock is in, from what is going on at the moment.
 
 By precedence: paused; working while a model turn is in flight; frozen while the sandbox is held for
-a measurement; working while a command runs; waiting for a retry or a slot; and working otherwise,
-since the agent loop's own book-keeping is the session's time too. A command that is held frozen
-does no work and is not charged. Only changes are journalled.
+a measurement; waiting while it is held for want of a slot; working while a command runs; waiting
+for a retry or a connection; and working otherwise, since the agent loop's own book-keeping is the
+session's time too. A command that is held frozen does no work and is not charged. A soft pause
+begins when the turn in flight is over. Only changes are journalled, so that intervals are as long
+as they can be.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
-from engine.clock import Clock, ClockState
+from engine.clock import Clock, ClockCause, ClockState, PauseCause
 from engine.events import ClockMoved
+
+
+class _Why(NamedTuple):
+    state: ClockState
+    cause: ClockCause
+    reason: str
+    soft: bool = False
+
+
+_STOPPED = _Why("stopped", "", "")
+_WORKING = _Why("working", "", "")
 
 
 class Meter:
     """The clock of one session. Used on the sessions' loop only."""
 
     def __init__(
-        self, record: Callable[[ClockMoved], object], clock: Clock, state: ClockState = "stopped"
+        self,
+        record: Callable[[ClockMoved], object],
+        clock: Clock,
+        state: ClockState = "stopped",
+        cause: ClockCause = "",
     ) -> None:
         self._record = record
         self._clock = clock
         self._running = False
         self._turns = 0
         self._commands = 0
-        self._holds: list[str] = []
-        self._waits: list[str] = []
-        self._pauses: list[str] = []
+        self._pauses: list[_Why] = []
+        self._holds: list[_Why] = []
+        self._waits: list[_Why] = []
+        self._quiet = asyncio.Event()
+        self._quiet.set()
         self.state: ClockState = state
+        self.cause: ClockCause = cause
 
     def start(self) -> None:
         """The session's time begins, or goes on after the engine was down."""
@@ -41,26 +63,38 @@ class Meter:
         self._running = False
         self._move()
 
+    def leave(self, reason: str) -> None:
+        """The engine goes away and the session stays: from now on nothing is charged."""
+        if self._running:
+            self._running = False
+            self._to(_Why("paused", "engine down", reason), self._clock.now())
+
     def gap(self, since: float, reason: str) -> None:
         """Somebody held the session from `since` (boottime) until now without this meter knowing.
 
         That time is paused; what was before it is charged as it was.
         """
         if self._running:
-            self._record(ClockMoved(to="paused", reason=reason, moment=since))
-            self.state = "paused"
+            self._to(_Why("paused", "engine down", reason), since)
             self._move()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """A model turn is in flight."""
         self._turns += 1
+        self._quiet.clear()
         self._move()
         try:
             yield
         finally:
             self._turns -= 1
+            if not self._turns:
+                self._quiet.set()
             self._move()
+
+    async def quiet(self) -> None:
+        """Wait until no model turn is in flight."""
+        await self._quiet.wait()
 
     @contextmanager
     def command(self) -> Iterator[None]:
@@ -76,47 +110,60 @@ class Meter:
     @contextmanager
     def frozen(self, reason: str) -> Iterator[None]:
         """The sandbox is held still while something else is measured."""
-        with self._within(self._holds, reason):
+        with self._within(self._holds, _Why("frozen", "verifying", reason)):
             yield
 
     @contextmanager
-    def waiting(self, reason: str) -> Iterator[None]:
-        """Nothing can be done until a retry or a slot is due."""
-        with self._within(self._waits, reason):
+    def without_slot(self, reason: str) -> Iterator[None]:
+        """The sandbox is held still until the session has a slot again."""
+        with self._within(self._holds, _Why("waiting", "slot", reason)):
             yield
 
     @contextmanager
-    def paused(self, reason: str) -> Iterator[None]:
-        """Somebody other than the agent keeps it from working; charged to nobody."""
-        with self._within(self._pauses, reason):
+    def waiting(self, reason: str, cause: ClockCause = "retry") -> Iterator[None]:
+        """Nothing can be done until a retry or a connection is due."""
+        with self._within(self._waits, _Why("waiting", cause, reason)):
             yield
 
     @contextmanager
-    def _within(self, reasons: list[str], reason: str) -> Iterator[None]:
-        reasons.append(reason)
+    def paused(self, reason: str, cause: PauseCause, soft: bool = False) -> Iterator[None]:
+        """Somebody other than the agent keeps it from working; charged to nobody.
+
+        With `soft` a model turn that is in flight is still charged until it is over.
+        """
+        with self._within(self._pauses, _Why("paused", cause, reason, soft)):
+            yield
+
+    @contextmanager
+    def _within(self, whys: list[_Why], why: _Why) -> Iterator[None]:
+        whys.append(why)
         self._move()
         try:
             yield
         finally:
-            reasons.remove(reason)
+            whys.remove(why)
             self._move()
 
-    def _state(self) -> tuple[ClockState, str]:
-        by_precedence: tuple[tuple[object, ClockState, str], ...] = (
-            (not self._running, "stopped", ""),
-            (self._pauses, "paused", self._pauses[-1] if self._pauses else ""),
-            (self._turns, "working", "model turn"),
-            (self._holds, "frozen", self._holds[-1] if self._holds else ""),
-            (self._commands, "working", "command"),
-            (self._waits, "waiting", self._waits[-1] if self._waits else ""),
-        )
-        for holds, state, reason in by_precedence:
-            if holds:
-                return state, reason
-        return "working", ""
+    def _now(self) -> _Why:
+        if not self._running:
+            return _STOPPED
+        pauses = [p for p in self._pauses if not (p.soft and self._turns)]
+        if pauses:
+            return pauses[-1]
+        if self._turns:
+            return _WORKING
+        if self._holds:
+            return self._holds[-1]
+        if self._commands or not self._waits:
+            return _WORKING
+        return self._waits[-1]
 
     def _move(self) -> None:
-        state, reason = self._state()
-        if state != self.state:
-            self.state = state
-            self._record(ClockMoved(to=state, reason=reason, moment=self._clock.now()))
+        self._to(self._now(), self._clock.now())
+
+    def _to(self, why: _Why, moment: float) -> None:
+        if (why.state, why.cause) != (self.state, self.cause):
+            self.state, self.cause = why.state, why.cause
+            self._record(
+                ClockMoved(to=why.state, reason=why.reason, cause=why.cause, moment=moment)
+            )

@@ -6,27 +6,29 @@ seconds, rewards in [0, 1], unknown is null.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from engine.clock import Clock, Clocks
-from engine.events import BUDGET_KEYS, Limit, Outcome, SessionPhase, Usage, rfc3339
-from engine.state import RunState, SessionState, State, run_over
+from engine.events import BUDGET_KEYS, Counts, Limit, Outcome, SessionPhase, Usage, rfc3339
+from engine.state import Pause, RunState, SessionState, State, run_over
 
 STATUS_SCHEMA = "autolab/status/1"
 ENGINE_SCHEMA = "autolab/engine/1"
 
 
 class ClocksObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Seconds: `wall` is active, waiting and frozen together."""
+    """Seconds: `wall` is active, waiting and frozen together; `causes` has what is no work."""
 
     wall: float
     active: float
     waiting: float
     frozen: float
     paused: float
+    causes: dict[str, float]
 
 
 class UsageObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,6 +49,17 @@ class AlertObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     text: str
     at: str
+
+
+class PauseObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a session may not work; `until` is when the pause ends by itself."""
+
+    cause: str
+    why: str
+    by: str
+    at: str
+    now: bool
+    until: str | None
 
 
 class SessionObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,10 +91,21 @@ class SessionObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     assisted: bool
     official: bool
     alerts: list[AlertObject]
+    counts: Counts
+    pause: PauseObject | None
+    stopping: bool
+    idle: float | None
+    rebuilds: int
+    turns_abandoned: int
+    budget_changes: int
+    messages_waiting: int
 
 
 class RunObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Sessions launched together; clocks and usage are sums. `state`: queued, running, finished."""
+    """Sessions launched together; clocks and usage are sums. `state`: queued, running, finished.
+
+    `budget` is for all of them together; `span` is how long at least one was under way, in seconds.
+    """
 
     id: str
     created: str
@@ -90,10 +114,12 @@ class RunObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clocks: ClocksObject
     usage: UsageObject
     forecast: dict[str, Any] | None
+    budget: dict[str, Limit]
+    span: float
 
 
 class EngineObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The daemon; seconds."""
+    """The daemon; seconds. `api_errors`: failed model calls of the last hour, by cause."""
 
     schema: str
     pid: int
@@ -102,6 +128,9 @@ class EngineObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uptime: float
     loop_lag: float
     sessions_running: int
+    loop_lag_worst: float
+    api_errors: dict[str, int]
+    trouble: str
 
 
 class StatusObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,7 +173,28 @@ def session_object(session: SessionState, clock: Clock) -> SessionObject:
         assisted=session.assisted,
         official=session.official,
         alerts=[AlertObject(a.id, a.text, rfc3339(a.at)) for a in session.alerts],
+        counts=session.counts,
+        pause=_pause(session.pause),
+        stopping=bool(session.stopping),
+        idle=_idle(session, boot, now),
+        rebuilds=session.rebuilds,
+        turns_abandoned=session.turns_abandoned,
+        budget_changes=session.budget_changes,
+        messages_waiting=len(session.messages),
     )
+
+
+def _idle(session: SessionState, boot: str, now: float) -> float | None:
+    if session.over or session.heard_boot != boot:
+        return None
+    return round(now - session.heard_stamp, 3)
+
+
+def _pause(pause: Pause | None) -> PauseObject | None:
+    if pause is None:
+        return None
+    until = None if pause.until is None else rfc3339(pause.until)
+    return PauseObject(pause.cause, pause.why, pause.by, rfc3339(pause.at), pause.now, until)
 
 
 def run_object(state: State, run: RunState, clock: Clock) -> RunObject:
@@ -162,6 +212,8 @@ def run_object(state: State, run: RunState, clock: Clock) -> RunObject:
         clocks=_clocks([s.clocks for s in sessions], clock.boot(), clock.now()),
         usage=_usage(usage),
         forecast=None,
+        budget=dict(run.budget),
+        span=round(run.span.seconds(clock.boot(), clock.now()), 3),
     )
 
 
@@ -183,7 +235,15 @@ def _clocks(clocks: Iterable[Clocks], boot: str, now: float) -> ClocksObject:
         waiting=round(sum(c.seconds("waiting", boot, now) for c in every), 3),
         frozen=round(sum(c.seconds("frozen", boot, now) for c in every), 3),
         paused=round(sum(c.seconds("paused", boot, now) for c in every), 3),
+        causes=_causes(every, boot, now),
     )
+
+
+def _causes(clocks: Iterable[Clocks], boot: str, now: float) -> dict[str, float]:
+    total: Counter[str] = Counter()
+    for each in clocks:
+        total.update(each.by_cause(boot, now))
+    return {cause: round(seconds, 3) for cause, seconds in sorted(total.items())}
 
 
 def _usage(usage: Usage) -> UsageObject:

@@ -2,66 +2,141 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from engine.clock import Clock
-from engine.events import AnyBody, ClockMoved, EngineStarted, Noted, VerdictGiven
+from engine.events import (
+    AnyBody,
+    ClockMoved,
+    EngineStarted,
+    Noted,
+    SnapshotTaken,
+    TurnAbandoned,
+    VerdictGiven,
+)
 from engine.journal import Journal
 from engine.keeping import Keepers
 from engine.state import SessionState, State
-from engine.verdicts.queue import Verifications
+from engine.verdicts.queue import Job, Marks, Verifications
+from engine.vitals import Sign, read_sign
+from engine.workspace import Place
+from verifier.sandbox import places
 
 Record = Callable[[AnyBody, str | None], Awaitable[object]]
+_COUNTING = ("working", "frozen", "waiting")
 
 
-async def recover(
-    state: State,
-    journal: Journal,
-    keepers: Keepers,
-    verifications: Verifications,
-    *,
-    record: Record,
-    clock: Clock,
-) -> list[SessionState]:
-    """Pause the clocks of open sessions from the moment they were left alone.
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What a new engine needs to take up the sessions of the one before."""
 
-    That is when the keeper froze their sandbox, or now where it has not, since their commands ran
-    on; without a sandbox, the last that was heard of the engine before this one. Returns the open
-    sessions, those that had begun first.
-    """
-    open_sessions = [s for s in state.sessions.values() if not s.over]
-    if not open_sessions:
-        return []
-    worked = await _worked_until(keepers, clock)
-    seen = _last_heard(journal, clock)
-    for session in open_sessions:
-        if session.clocks.state not in ("stopped", "paused"):
-            moment = worked.get(session.id, seen)
-            moved = ClockMoved(to="paused", reason="the engine was down", moment=moment)
-            await record(moved, session.id)
-        if session.state != "queued":
-            await record(Noted(text=f"the engine is back; {session.id} is taken up"), None)
-        given = journal.of_session(session.id, "verdict.given")
+    state_dir: Path
+    state: State
+    journal: Journal
+    keepers: Keepers
+    verifications: Verifications
+    record: Record
+    clock: Clock
+
+    async def take_up(self) -> list[SessionState]:
+        """Close what was open, repeat what was cut short, and reap what belongs to nobody.
+
+        The clocks of open sessions stop when they were left alone: when the keeper froze their
+        sandbox, or now where it has not, since their commands ran on; without a sandbox, at the
+        last sign of life of the engine before this one. Returns the open sessions, those that had
+        begun first.
+        """
+        open_sessions = [s for s in self.state.sessions.values() if not s.over]
+        worked = await self._worked_until()
+        await self._reap({s.id for s in open_sessions})
+        seen = self._last_heard()
+        for session in open_sessions:
+            await self._close_clock(session, worked.get(session.id), seen)
+            if session.turn_open:
+                why = "the engine went away while it was under way"
+                await self.record(TurnAbandoned(turn=session.turn, why=why), session.id)
+            if session.begun:
+                await self.record(Noted(text=f"the engine is back; {session.id} is taken up"), None)
+            self._verify_again(session)
+        return sorted(open_sessions, key=lambda s: not s.begun)
+
+    async def _close_clock(self, session: SessionState, worked: float | None, seen: Sign) -> None:
+        if session.clocks.state not in _COUNTING:
+            return
+        end = Sign(self.clock.boot(), worked) if worked is not None else seen
+        moved = ClockMoved(
+            to="paused",
+            cause="engine down",
+            reason="the engine was down",
+            moment=end.stamp,
+            moment_boot=end.boot,
+        )
+        await self.record(moved, session.id)
+
+    def _verify_again(self, session: SessionState) -> None:
+        """Verdicts that were on their way are given all the same, each once."""
+        given = self.journal.of_session(session.id, "verdict.given")
         bodies = [event.body for event in given]
         seconds = [b.verdict.seconds for b in bodies if isinstance(b, VerdictGiven)]
-        verifications.charge(session.id, sum(seconds))
-    return sorted(open_sessions, key=lambda s: s.state == "queued")
+        self.verifications.charge(session.id, sum(seconds))
+        if session.state == "verifying":
+            return  # the final one is asked for by the session itself
+        if session.judging is not None:
+            self.verifications.repeat(_job(session.id, session.judging))
+        if session.unjudged is not None:
+            self.verifications.checkpoint(_job(session.id, session.unjudged))
+
+    async def _worked_until(self) -> dict[str, float]:
+        """Boottime up to which the living sandboxes could work, by session."""
+        client = await self.keepers.running()
+        if client is None:
+            return {}
+        living = [info for info in await client.list() if info.alive]
+        now = self.clock.now()
+        return {i.id: now if i.frozen_since is None else i.frozen_since for i in living}
+
+    def _last_heard(self) -> Sign:
+        """The newest moment at which the engine before this one was certainly there.
+
+        Its events and its sign of life tell; this engine's first event is in the journal already.
+        """
+        heard = Sign(self.clock.boot(), self.clock.now())
+        for event in self.journal.events(after=max(0, self.journal.last_seq - 2)):
+            if not isinstance(event.body, EngineStarted):
+                heard = Sign(event.boot, event.stamp)
+        sign = read_sign(self.state_dir)
+        if sign is not None and (sign.boot != heard.boot or sign.stamp > heard.stamp):
+            return sign
+        return heard
+
+    async def _reap(self, open_sessions: set[str]) -> None:
+        """End sandboxes and remove workspaces of sessions that are over or were never recorded."""
+        client = await self.keepers.running()
+        if client is not None:
+            for info in await client.list():
+                if info.alive and info.id not in open_sessions:
+                    await client.kill(info.id)
+                    await self.record(Noted(text=f"ended the leftover sandbox {info.id}"), None)
+        reaped = await asyncio.to_thread(self._reap_workspaces, open_sessions)
+        if reaped:
+            await self.record(Noted(text=f"removed {reaped} leftover workspaces"), None)
+
+    def _reap_workspaces(self, open_sessions: set[str]) -> int:
+        folder = self.state_dir / "sessions"
+        kept = set()
+        for session in open_sessions:
+            place = Place.load(folder / session / "place.json")
+            if place is not None:
+                kept.add(place.directory.resolve())
+        leftovers = [p for p in places.every(self.state_dir) if p.resolve() not in kept]
+        for leftover in leftovers:
+            places.remove(leftover)
+        return len(leftovers)
 
 
-async def _worked_until(keepers: Keepers, clock: Clock) -> dict[str, float]:
-    """Boottime up to which the living sandboxes could work, by session."""
-    client = await keepers.running()
-    if client is None:
-        return {}
-    living = [info for info in await client.list() if info.alive]
-    now = clock.now()
-    return {info.id: now if info.frozen_since is None else info.frozen_since for info in living}
-
-
-def _last_heard(journal: Journal, clock: Clock) -> float:
-    """Boottime of the newest event of the engine before this one, whose first event is there."""
-    heard = clock.now()
-    for event in journal.events(after=max(0, journal.last_seq - 2)):
-        if not isinstance(event.body, EngineStarted) and event.boot == clock.boot():
-            heard = event.stamp
-    return heard
+def _job(session: str, taken: SnapshotTaken) -> Job:
+    marks = Marks(taken.active, taken.wall, taken.tokens, taken.turns, taken.cost)
+    return Job(session, taken.snapshot, "checkpoint", marks)

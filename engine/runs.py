@@ -11,7 +11,7 @@ import msgspec
 
 from engine import budgets, harnesses
 from engine.agents.registry import SCRIPTED
-from engine.events import Limit, RunCreated, SessionCreated
+from engine.events import Counts, Limit, RunCreated, SessionCreated
 from engine.models.choice import ModelChoiceError, check_key, choose_provider
 from engine.models.types import Api
 from engine.settings import Settings
@@ -41,7 +41,11 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was asked. Lists are globs (tasks) or names; `suite` None is the shipped one."""
+    """What was asked. Lists are globs (tasks) or names; `suite` None is the shipped one.
+
+    `budget` is each session's, `run_budget` that of all together; `clock` is the one that the
+    tasks' own time limits are held against.
+    """
 
     suite: str | None = None
     tasks: tuple[str, ...] = ("*",)
@@ -53,6 +57,8 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     concurrency: int | None = None
     size: Literal["quick", "full"] = "full"
     providers: dict[str, ProviderSpec] = {}
+    run_budget: dict[str, Limit] = {}
+    clock: Counts = "active"
     pairs: tuple[tuple[str, str], ...] = ()
 
 
@@ -107,8 +113,13 @@ def plan(
             f"that is {len(sessions)} sessions, above the {MOST_SESSIONS} that one run may have; "
             "split it"
         )
-    stored = msgspec.to_builtins(spec)
-    return Plan(RunCreated(run=run, sessions=tuple(sessions), spec=stored), sessions)
+    made = RunCreated(
+        run=run,
+        sessions=tuple(sessions),
+        spec=msgspec.to_builtins(spec),
+        budget=_run_budget(spec, workers),
+    )
+    return Plan(made, sessions)
 
 
 class _Worker(msgspec.Struct, frozen=True):
@@ -135,6 +146,24 @@ def _check_numbers(spec: RunSpec) -> None:
         )
     if spec.concurrency is not None and spec.concurrency < 1:
         raise RunRefusedError(f"concurrency = {spec.concurrency} must be 1 or more")
+
+
+def _run_budget(spec: RunSpec, workers: list[_Worker]) -> dict[str, Limit]:
+    try:
+        budget = budgets.checked(spec.run_budget)
+    except ValueError as error:
+        raise RunRefusedError(f"run {error}") from error
+    for worker in workers:
+        _check_priced(budget, worker)
+    return budget
+
+
+def _check_priced(budget: Mapping[str, Limit], worker: _Worker) -> None:
+    if "cost" in budget and not worker.priced:
+        raise RunRefusedError(
+            f"a cost limit needs the price of {worker.model}; state it in autolab.toml under "
+            "[providers.NAME.prices], or limit tokens instead"
+        )
 
 
 def _workers(spec: RunSpec, settings: Settings) -> list[_Worker]:
@@ -204,20 +233,16 @@ def _sessions_of(
         raise RunRefusedError(str(error)) from error
     if problems:
         raise RunRefusedError(str(PinsError(task.path, problems)))
-    if size.active_sec is None and "active" not in spec.budget:
+    if size.active_sec is None and spec.clock not in spec.budget:
         raise RunRefusedError(
-            f"task {task.name} states no [agent] timeout_sec; give --budget active=2h"
+            f"task {task.name} states no [agent] timeout_sec; give --budget {spec.clock}=2h"
         )
     try:
-        budget = budgets.effective(size.active_sec or 0.0, spec.budget)
+        budget = budgets.effective(size.active_sec or 0.0, spec.budget, spec.clock)
     except ValueError as error:
         raise RunRefusedError(str(error)) from error
     for worker in workers:
-        if "cost" in budget and not worker.priced:
-            raise RunRefusedError(
-                f"a cost limit needs the price of {worker.model}; state it in autolab.toml under "
-                "[providers.NAME.prices], or limit tokens instead"
-            )
+        _check_priced(budget, worker)
         for attempt in range(1, spec.attempts + 1):
             yield SessionCreated(
                 run=run,
@@ -235,6 +260,7 @@ def _sessions_of(
                 metric_unit=task.autolab.unit,
                 metric_direction=task.optimization.direction if task.optimization else "lower",
                 reference_reward=reference,
+                counts=spec.clock,
             )
 
 

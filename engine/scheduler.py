@@ -1,4 +1,7 @@
-"""Which sessions run now. A session waits until its run and the engine have a free slot."""
+"""Which sessions run now. A session waits until its run and the engine have a free slot.
+
+A session that is paused gives its slot back and asks for one again when it goes on.
+"""
 
 from __future__ import annotations
 
@@ -21,20 +24,23 @@ class Scheduler:
     """Starts sessions in the order in which they came, as slots allow.
 
     A run that states a limit of its own is held to that; the others share the engine's `slots`.
-    `live` lives one session to its end and must not raise; it is cancelled when the engine ends.
+    `live` lives one session to its end and must not raise.
     """
 
     def __init__(self, live: Callable[[str], Awaitable[None]], slots: int) -> None:
         self._live = live
         self._slots = slots
         self._waiting: deque[Entry] = deque()
+        self._parked: dict[str, Entry] = {}  # alive, without a slot
+        self._returning: dict[str, asyncio.Future[None]] = {}  # parked, and waiting for one
         self._running: dict[str, Entry] = {}
+        self._to_start: deque[Entry] = deque()  # parked from the start
         self._news = asyncio.Event()
         self._closed = False
 
     @property
     def running(self) -> tuple[str, ...]:
-        """The sessions that run now."""
+        """The sessions that have a slot now."""
         return tuple(self._running)
 
     def submit(self, entry: Entry) -> None:
@@ -42,21 +48,47 @@ class Scheduler:
         self._waiting.append(entry)
         self._news.set()
 
-    def submit_first(self, entry: Entry) -> None:
-        """Like `submit`, but before all others: it had its slot before the engine was restarted."""
-        self._waiting.appendleft(entry)
+    def submit_parked(self, entry: Entry) -> None:
+        """Begin to live this session at once, without a slot, as if it had given one back."""
+        self._to_start.append(entry)
         self._news.set()
 
     def withdraw(self, session: str) -> bool:
         """Take a session that still waits out of the queue; whether it was there."""
         for entry in self._waiting:
-            if entry.session == session:
+            if entry.session == session and session not in self._returning:
                 self._waiting.remove(entry)
                 return True
         return False
 
+    def give_back(self, session: str) -> None:
+        """This session needs no slot until it comes for one again."""
+        if session in self._running:
+            self._parked[session] = self._running.pop(session)
+            self._news.set()
+
+    async def come_again(self, session: str) -> None:
+        """Wait until this parked session has a slot again. It goes before those that never ran."""
+        if session in self._running:
+            return
+        entry = self._parked[session]
+        future = asyncio.get_running_loop().create_future()
+        self._returning[session] = future
+        self._waiting.insert(sum(e.session in self._returning for e in self._waiting), entry)
+        self._news.set()
+        try:
+            await future
+        finally:
+            del self._returning[session]
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+
+    def has_room_for(self, session: str) -> bool:
+        """Whether this session, which has a slot or gave it back, would have one at once."""
+        return session in self._running or self._has_room(self._parked[session])
+
     def close(self) -> None:
-        """Start nothing more; `work` returns when what runs has ended."""
+        """Start nothing more; `work` returns when what lives has ended."""
         self._closed = True
         self._news.set()
 
@@ -64,17 +96,31 @@ class Scheduler:
         """Start sessions until closed."""
         async with asyncio.TaskGroup() as group:
             while not self._closed:
-                while (entry := self._next()) is not None:
-                    self._running[entry.session] = entry
+                while self._to_start:
+                    entry = self._to_start.popleft()
+                    self._parked[entry.session] = entry
                     group.create_task(self._run(entry), name=f"session {entry.session}")
+                while (waiting := self._next()) is not None:
+                    self._admit(waiting, group)
                 self._news.clear()
                 await self._news.wait()
+
+    def _admit(self, entry: Entry, group: asyncio.TaskGroup) -> None:
+        self._running[entry.session] = entry
+        returning = self._returning.get(entry.session)
+        if returning is None:
+            group.create_task(self._run(entry), name=f"session {entry.session}")
+            return
+        del self._parked[entry.session]
+        if not returning.done():
+            returning.set_result(None)
 
     async def _run(self, entry: Entry) -> None:
         try:
             await self._live(entry.session)
         finally:
-            del self._running[entry.session]
+            self._running.pop(entry.session, None)
+            self._parked.pop(entry.session, None)
             self._news.set()
 
     def _next(self) -> Entry | None:

@@ -15,16 +15,25 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.alarms import AlarmLimits
 from engine.clock import Clock
 from engine.cpus import Cpus, usable
+from engine.disk import Disk
 from engine.events import (
     AnyBody,
     EngineStarted,
     EngineStopped,
+    Event,
     ModelPaced,
+    ModelRetried,
+    Noted,
     SessionEnded,
     SessionMoved,
+    SessionPaused,
+    SessionResumed,
+    StopAsked,
 )
+from engine.health import Health
 from engine.house import House
 from engine.journal import Journal
 from engine.keeping import Keepers
@@ -32,17 +41,20 @@ from engine.models.http import HttpClient
 from engine.models.pace import Paces
 from engine.outcomes import Ending
 from engine.paths import journal_file, keeper_socket
-from engine.recovery import recover
+from engine.recovery import Recovery
 from engine.runs import RunRefusedError, plan, read_spec
 from engine.scheduler import Entry, Scheduler
-from engine.selecting import select
-from engine.session import Session
+from engine.session import Leaving, Session
 from engine.settings import Settings
 from engine.snapshots import SnapshotStore
+from engine.state import SessionState
+from engine.supervision import Supervision
 from engine.verdicts.process import VerifierProcess
 from engine.verdicts.queue import Verifications
 from engine.verdicts.recorder import Judging
 from engine.view import View
+from engine.vitals import Vitals
+from engine.workspace import Place
 from verifier.sandbox import get_backend
 from verifier.sandbox.keeper.client import KeeperError
 from verifier.sandbox.keeper.protocol import SandboxInfo
@@ -76,15 +88,18 @@ class Engine:
         self.clock = clock or Clock()
         self.started = self.clock.now()
         self.loop_lag = 0.0
+        self.health = Health()
         self._ticked = self.clock.now()
         self._version = version
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._view = View(journal, self._loop)
         self._sessions: dict[str, Session] = {}
+        self._uid_slots: dict[str, int] = {}  # of the sessions that have begun
         self._silenced: asyncio.Queue[Sequence[SandboxInfo]] = asyncio.Queue()
         self._ready = asyncio.Event()  # what was left open has been taken up
         self._ending = asyncio.Event()
+        self._how = Leaving.END
         self._ended = asyncio.Event()
         self._http = HttpClient()
         self._keepers = Keepers(state_dir, keeper_socket(state_dir), self._silenced.put_nowait)
@@ -116,7 +131,18 @@ class Engine:
                 )
             ),
             agent_cpus=() if cpus.shared else cpus.working,
+            scheduler=self._scheduler,
+            disk=Disk(),
         )
+        self._supervision = Supervision(
+            self._view.state,
+            self.clock,
+            note=journal.append,
+            end=self._end_session,
+            committed=lambda run: 0.0,
+            limits=AlarmLimits(),
+        )
+        self._view.listen(self._heard)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -129,7 +155,12 @@ class Engine:
 
     def running(self) -> int:
         """How many sessions have a slot. May be asked on any thread."""
-        return len(self._sessions)
+        return len(self._scheduler.running)
+
+    @property
+    def trouble(self) -> str:
+        """What keeps the engine from recording, in words. May be asked on any thread."""
+        return self.journal.trouble or self._house.disk.trouble
 
     def live(self, session: str) -> dict[str, str] | None:
         """The turn that a session is streaming. May be asked on any thread."""
@@ -141,16 +172,17 @@ class Engine:
         await self._record(
             EngineStarted(version=self._version, pid=os.getpid(), host=platform.node())
         )
-        left = await recover(
+        recovery = Recovery(
+            self.state_dir,
             self._view.state,
             self.journal,
             self._keepers,
             self._verifications,
-            record=self._record,
-            clock=self.clock,
+            self._record,
+            self.clock,
         )
-        for session in left:
-            self._scheduler.submit(self._entry(session.id))
+        for session in await recovery.take_up():
+            self._schedule_again(session)
         self._ready.set()
         try:
             async with asyncio.TaskGroup() as group:
@@ -159,28 +191,33 @@ class Engine:
                     group.create_task(self._verifications.work()),
                     group.create_task(self._tick()),
                     group.create_task(self._thaw_silenced()),
-                    group.create_task(self._watch_journal()),
+                    group.create_task(self._watch_storage()),
                     group.create_task(self._watch_state_folder()),
+                    group.create_task(self._supervision.work()),
                 ]
                 await self._ending.wait()
-                await self._close_sessions()
+                self._leave_sessions()
                 await scheduling
                 for helper in helpers:
                     helper.cancel()
-            await self._keepers.shutdown()
-            await self._record(EngineStopped(reason="asked to"))
+            if self._how is Leaving.KEEP:
+                await self._keepers.leave()
+            else:
+                await self._keepers.shutdown()
+            await self._record(EngineStopped(reason=f"asked to; {self._how.value}"))
         finally:
             await self._http.close()
             self._view.close()
             self._ended.set()
 
-    def end(self) -> None:
-        """Ask the engine to end."""
+    def end(self, how: Leaving = Leaving.END) -> None:
+        """Ask the engine to end. The next one takes its sessions up."""
+        self._how = how
         self._ending.set()
 
-    async def shutdown(self) -> None:
-        """End in good order; returns when no process of a session is left."""
-        self.end()
+    async def shutdown(self, how: Leaving) -> None:
+        """End in good order; returns when every session stands still or has no process left."""
+        self.end(how)
         await self._ended.wait()
 
     async def create_run(self, data: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:
@@ -192,8 +229,8 @@ class Engine:
         await self._ready.wait()
         if self._ending.is_set():
             raise EngineBusyError("the engine is ending; start it again")
-        if self.journal.trouble:
-            raise EngineBusyError(self.journal.trouble)
+        if self.trouble:
+            raise EngineBusyError(self.trouble)
         spec = read_spec(data)
         try:
             await asyncio.to_thread(get_backend().require)
@@ -212,38 +249,76 @@ class Engine:
             self._scheduler.submit(self._entry(session_id))
         return answer
 
-    async def stop(self, globs: Sequence[str], dry_run: bool) -> list[str]:
-        """Ask sessions to stop and be scored; the ids of those that were not over."""
-        await self._ready.wait()
-        chosen = select(self._view.state, globs)
-        if not dry_run:
-            for session_id in chosen:
-                await self._stop(session_id)
-        return chosen
+    def _schedule_again(self, session: SessionState) -> None:
+        """Bring a session of the engine before this one to where it stood."""
+        if session.begun:
+            place = Place.load(self.state_dir / "sessions" / session.id / "place.json")
+            if place is not None:
+                self._uid_slots[session.id] = place.slot
+        if session.stopping and not session.begun:
+            self._end_unbegun(session.id, Ending("operator", session.stopping))
+        elif session.pause is None:
+            self._scheduler.submit(self._entry(session.id))
+        elif session.begun:
+            self._scheduler.submit_parked(self._entry(session.id))
+        elif session.state != "paused":
+            self.journal.append(SessionMoved(state="paused"), session.id)
 
-    async def _stop(self, session_id: str) -> None:
-        if self._scheduler.withdraw(session_id):
-            await self._record(
-                SessionEnded(
-                    ended_by="operator",
-                    outcome="stopped_by_operator",
-                    evidence="stopped before it had begun",
-                    final_reward=None,
-                ),
-                session_id,
-            )
-            await self._record(SessionMoved(state="finished"), session_id)
-        elif (session := self._sessions.get(session_id)) is not None:
-            session.stop(Ending("operator", "stopped"))
+    def _heard(self, events: Sequence[Event]) -> None:
+        """Act on what was journalled; called on the loop, after the fold."""
+        for event in events:
+            if isinstance(event.body, ModelRetried):
+                self.health.failed(event.stamp, event.body.cause)
+            if event.session is None or not self._ready.is_set():
+                continue
+            session = self._sessions.get(event.session)
+            if session is not None:
+                session.obey(event.body)
+            else:
+                self._obey_waiting(event.session, event.body)
+
+    def _obey_waiting(self, session_id: str, body: AnyBody) -> None:
+        """An order for a session that has not begun."""
+        facts = self._view.state.sessions[session_id]
+        match body:
+            case SessionPaused() if self._scheduler.withdraw(session_id):
+                moved = SessionMoved(state="paused", reason=str(facts.pause))
+                self.journal.append(moved, session_id)
+            case SessionResumed() if facts.state == "paused":
+                self._scheduler.submit(self._entry(session_id))
+                self.journal.append(SessionMoved(state="queued"), session_id)
+            case StopAsked() if self._withdrawn(session_id):
+                self._end_unbegun(session_id, Ending("operator", facts.stopping))
+
+    def _end_session(self, session_id: str, ending: Ending) -> None:
+        session = self._sessions.get(session_id)
+        if session is not None:
+            session.stop(ending)
+        elif self._withdrawn(session_id):
+            self._end_unbegun(session_id, ending)
+
+    def _withdrawn(self, session_id: str) -> bool:
+        """Take a session that has not begun out of the queue; whether it was in it, or paused."""
+        paused = self._view.state.sessions[session_id].state == "paused"
+        return self._scheduler.withdraw(session_id) or paused
+
+    def _end_unbegun(self, session_id: str, ending: Ending) -> None:
+        outcome = "stopped_by_operator" if ending.by == "operator" else "no_valid_result"
+        ended = SessionEnded(
+            ended_by=ending.by,
+            outcome=outcome,  # type: ignore[arg-type]  # one of the two above
+            evidence=f"{ending.detail}, before it had begun",
+            final_reward=None,
+        )
+        self.journal.append(ended, session_id)
+        self.journal.append(SessionMoved(state="finished"), session_id)
 
     def _entry(self, session_id: str) -> Entry:
         run = self._view.state.sessions[session_id].run
         return Entry(session_id, run, self._view.state.runs[run].spec.get("concurrency"))
 
     async def _live(self, session_id: str) -> None:
-        taken = {s.slot for s in self._sessions.values()}
-        slot = next(n for n in range(len(taken) + 1) if n not in taken)
-        session = Session(session_id, slot, self._house)
+        session = Session(session_id, self._uid_slot(session_id), self._house)
         self._sessions[session_id] = session
         try:
             await session.run()
@@ -252,19 +327,26 @@ class Engine:
             _log.exception("session %s could not even be ended", session_id)
         finally:
             del self._sessions[session_id]
+            self._uid_slots.pop(session_id, None)
 
-    async def _close_sessions(self) -> None:
+    def _uid_slot(self, session_id: str) -> int:
+        """The number behind the uid of its sandbox: the one it had, or one that nobody has."""
+        taken = set(self._uid_slots.values())
+        free = next(n for n in range(len(taken) + 1) if n not in taken)
+        return self._uid_slots.setdefault(session_id, free)
+
+    def _leave_sessions(self) -> None:
         self._scheduler.close()
         self._verifications.close()
         for session in tuple(self._sessions.values()):
-            session.close()
+            session.leave(self._how)
 
     def _elapsed(self, session_id: str) -> float:
         clocks = self._view.state.sessions[session_id].clocks
         return clocks.wall(self.clock.boot(), self.clock.now())
 
     @asynccontextmanager
-    async def _everyone_held(self, reason: str, paused: bool = False) -> AsyncIterator[None]:
+    async def _everyone_held(self, reason: str, storage: bool = False) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             for session in tuple(self._sessions.values()):
                 if session.workspace is None or session.meter.state == "stopped":
@@ -275,16 +357,21 @@ class Engine:
                 except KeeperError as error:
                     _log.warning("cannot hold %s: %s", session.id, error)
                     continue
-                stack.enter_context(meter.paused(reason) if paused else meter.frozen(reason))
+                stack.enter_context(
+                    meter.paused(reason, "storage") if storage else meter.frozen(reason)
+                )
             yield
 
     async def _tick(self) -> None:
-        """Know how late this loop runs."""
+        """Know how late this loop runs, and leave a sign of life."""
+        vitals = Vitals(self.state_dir)
         while True:
             before = self.clock.now()
+            vitals.sign(self.clock.boot(), before)
             await asyncio.sleep(_TICK)
             self._ticked = self.clock.now()
             self.loop_lag = round(max(0.0, self._ticked - before - _TICK), 4)
+            self.health.lagged(self._ticked, self.loop_lag)
 
     async def _thaw_silenced(self) -> None:
         """What the keeper froze because this loop was stuck: pause its clock, and go on."""
@@ -299,14 +386,17 @@ class Engine:
                 except KeeperError as error:
                     _log.warning("cannot thaw %s: %s", info.id, error)
 
-    async def _watch_journal(self) -> None:
+    async def _watch_storage(self) -> None:
         """While nothing can be recorded nobody may work: hold every session until it can."""
         while True:
             await asyncio.sleep(_TICK)
-            if self.journal.trouble:
-                _log.error("%s", self.journal.trouble)
-                async with self._everyone_held("the journal cannot be written", paused=True):
+            if self.trouble:
+                trouble, since = self.trouble, self.clock.now()
+                _log.error("%s", trouble)
+                async with self._everyone_held("the state folder cannot be written", storage=True):
                     await self._no_trouble()
+                lasted = self.clock.now() - since
+                await self._record(Noted(text=f"for {lasted:.0f} s {trouble}"))
 
     async def _watch_state_folder(self) -> None:
         """End when the journal's file was deleted: nobody could ever read what is recorded."""
@@ -317,7 +407,7 @@ class Engine:
         self.end()
 
     async def _no_trouble(self) -> None:
-        while self.journal.trouble:  # noqa: ASYNC110 - the writer is a thread and has no event
+        while self.trouble:  # noqa: ASYNC110 - the writer is a thread and has no event
             await asyncio.sleep(_TICK)
 
     async def _record(self, body: AnyBody, session: str | None = None) -> object:

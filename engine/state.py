@@ -11,16 +11,20 @@ from typing import Any
 
 import msgspec
 
-from engine.clock import Clocks
+from engine.clock import Clocks, PauseCause, Span
 from engine.events import (
     ActivityChanged,
     AlertCleared,
     AlertRaised,
+    BudgetChanged,
     ClockMoved,
+    Counts,
     EngineStarted,
     EngineStopped,
     Event,
     Limit,
+    MessageLeft,
+    MessageTold,
     ModelRetried,
     Noted,
     Outcome,
@@ -28,11 +32,16 @@ from engine.events import (
     SessionCreated,
     SessionEnded,
     SessionMoved,
+    SessionPaused,
     SessionPhase,
+    SessionRebuilt,
+    SessionResumed,
     SnapshotTaken,
+    StopAsked,
     ToolFinished,
     ToolStarted,
     TranscriptGrew,
+    TurnAbandoned,
     TurnFinished,
     TurnStarted,
     Usage,
@@ -42,6 +51,7 @@ from engine.events import (
 from verifier.verdict import Direction, Stage, Status
 
 FEED_LENGTH = 200
+_RUNNING = ("working", "frozen", "waiting")
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -81,6 +91,30 @@ class Alert(msgspec.Struct, frozen=True):
     id: str
     text: str
     at: float
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Why a session may not work, since when and until when (Unix time) if that is known."""
+
+    cause: PauseCause
+    why: str
+    by: str
+    at: float
+    now: bool = False
+    until: float | None = None
+
+    def __str__(self) -> str:
+        said = f"{self.cause}: {self.why}" if self.why else self.cause
+        return f"{said} (by {self.by})" if self.by != "engine" else said
+
+
+class Message(msgspec.Struct, frozen=True):
+    """Something that the model is to be told; `id` is the number of the event that left it."""
+
+    id: int
+    text: str
+    by: str
+    origin: str
 
 
 class SessionState(msgspec.Struct, kw_only=True):
@@ -129,6 +163,24 @@ class SessionState(msgspec.Struct, kw_only=True):
     assisted: bool = False
     official: bool = True
     alerts: list[Alert] = msgspec.field(default_factory=list)
+    counts: Counts = "active"
+    begun: bool = False
+    pause: Pause | None = None
+    stopping: str = ""
+    soft_passed: list[str] = msgspec.field(default_factory=list)
+    budget_changes: int = 0
+    messages: list[Message] = msgspec.field(default_factory=list)
+    rebuilds: int = 0
+    turn_open: bool = False
+    tool_open: bool = False
+    tool_lost: bool = False
+    turns_abandoned: int = 0
+    last_tool: str = ""
+    repeats: int = 0
+    heard_boot: str = ""
+    heard_stamp: float = 0.0
+    unjudged: SnapshotTaken | None = None
+    judging: SnapshotTaken | None = None
 
     @property
     def over(self) -> bool:
@@ -143,6 +195,9 @@ class RunState(msgspec.Struct):
     created: float
     spec: dict[str, Any]
     sessions: list[str]
+    budget: dict[str, Limit] = msgspec.field(default_factory=dict)
+    soft_passed: list[str] = msgspec.field(default_factory=list)
+    span: Span = msgspec.field(default_factory=Span)
 
 
 class EngineState(msgspec.Struct):
@@ -185,16 +240,24 @@ def reduce(state: State, event: Event) -> State:
         case EngineStopped():
             if state.engine is not None:
                 state.engine.running = False
-        case RunCreated(run=run, sessions=sessions, spec=spec):
-            state.runs[run] = RunState(run, event.at, spec, list(sessions))
+        case RunCreated(run=run, sessions=sessions, spec=spec, budget=budget):
+            state.runs[run] = RunState(run, event.at, spec, list(sessions), dict(budget))
             _feed(state, event, "run", f"run {run} created with {len(sessions)} sessions")
         case SessionCreated() as created:
             _create(state, event, created)
         case Noted(text=text):
             _feed(state, event, "note", text)
+        case BudgetChanged(run=name) as changed if name in state.runs:
+            run_state = state.runs[name]
+            run_state.soft_passed = _still_passed(
+                run_state.soft_passed, run_state.budget, changed.budget
+            )
+            run_state.budget = dict(changed.budget)
+            _feed(state, event, "budget", f"run {name}: {_changed(changed)}")
         case _:
             session = state.sessions.get(event.session or "")
             if session is not None:
+                session.heard_boot, session.heard_stamp = event.boot, event.stamp
                 _reduce_session(state, session, event)
     return state
 
@@ -212,35 +275,29 @@ def _reduce_session(  # noqa: PLR0912 - one case for each kind of event reads be
     match event.body:
         case SessionMoved(state=phase, reason=reason):
             session.state, session.state_reason = phase, reason
+            session.begun = session.begun or phase == "running"
             if phase == "failed":
                 _feed(state, event, "failed", reason)
-        case ClockMoved(to=to, reason=reason, moment=moment):
-            session.clocks.move(to, reason, event.boot, moment)
+        case ClockMoved() as moved:
+            _clock(state, session, event, moved)
         case ActivityChanged(activity=activity):
             _activity(session, event, activity)
-        case TurnStarted(turn=turn):
-            session.turn, session.retries = turn, 0
-        case TurnFinished(usage=usage):
-            session.usage = session.usage + usage
-        case ModelRetried(attempt=attempt, cause=cause):
-            session.retries = attempt
-            _feed(state, event, "retry", f"model call retried ({cause}), attempt {attempt}")
-        case ToolStarted(tool=tool, summary=summary):
-            _activity(session, event, f"{tool} {summary}".strip())
-        case ToolFinished():
-            pass
         case TranscriptGrew(end=end, entries=entries):
             session.transcript_bytes, session.transcript_entries = end, entries
-        case SnapshotTaken(snapshot=snapshot, active=active):
+        case SnapshotTaken(snapshot=snapshot, active=active) as taken:
             session.last_snapshot, session.last_snapshot_active = snapshot, active
+            session.unjudged = taken
             session.snapshots += 1
         case VerificationStarted(snapshot=snapshot):
             session.verifying = snapshot
+            if session.unjudged is not None and session.unjudged.snapshot == snapshot:
+                session.judging, session.unjudged = session.unjudged, None
         case VerdictGiven() as given:
             _verdict(state, session, event, given)
         case SessionEnded() as ended:
             session.outcome, session.outcome_evidence = ended.outcome, ended.evidence
             session.final_reward, session.ended = ended.final_reward, event.at
+            session.pause = None
             _activity(session, event, "")
             _feed(state, event, "ended", f"{ended.outcome}: {ended.evidence}")
         case AlertRaised(alert=alert, text=text):
@@ -250,7 +307,108 @@ def _reduce_session(  # noqa: PLR0912 - one case for each kind of event reads be
         case AlertCleared(alert=alert):
             session.alerts = [a for a in session.alerts if a.id != alert]
         case _:
+            _reduce_work(state, session, event)
+            _reduce_intervention(state, session, event)
+
+
+def _reduce_work(state: State, session: SessionState, event: Event) -> None:
+    """Model turns and tool calls."""
+    match event.body:
+        case TurnStarted(turn=turn):
+            session.turn, session.retries, session.turn_open = turn, 0, True
+        case TurnFinished(usage=usage):
+            session.usage, session.turn_open = session.usage + usage, False
+        case TurnAbandoned(turn=turn, usage=usage, why=why):
+            session.usage, session.turn_open = session.usage + usage, False
+            session.turns_abandoned += 1
+            _feed(state, event, "abandoned", f"turn {turn} given up{_because(why)}")
+        case ModelRetried(attempt=attempt, cause=cause):
+            session.retries, session.turn_open = attempt, False
+            _feed(state, event, "retry", f"model call retried ({cause}), attempt {attempt}")
+        case ToolStarted(tool=tool, summary=summary):
+            doing = f"{tool} {summary}".strip()
+            _activity(session, event, doing)
+            session.repeats = session.repeats + 1 if doing == session.last_tool else 1
+            session.last_tool, session.tool_open = doing, True
+        case ToolFinished():
+            session.tool_open = session.tool_lost = False
+        case _:
             pass
+
+
+def _reduce_intervention(state: State, session: SessionState, event: Event) -> None:
+    """What is done to a session rather than by it."""
+    match event.body:
+        case SessionPaused() as paused:
+            _paused(state, session, event, paused)
+        case SessionResumed(by=by, why=why):
+            session.pause = None
+            _feed(state, event, "resumed", f"resumed by {by}{_because(why)}")
+        case StopAsked(by=by, why=why):
+            session.stopping = f"stopped by {by}{_because(why)}"
+        case BudgetChanged(budget=budget) as changed:
+            session.soft_passed = _still_passed(session.soft_passed, session.budget, budget)
+            session.budget = dict(budget)
+            session.budget_changes += 1
+            _feed(state, event, "budget", _changed(changed))
+        case MessageLeft(text=text, by=by, origin=origin):
+            session.messages.append(Message(event.seq, text, by, origin))
+            session.assisted = session.assisted or origin == "operator"
+            _feed(state, event, "message", f"{by} to the model: {text}")
+        case MessageTold(message=told):
+            session.messages = [m for m in session.messages if m.id != told]
+        case SessionRebuilt(source=source, why=why):
+            session.rebuilds += 1
+            session.tool_lost = session.tool_lost or session.tool_open
+            _feed(state, event, "rebuilt", f"sandbox built anew from the {source}{_because(why)}")
+        case _:
+            pass
+
+
+def _paused(state: State, session: SessionState, event: Event, paused: SessionPaused) -> None:
+    if paused.limit:
+        whose: SessionState | RunState = session
+        if paused.scope == "run" and session.run in state.runs:
+            whose = state.runs[session.run]
+        whose.soft_passed = sorted({*whose.soft_passed, paused.limit})
+    before = session.pause
+    if before is not None:  # the first pause stays; a later one may only be more urgent
+        if paused.now and not before.now:
+            session.pause = msgspec.structs.replace(before, now=True)
+        return
+    session.pause = Pause(paused.cause, paused.why, paused.by, event.at, paused.now, paused.until)
+    _feed(state, event, "paused", str(session.pause))
+
+
+def _clock(state: State, session: SessionState, event: Event, moved: ClockMoved) -> None:
+    boot = moved.moment_boot or event.boot
+    ran = session.clocks.state in _RUNNING
+    session.clocks.move(moved.to, moved.reason, boot, moved.moment, moved.cause)
+    run = state.runs.get(session.run)
+    if run is None or ran == (moved.to in _RUNNING):
+        return
+    if ran:
+        run.span.end(boot, moved.moment)
+    else:
+        run.span.begin(boot, moved.moment)
+
+
+def _still_passed(
+    passed: list[str], before: dict[str, Limit], after: dict[str, Limit]
+) -> list[str]:
+    """The soft limits that were reached and are the same as before."""
+    return [key for key in passed if before.get(key) == after.get(key)]
+
+
+def _changed(changed: BudgetChanged) -> str:
+    limits = ", ".join(
+        f"{key} {limit.hard:g}" for key, limit in changed.budget.items() if limit.hard is not None
+    )
+    return f"budget changed by {changed.by} to {limits}{_because(changed.why)}"
+
+
+def _because(why: str) -> str:
+    return f": {why}" if why else ""
 
 
 def _activity(session: SessionState, event: Event, activity: str) -> None:
@@ -261,6 +419,7 @@ def _activity(session: SessionState, event: Event, activity: str) -> None:
 def _verdict(state: State, session: SessionState, event: Event, given: VerdictGiven) -> None:
     verdict = given.verdict
     session.verifying = None
+    session.judging = None
     session.official = session.official and verdict.seal.official
     counts = verdict.reward is not None and verdict.status in ("scored", "zero", "rejected")
     before = session.best_reward

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import aiofiles
 import msgspec
 
 from engine.clock import Clock
+from engine.disk import Disk
 from engine.events import TranscriptGrew, rfc3339
 from engine.paths import make_private
 
@@ -28,10 +30,15 @@ def transcript_path(state: Path, session: str) -> Path:
     return state / "sessions" / session / "transcript.jsonl"
 
 
+class TranscriptDamagedError(ValueError):
+    """A transcript whose journalled part cannot be read; the message says where, and the remedy."""
+
+
 class Transcript:
     """The conversation of one session, as its agent writes it.
 
-    `record` journals a `TranscriptGrew` and returns when that is durable.
+    `record` journals a `TranscriptGrew` and returns when that is durable; `disk` waits while the
+    file cannot be written.
     """
 
     def __init__(
@@ -39,13 +46,16 @@ class Transcript:
         path: Path,
         record: Callable[[TranscriptGrew], Awaitable[object]],
         clock: Clock,
+        *,
         entries: list[Entry],
         size: int,
+        disk: Disk | None = None,
     ) -> None:
         self._path = path
         self._record = record
         self._clock = clock
         self._size = size
+        self._disk = disk or Disk()
         self._order = asyncio.Lock()
         self.entries = entries
 
@@ -56,14 +66,43 @@ class Transcript:
         record: Callable[[TranscriptGrew], Awaitable[object]],
         clock: Clock,
         size: int,
+        disk: Disk | None = None,
     ) -> Transcript:
-        """Take up a transcript of which the journal knows `size` bytes; the rest is cut off."""
+        """Take up a transcript of which the journal knows `size` bytes; the rest is cut off.
+
+        Raises `TranscriptDamagedError` when those bytes are not all there, or are no entries.
+        """
         make_private(path.parent)
-        with path.open("ab") as file:
-            size = min(size, file.tell())
-            os.truncate(path, size)
-        entries = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
-        return cls(path, record, clock, entries, size)
+        path.open("ab").close()
+        entries, good = _readable(path, size)
+        if good < size:
+            raise TranscriptDamagedError(
+                f"{path} is damaged after {len(entries)} entries ({good} of {size} bytes); put the "
+                "file back from a copy and resume, or resume as it is to go on without the rest"
+            )
+        os.truncate(path, size)
+        return cls(path, record, clock, entries=entries, size=size, disk=disk)
+
+    @classmethod
+    async def mend(
+        cls,
+        path: Path,
+        record: Callable[[TranscriptGrew], Awaitable[object]],
+        clock: Clock,
+        size: int,
+        disk: Disk | None = None,
+    ) -> Transcript:
+        """Take up what can be read of a damaged transcript. The damaged file is kept beside it.
+
+        A tool call at the end whose result was lost is carried out again, as after any restart.
+        """
+        entries, good = _readable(path, size)
+        if good < size:
+            copy = path.with_name(f"{path.name}.damaged-{int(clock.wall())}")
+            shutil.copyfile(path, copy)
+            os.truncate(path, good)
+            await record(TranscriptGrew(start=good, end=good, entries=len(entries)))
+        return cls.open(path, record, clock, good, disk)
 
     async def add(self, *entries: Mapping[str, Any]) -> None:
         """Append entries (without `n` and `at`, which are filled in) and journal the new length."""
@@ -72,17 +111,36 @@ class Transcript:
             first = len(self.entries)
             made = [{"n": first + i, "at": at, **entry} for i, entry in enumerate(entries)]
             lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in made)
-            async with aiofiles.open(self._path, "r+b") as file:
-                await file.seek(self._size)
-                await file.write(lines)
-                await file.truncate()
-                await file.flush()
-                await asyncio.to_thread(os.fsync, file.fileno())
+            await self._disk.keep(f"the transcript {self._path}", lambda: self._write(lines))
             start, self._size = self._size, self._size + len(lines)
             self.entries.extend(made)
             await self._record(
                 TranscriptGrew(start=start, end=self._size, entries=first + len(made))
             )
+
+    async def _write(self, lines: bytes) -> None:
+        async with aiofiles.open(self._path, "r+b") as file:
+            await file.seek(self._size)
+            await file.write(lines)
+            await file.truncate()
+            await file.flush()
+            await asyncio.to_thread(os.fsync, file.fileno())
+
+
+def _readable(path: Path, size: int) -> tuple[list[Entry], int]:
+    """The entries of the first `size` bytes up to the first that is none, and their bytes."""
+    entries: list[Entry] = []
+    good = 0
+    for line in path.read_bytes()[:size].splitlines(keepends=True):
+        try:
+            entry = msgspec.json.decode(line, type=dict[str, Any])
+        except msgspec.DecodeError:
+            break
+        if not line.endswith(b"\n") or entry.get("n") != len(entries):
+            break
+        entries.append(entry)
+        good += len(line)
+    return entries, good
 
 
 class TranscriptReader:
@@ -107,6 +165,8 @@ class TranscriptReader:
         return [msgspec.json.decode(line) for line in data.splitlines()]
 
     def _index(self, file: int, size: int) -> None:
+        while self._starts[-1] > size:  # what was damaged has been cut off
+            self._starts.pop()
         at = self._starts[-1]
         if size <= at:
             return

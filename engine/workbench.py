@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Protocol
 
@@ -11,18 +11,22 @@ from engine.agents.offers import schemas
 from engine.agents.standing import Standing, standing_of
 from engine.agents.toolbox import Output, Toolbox, summary
 from engine.agents.tools import carried_fields, conversation
-from engine.clock import Clock
+from engine.clock import Clock, ClockCause, PauseCause
 from engine.events import (
     ActivityChanged,
     AlertCleared,
     AlertRaised,
     AnyBody,
+    MessageTold,
     ModelRetried,
+    SessionPaused,
     ToolFinished,
     ToolStarted,
+    TurnAbandoned,
     TurnFinished,
     TurnStarted,
 )
+from engine.gate import CallInterruptedError, Gate
 from engine.harnesses import Harness
 from engine.meter import Meter
 from engine.models.retry import Retries, RetryPolicy
@@ -43,6 +47,12 @@ from tasks import Task
 _JUDGED_POLL = 0.1
 _ALARMING = 3  # failures in a row of which the operator should know
 _ALERT = "model"
+_PAUSED = "paused"
+_REMEDIES: Mapping[PauseCause, str] = {
+    "missing key": "mend the key, then resume",
+    "no credit": "mend the account, then resume",
+    "unreachable": "see that the provider can be reached, then resume",
+}
 _LIVE_CHARS = 16_384  # of each part of a turn that is being streamed
 
 
@@ -78,8 +88,17 @@ class Services(Protocol):
         """What the journal says of it."""
         ...
 
+    @property
+    def gate(self) -> Gate:
+        """Where model calls wait while the session is paused."""
+        ...
+
     async def record(self, body: AnyBody) -> object:
         """Journal an event of this session; returns when it is durable."""
+        ...
+
+    def note(self, body: AnyBody) -> None:
+        """Journal an event of this session without waiting for it."""
         ...
 
     async def after_tool(self) -> None:
@@ -140,36 +159,32 @@ class Workbench:
     async def say(self, kind: str, **fields: Any) -> None:
         """Add an entry to the conversation."""
         await self._transcript.add({"kind": kind, **fields})
+        if "message" in fields:
+            await self._services.record(MessageTold(message=fields["message"]))
 
     async def ask(self) -> None:
         """Ask the model for a turn, with retries; see `Bench.ask`."""
-        retries = Retries(self._policy)
+        retries, alarmed = Retries(self._policy), False
         number = self._turns() + 1
         while True:
+            await self._services.gate.passed()
             try:
-                turn, seconds = await self._stream(number)
+                async with self._services.gate.call():
+                    turn, seconds = await self._stream(number)
                 break
+            except CallInterruptedError:
+                continue
             except ModelError as error:
                 wait = retries.wait(error)
-                if wait is None:
+                if wait is not None:
+                    alarmed = alarmed or retries.failures >= _ALARMING
+                    await self._wait_after(error, wait, retries.failures)
+                elif (cause := _pause_cause(error, number)) is not None:
+                    await self._pause(cause, error)
+                    retries = Retries(self._policy)
+                else:
                     raise
-                await self._services.record(
-                    ModelRetried(
-                        attempt=retries.failures,
-                        cause=error.cause,
-                        wait=round(wait, 3),
-                        detail=error.detail,
-                    )
-                )
-                if retries.failures == _ALARMING:
-                    text = f"the model has failed {retries.failures} times: {error}"
-                    await self._services.record(AlertRaised(alert=_ALERT, text=text))
-                await self._services.record(
-                    ActivityChanged(activity=f"waiting {wait:.0f} s after {error.cause}")
-                )
-                with self._meter.waiting(error.cause):
-                    await self._sleep(wait)
-        if retries.failures >= _ALARMING:
+        if alarmed:
             await self._services.record(AlertCleared(alert=_ALERT))
         # Usage first: if the engine dies between the two, the turn is asked, and paid, again.
         await self._services.record(
@@ -189,6 +204,30 @@ class Workbench:
         )
         self._live.turn = None
 
+    async def _wait_after(self, error: ModelError, wait: float, failures: int) -> None:
+        await self._services.record(
+            ModelRetried(
+                attempt=failures, cause=error.cause, wait=round(wait, 3), detail=error.detail
+            )
+        )
+        if failures == _ALARMING:
+            text = f"the model has failed {failures} times: {error}"
+            await self._services.record(AlertRaised(alert=_ALERT, text=text))
+        await self._services.record(
+            ActivityChanged(activity=f"waiting {wait:.0f} s after {error.cause}")
+        )
+        cause: ClockCause = "rate limit" if error.failure == "rate_limit" else "retry"
+        with self._meter.waiting(error.cause, cause):
+            await self._sleep(wait)
+
+    async def _pause(self, cause: PauseCause, error: ModelError) -> None:
+        """Wait for the operator, who can mend what no retry can; the work so far is kept."""
+        why = f"{error}; {_REMEDIES[cause]}"
+        await self._services.record(AlertRaised(alert=_PAUSED, text=why))
+        await self._services.record(SessionPaused(cause=cause, why=why))
+        await self._services.gate.passed()
+        await self._services.record(AlertCleared(alert=_PAUSED))
+
     async def _stream(self, number: int) -> tuple[Turn, float]:
         if self._model is None:
             raise ModelError("bad_request", "no model", "this session has none")
@@ -198,25 +237,32 @@ class Workbench:
                 await stack.enter_async_context(place)
             else:
                 await self._services.record(ActivityChanged(activity="waiting for the provider"))
-                with self._meter.waiting("the provider's account is busy"):
+                with self._meter.waiting("the provider's account is busy", "connection"):
                     await stack.enter_async_context(place)
             return await self._answered(self._model, number)
 
     async def _answered(self, model: Model, number: int) -> tuple[Turn, float]:
-        await self._services.record(TurnStarted(turn=number))
-        await self._services.record(ActivityChanged(activity="generating"))
-        started = self._clock.now()
-        self._live.turn = None
-        tools = schemas(self.harness.offered)
-        try:
-            with self._meter.turn():
+        """One answer. No call begins once the gate is shut; one that began is counted as work."""
+        if self._services.gate.closed:
+            raise CallInterruptedError
+        with self._meter.turn():
+            await self._services.record(TurnStarted(turn=number))
+            await self._services.record(ActivityChanged(activity="generating"))
+            started = self._clock.now()
+            self._live.turn = None
+            tools = schemas(self.harness.offered)
+            try:
                 async for delta in model.ask(conversation(self.entries), tools):
                     if isinstance(delta, Turn):
                         return delta, self._clock.now() - started
                     self._live.take(delta)
-        except BaseException:
-            self._live.turn = None
-            raise
+            except asyncio.CancelledError:
+                self._live.turn = None
+                self._services.note(TurnAbandoned(turn=number, why="it was called off"))
+                raise
+            except BaseException:
+                self._live.turn = None
+                raise
         raise ModelError("broken_stream", "the stream broke off", "it ended without an answer")
 
     async def use(self, call: ToolCall, given: Output | None = None) -> Output:
@@ -226,7 +272,8 @@ class Workbench:
         words = summary(call)
         await self._services.record(ToolStarted(call=call.id, tool=call.name, summary=words))
         started = self._clock.now()
-        result = given or await self._toolbox.use(call, command_id, again=answer < self._inherited)
+        again, lost = answer < self._inherited, self._services.facts.tool_lost
+        result = given or await self._toolbox.use(call, command_id, again, lost)
         seconds = round(self._clock.now() - started, 3)
         await self._transcript.add(
             {
@@ -270,3 +317,16 @@ class Workbench:
                 return entry["n"], done
             done += entry["kind"] == "tool"
         return 0, done
+
+
+def _pause_cause(error: ModelError, turn: int) -> PauseCause | None:
+    """Why the session is paused rather than ended by this failure; None when it is not.
+
+    A provider that was never reached is more likely a wrong address than an outage.
+    """
+    match error.failure:
+        case "auth":
+            return "missing key"
+        case "quota":
+            return "no credit"
+    return "unreachable" if error.kind == "retry" and turn > 1 else None

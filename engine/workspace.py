@@ -10,7 +10,7 @@ import asyncio
 import errno
 import json
 import posixpath
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,10 +55,13 @@ class Place:
         partial.replace(file)
 
 
-def lay_out(state: Path, task: Task, slot: int) -> Place:
-    """Copy the task's workspace to a folder that the sandbox of `slot` can use."""
+def lay_out(state: Path, task: Task, slot: int, files: Mapping[str, bytes] | None = None) -> Place:
+    """Copy the task's workspace to a folder that the sandbox of `slot` can use.
+
+    `files` (by path below it) are laid over the task's own: a snapshot's.
+    """
     uid = uids.identity().host_uid("agent", slot)
-    return Place(places.make_workspace(state, task.workspace, uid), slot)
+    return Place(places.make_workspace(state, task.workspace, uid, files or {}), slot)
 
 
 def spec_for(session: str, task: Task, place: Place, cpu_set: tuple[int, ...]) -> SandboxSpec:
@@ -106,6 +109,13 @@ class Workspace:
             result = await self._when_free(
                 lambda: self._keeper.run(self._id, command_id, script, seconds)
             )
+        return CommandOutput(result.output, result.code, result.seconds, result.note)
+
+    async def result(self, command_id: str) -> CommandOutput | None:
+        """How a command of an earlier sandbox ended or was cut short; None for one unknown."""
+        result = await self._keeper.result(self._id, command_id)
+        if result is None:
+            return None
         return CommandOutput(result.output, result.code, result.seconds, result.note)
 
     async def press(self, name: str, keystrokes: str, seconds: float) -> None:

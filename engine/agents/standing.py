@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 from engine import budgets
 from engine.events import Limit
-from engine.state import Point, SessionState
+from engine.state import Message, Point, SessionState
 
-_UNTOLD = ("wall", "gpu")  # a guard of the operator's, and a quantity that is not counted yet
+_UNTOLD = ("gpu",)  # not counted yet
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One moment of a session: `active` seconds of work so far, what is used, and the verdicts.
 
-    `improved` is where (in active seconds) the newest improving snapshot was taken, 0 before any.
+    `messages` are still to be told. `improved` is where (in active seconds) the newest improving
+    snapshot was taken, 0 before any.
     """
 
     active: float
@@ -24,11 +25,12 @@ class Standing:
     used: Mapping[str, float | None]
     points: Sequence[Point]
     improved: float
+    messages: Sequence[Message] = ()
 
     @property
     def without_improvement(self) -> float:
-        """Which share of the active budget has passed since the newest improvement."""
-        limit = self.budget.get("active")
+        """Which share of the time budget has passed since the newest improvement."""
+        limit = self.budget.get("active") or self.budget.get("wall")
         whole = limit.hard if limit is not None else None
         return (self.active - self.improved) / whole if whole else 0.0
 
@@ -42,6 +44,7 @@ def standing_of(facts: SessionState, boot: str, now: float) -> Standing:
         used=used,
         points=tuple(facts.points),
         improved=facts.last_improvement_active or 0.0,
+        messages=tuple(facts.messages),
     )
 
 
@@ -50,13 +53,15 @@ def left_in_words(standing: Standing) -> str:
     said = []
     for key, limit in standing.budget.items():
         amount = standing.used.get(key)
-        if limit.hard is None or amount is None or key in _UNTOLD:
+        guard = key == "wall" and "active" in standing.budget  # the operator's, not the agent's
+        if limit.hard is None or amount is None or key in _UNTOLD or guard:
             continue
         left = max(0.0, limit.hard - amount)
         match key:
-            case "active":
+            case "active" | "wall":
                 words = f"{budgets.duration(left)} of {budgets.duration(limit.hard)}"
-                said.append(f"{words} of working time ({left:.0f} s of {limit.hard:.0f} s)")
+                kind = "working time" if key == "active" else "time"
+                said.append(f"{words} of {kind} ({left:.0f} s of {limit.hard:.0f} s)")
             case "cost":
                 said.append(f"{left:.2f} of {limit.hard:.2f} US dollars")
             case _:

@@ -55,6 +55,10 @@ class Hands(Protocol):
         """
         ...
 
+    async def result(self, command_id: str) -> CommandOutput | None:
+        """How a command of an earlier sandbox ended or was cut short; None for one unknown."""
+        ...
+
     async def press(self, name: str, keystrokes: str, seconds: float) -> None:
         """Press keys in the session's terminal and let it work for `seconds`.
 
@@ -129,19 +133,27 @@ class Toolbox:
         self._timeout_max = timeout_max
         self._output_chars = output_chars
 
-    async def use(self, call: ToolCall, command_id: str, again: bool = False) -> Output:
-        """Carry out one call. `again` says that it may have happened before (after a restart)."""
+    async def use(
+        self, call: ToolCall, command_id: str, again: bool = False, lost: bool = False
+    ) -> Output:
+        """Carry out one call.
+
+        `again` says that it may have happened before (after a restart); `lost`, that it had begun
+        in a sandbox that is gone, so that a command must not simply be run a second time.
+        """
         try:
-            return await self._carry_out(call, command_id, again)
+            return await self._carry_out(call, command_id, again, lost)
         except msgspec.ValidationError as error:
             return Output(f"the arguments of {call.name} do not fit: {error}", 2)
         except ValueError as error:
             return Output(f"the arguments of {call.name} are not a JSON object: {error}", 2)
 
-    async def _carry_out(self, call: ToolCall, command_id: str, again: bool) -> Output:
+    async def _carry_out(self, call: ToolCall, command_id: str, again: bool, lost: bool) -> Output:
         match call.name:
             case "bash":
-                return await self._bash(_read(call, Bash), command_id)
+                return await self._bash(_read(call, Bash), command_id, lost)
+            case "keys" if lost:
+                return Output("the terminal was lost while these keys were pressed", 1)
             case "keys":
                 return await self._keys(_read(call, Keys), command_id)
             case "edit":
@@ -150,10 +162,12 @@ class Toolbox:
                 return await self._read(_read(call, Read))
         return no_such_tool(call.name, ("bash", "edit", "read"))
 
-    async def _bash(self, asked: Bash, command_id: str) -> Output:
+    async def _bash(self, asked: Bash, command_id: str, lost: bool) -> Output:
         timeout = asked.timeout_sec if asked.timeout_sec is not None else self._timeout
         timeout = min(max(1.0, timeout), self._timeout_max)
-        result = await self._hands.run(command_id, asked.command, timeout)
+        result = await self._hands.result(command_id) if lost else None
+        if result is None:
+            result = await self._hands.run(command_id, asked.command, timeout)
         text = printed(result.output, self._output_chars)
         ending = "cut off" if result.code is None else f"exit code {result.code}"
         notes = f"; {result.note}" if result.note else ""

@@ -1,4 +1,4 @@
-"""What a harness tells the model between its turns: verdicts and the time that is left.
+"""What the model is told between its turns: messages, verdicts and the time that is left.
 
 Whatever was told is an entry of the conversation with an `about`, so that an agent that is started
 again knows what its model knows already.
@@ -18,13 +18,29 @@ from engine.transcripts import Entry
 
 def updates(harness: Harness, standing: Standing, entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """The entries (without `kind`) to add before the model is asked for its next turn."""
-    found = []
+    found = _messages(standing, entries)
     for about, update in (("feedback", _feedback), ("time", _time)):
         if about not in _since_last_answer(entries):
             said = update(harness, standing, entries)
             if said is not None:
                 found.append({"about": about, **said})
     return found
+
+
+def _messages(standing: Standing, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """What the operator and the engine have to say, once each, also after a restart."""
+    if not standing.messages:
+        return []
+    told = {entry["message"] for entry in entries if "message" in entry}
+    return [
+        {
+            "about": message.origin,
+            "text": f"[operator] {message.text}" if message.origin == "operator" else message.text,
+            "message": message.id,
+        }
+        for message in standing.messages
+        if message.id not in told
+    ]
 
 
 def _since_last_answer(entries: Sequence[Entry]) -> set[str]:

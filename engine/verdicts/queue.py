@@ -60,6 +60,7 @@ class Verifications:
         self._elapsed = elapsed
         self._share = share
         self._finals: deque[tuple[Job, asyncio.Future[Verdict]]] = deque()
+        self._repeated: deque[Job] = deque()
         self._checkpoints: dict[str, Job] = {}
         self._spent: dict[str, float] = {}
         self._news = asyncio.Event()
@@ -76,9 +77,15 @@ class Verifications:
         self._checkpoints[job.session] = job
         self._news.set()
 
+    def repeat(self, job: Job) -> None:
+        """Verify this snapshot before the checkpoints: it was cut short by the engine's end."""
+        self._repeated.append(job)
+        self._news.set()
+
     def withdraw(self, session: str) -> None:
         """Forget a checkpoint that waits: the session's final snapshot is what counts now."""
         self._checkpoints.pop(session, None)
+        self._repeated = deque(job for job in self._repeated if job.session != session)
 
     async def final(self, job: Job) -> Verdict:
         """Verify this snapshot before any checkpoint and return its verdict.
@@ -102,6 +109,7 @@ class Verifications:
             if not future.done():
                 future.set_exception(VerificationsClosedError())
         self._finals.clear()
+        self._repeated.clear()
         self._checkpoints.clear()
 
     def busy_with(self, session: str) -> bool:
@@ -116,6 +124,8 @@ class Verifications:
                 job, self._judging = self._finals.popleft()
                 await self._verify(job, self._judging)
                 self._judging = None
+            elif self._repeated:
+                await self._verify(self._repeated.popleft(), None)
             elif (chosen := self._next_checkpoint()) is not None:
                 del self._checkpoints[chosen.session]
                 await self._verify(chosen, None)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import budgets
-from engine.clock import Clocks
+from engine.clock import Clocks, Span
 from engine.events import Limit, Usage
-from engine.state import SessionState
+from engine.state import RunState, SessionState
 
 
 def session(
@@ -54,7 +54,9 @@ def test_defaults_are_the_tasks_time_and_three_times_as_much_wall() -> None:
         ({"time": Limit(1.0)}, "no limit 'time'; use active, wall, turns"),
         ({"active": Limit(0.0)}, r"active=0.0 must be a number above 0"),
         ({"cost": Limit(math.nan)}, "cost=nan must be"),
-        ({"turns": Limit(soft=5.0)}, "soft limit"),
+        ({"turns": Limit(soft=-5.0)}, "soft budget turns=-5.0 must be"),
+        ({"cost": Limit(2.0, 3.0)}, "the soft limit cost=3 is above the hard one, 2"),
+        ({"active": Limit(soft=90.0)}, "the soft limit active=90 is above the hard one, 60"),
     ],
 )
 def test_a_budget_that_does_not_fit_is_named(asked: dict[str, Limit], said: str) -> None:
@@ -66,12 +68,76 @@ def test_the_first_limit_that_is_used_up_is_named_with_its_numbers() -> None:
     clocks = Clocks(working=5.0, waiting=20.0, state="working", boot="b", since=100.0)
     budget = budgets.effective(10.0, {"turns": Limit(3.0), "cost": Limit(1.0)})
     facts = session(budget, clocks, turns=2, cost=None)
-    assert budgets.reached(facts, "b", 104.0) is None
-    assert budgets.seconds_left(facts, "b", 104.0) == pytest.approx(1.0)
-    found = budgets.reached(facts, "b", 105.0)
+    used = budgets.used(facts, "b", 104.0)
+    assert budgets.reached(budget, used) is None
+    assert budgets.seconds_left(budget, used) == pytest.approx(1.0)
+    found = budgets.reached(budget, budgets.used(facts, "b", 105.0))
     assert str(found) == "active limit reached: 10 s of 10 s"
-    assert budgets.reached(session(budget, turns=3), "b", 0.0).key == "turns"
-    assert budgets.reached(session(budget, cost=1.5), "b", 0.0).key == "cost"
+    assert hit(budget, turns=3) == "turns"
+    assert hit(budget, cost=1.5) == "cost"
+
+
+def hit(budget: dict[str, Limit], **usage: object) -> str | None:
+    found = budgets.reached(budget, budgets.used(session(budget, **usage), "b", 0.0))
+    return None if found is None else found.key
+
+
+def test_the_wall_clock_counts_where_that_was_asked() -> None:
+    assert budgets.effective(100.0, {}, "wall") == {"wall": Limit(100.0)}
+    asked = {"active": Limit(soft=20.0), "tokens": Limit(5.0)}
+    assert budgets.effective(100.0, asked, "wall") == {
+        "active": Limit(soft=20.0),
+        "wall": Limit(100.0),
+        "tokens": Limit(5.0),
+    }
+    assert budgets.in_words(budgets.effective(100.0, {}, "wall")) == "1 min 40 s of time"
+
+
+def test_a_soft_limit_pauses_once_and_again_when_it_is_moved() -> None:
+    budget = {"turns": Limit(hard=9.0, soft=4.0)}
+    used = {"turns": 5.0}
+    found = budgets.soft_reached(budget, used, [])
+    assert str(found) == "turns limit reached: 5 of 4"
+    assert budgets.soft_reached(budget, used, ["turns"]) is None
+    assert budgets.reached(budget, used) is None
+    assert budgets.soft_reached(budget, {"turns": None}, []) is None
+
+
+def test_limits_are_moved_by_amounts_or_to_them_and_the_default_wall_follows() -> None:
+    budget = budgets.effective(100.0, {"cost": Limit(5.0)})
+    more = budgets.changed(budget, {"active": {"hard": "+60"}, "cost": {"hard": "4", "soft": "3"}})
+    assert more == {"active": Limit(160.0), "wall": Limit(480.0), "cost": Limit(4.0, 3.0)}
+    assert budgets.changed(more, {"wall": {"hard": "-80"}})["wall"] == Limit(400.0)
+    with pytest.raises(ValueError, match=r"turns has no limit that could be moved by \+5"):
+        budgets.changed(budget, {"turns": {"hard": "+5"}})
+    with pytest.raises(ValueError, match="active='soon' is no number"):
+        budgets.changed(budget, {"active": {"hard": "soon"}})
+    with pytest.raises(ValueError, match=r"active=-40\.0 must be a number above 0"):
+        budgets.changed(budget, {"active": {"hard": "-140"}})
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 50), st.floats(0, 50), st.none() | st.floats(0, 5)), max_size=5
+    ),
+    st.floats(0, 3),
+)
+def test_a_run_has_used_what_its_sessions_have(
+    each: list[tuple[float, float, float | None]], committed: float
+) -> None:
+    sessions = [
+        session({}, Clocks(working=w, waiting=o), cost=c, turns=1, output=3) for w, o, c in each
+    ]
+    run = RunState("r", 0.0, {}, [], span=Span(closed=12.0))
+    used = budgets.used_by_run(run, sessions, "b", 0.0, committed)
+    assert used["active"] == pytest.approx(sum(w for w, _, _ in each))
+    assert used["wall"] == 12.0
+    assert used["turns"] == len(each)
+    known = [c for _, _, c in each if c is not None]
+    if known or committed:
+        assert used["cost"] == pytest.approx(sum(known) + committed)
+    else:
+        assert used["cost"] is None
 
 
 @given(st.floats(0.1, 1e5), st.floats(0, 1e5), st.floats(0, 1e5))
@@ -81,8 +147,9 @@ def test_a_time_limit_is_reached_exactly_when_nothing_is_left(
     facts = session(
         budgets.effective(limit, {}), Clocks(working=worked, waiting=waited, state="stopped")
     )
-    left = budgets.seconds_left(facts, "b", 0.0)
-    assert (left == 0.0) == (budgets.reached(facts, "b", 0.0) is not None)
+    used = budgets.used(facts, "b", 0.0)
+    left = budgets.seconds_left(facts.budget, used)
+    assert (left == 0.0) == (budgets.reached(facts.budget, used) is not None)
 
 
 def test_an_agent_is_told_its_budget_in_words() -> None:

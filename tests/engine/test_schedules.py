@@ -212,7 +212,7 @@ class Metered:
     def clocks(self) -> Clocks:
         clocks = Clocks()
         for move in self.moves:
-            clocks.move(move.to, move.reason, "b", move.moment)
+            clocks.move(move.to, move.reason, "b", move.moment, move.cause)
         return clocks
 
 
@@ -230,10 +230,16 @@ def test_states_by_precedence() -> None:
                 assert meter.state == "frozen"  # a command that stands still is not charged
                 with meter.turn():
                     assert meter.state == "working"  # a turn in flight always is
-                    with meter.paused("operator"):
+                    with meter.paused("operator", "operator"):
                         assert meter.state == "paused"
+                    with meter.paused("operator", "operator", soft=True):
+                        assert meter.state == "working"  # until the turn is over
                     assert meter.state == "working"
                 assert meter.state == "frozen"
+                with meter.without_slot("none is free"):
+                    assert (meter.state, meter.cause) == ("waiting", "slot")
+                with meter.paused("operator", "operator", soft=True):
+                    assert (meter.state, meter.cause) == ("paused", "operator")
             assert meter.state == "working"
         assert meter.state == "waiting"
     meter.stop()
@@ -275,7 +281,9 @@ def test_a_gap_is_paused_from_when_it_began() -> None:
 
 actions = st.lists(
     st.tuples(
-        st.sampled_from(["turn", "command", "frozen", "waiting", "paused", "leave"]),
+        st.sampled_from(
+            ["turn", "command", "frozen", "waiting", "without_slot", "paused", "soft", "leave"]
+        ),
         st.floats(0, 100),
     ),
     max_size=40,
@@ -295,8 +303,13 @@ def test_whatever_happens_active_is_within_wall_and_all_time_is_somewhere(
             if entered:
                 entered.pop().__exit__(None, None, None)
             continue
-        enter = getattr(metered.meter, what)
-        manager = enter() if what in ("turn", "command") else enter("why")
+        match what:
+            case "turn" | "command":
+                manager = getattr(metered.meter, what)()
+            case "paused" | "soft":
+                manager = metered.meter.paused("why", "operator", soft=what == "soft")
+            case _:
+                manager = getattr(metered.meter, what)("why")
         manager.__enter__()
         entered.append(manager)
     clocks = metered.clocks()
@@ -304,4 +317,6 @@ def test_whatever_happens_active_is_within_wall_and_all_time_is_somewhere(
         clocks.seconds(s, "b", metered.now) for s in ("working", "frozen", "waiting", "paused")
     )
     assert total == pytest.approx(metered.now)
+    causes = sum(clocks.by_cause("b", metered.now).values())
+    assert causes == pytest.approx(metered.now - clocks.active("b", metered.now))
     assert clocks.active("b", metered.now) <= clocks.wall("b", metered.now) + 1e-9

@@ -16,6 +16,7 @@ from engine.client import EngineRefusedError, Heartbeat
 from engine.events import ClockMoved, SessionMoved, VerdictGiven
 from engine.journal import read
 from engine.paths import journal_file
+from engine.state import State, reduce
 from tests.engine.support import (
     ChatServer,
     EngineProcess,
@@ -187,13 +188,14 @@ def test_operator_stops_sessions_and_they_are_scored(engine: EngineProcess, suit
         engine.client.stop(["nothing"])
 
 
-def test_retries_are_visible_and_a_bad_key_ends_the_session(
+def test_retries_are_visible_and_a_bad_key_pauses_the_session_until_it_is_mended(
     engine: EngineProcess, suite: Path
 ) -> None:
     turn = sse(tool_turn("submit", {}))
+    mended: list[bool] = []
 
     def script(body: dict[str, Any], number: int) -> Reply:
-        if body["model"] == "forbidden":
+        if body["model"] == "forbidden" and not mended:
             return Reply(b'{"error": {"message": "Incorrect API key"}}', status=401)
         if number == 0:
             return Reply(turn, cut_at=len(turn) // 3)
@@ -212,6 +214,10 @@ def test_retries_are_visible_and_a_bad_key_ends_the_session(
             spec(suite, models=["local/forbidden"], providers=providers)
         )
         (barred,) = made["sessions"]
+        wait_for(lambda: engine.session(barred).state == "paused")
+        stopped = engine.session(barred)
+        mended.append(True)
+        assert engine.client.order("resume", {"globs": [barred]}) == [barred]
         state = engine.until_over(barred)
 
     retries = [f for f in state.feed if f.session == patient and f.kind == "retry"]
@@ -222,9 +228,13 @@ def test_retries_are_visible_and_a_bad_key_ends_the_session(
     assert state.sessions[patient].alerts == []
     assert state.sessions[patient].clocks.waiting > 0.1
     assert state.sessions[patient].outcome == "no_valid_result"
-    assert state.sessions[barred].outcome == "infrastructure"
-    assert state.sessions[barred].state == "failed"
-    assert "Incorrect API key" in state.sessions[barred].outcome_evidence
+    assert stopped.pause is not None
+    assert stopped.pause.cause == "missing key"
+    assert "Incorrect API key" in stopped.pause.why
+    assert "mend the key, then resume" in stopped.alerts[0].text
+    assert state.sessions[barred].outcome == "no_valid_result"
+    assert state.sessions[barred].usage.turns == 1
+    assert state.sessions[barred].alerts == []
 
 
 def test_a_model_that_calls_no_tool_is_nudged_then_ended(
@@ -257,9 +267,10 @@ def test_the_key_is_nowhere_on_disk(
     with ChatServer(script) as server, running_engine(tmp_path / "state") as engine:
         providers = {"local": {"base_url": server.url, "key_env": "CANARY_KEY"}}
         made = engine.client.create_run(spec(suite, models=["local/m"], providers=providers))
-        facts = engine.until_over(*made["sessions"]).sessions[made["sessions"][0]]
+        (session,) = made["sessions"]
+        wait_for(lambda: engine.session(session).state == "paused")
         assert server.headers[0]["Authorization"] == f"Bearer {key}"
-        assert "[key] has no access" in facts.outcome_evidence
+        assert "[key] has no access" in engine.session(session).state_reason
         kept = [p for p in (tmp_path / "state").rglob("*") if p.is_file()]
         assert len(kept) > 5
         for path in kept:
@@ -353,26 +364,38 @@ def pauses(state: Path) -> list[float]:
     return [body.moment for body in moved if body.reason == "the engine was down"]
 
 
-def test_a_session_whose_sandbox_is_gone_ends_honestly(engine: EngineProcess, suite: Path) -> None:
+def test_a_session_whose_sandbox_is_gone_goes_on_in_a_new_one_and_its_model_is_told(
+    engine: EngineProcess, suite: Path
+) -> None:
     turns = [
         tool_turn("edit", {"path": "answer.txt", "content": "80\n"}),
-        tool_turn("bash", {"command": "sleep 300"}),
+        tool_turn("bash", {"command": "echo one >> notes.txt; echo begun; sleep 300"}),
+        tool_turn("bash", {"command": "cat answer.txt notes.txt; echo 40 > answer.txt"}),
+        tool_turn("submit", {}),
     ]
-    with ChatServer(lambda _, n: Reply(sse(turns[min(n, 1)]))) as server:
+    with ChatServer(lambda _, n: Reply(sse(turns[n]))) as server:
         made = engine.client.create_run(
             spec(suite, models=["local/m"], providers={"local": {"base_url": server.url}})
         )
         (session,) = made["sessions"]
-        wait_for(lambda: engine.session(session).activity.startswith("bash sleep"))
+        wait_for(lambda: engine.session(session).activity.startswith("bash echo one"))
+        output = engine.state_dir / "keeper" / session
+        wait_for(lambda: any(b"begun" in f.read_bytes() for f in output.glob("*.out")))
         engine.kill()
         kill_keeper(engine.state_dir)
         engine.restart()
         facts = engine.until_over(session).sessions[session]
+        asked = server.requests
 
-    assert facts.outcome == "infrastructure"
-    assert "did not survive" in facts.outcome_evidence
-    assert facts.final_reward == pytest.approx(0.2)
-    assert facts.best_reward == pytest.approx(0.2)
+    assert facts.rebuilds == 1
+    assert facts.final_reward == pytest.approx(0.6)
+    assert len(asked) == 4
+    results = [m["content"] for m in asked[2]["messages"] if m["role"] == "tool"]
+    assert results[1].startswith("begun\n[cut off")
+    assert "may have been carried out in part" in results[1]
+    assert "[engine] The engine was away" in asked[2]["messages"][-1]["content"]
+    assert "files in the working directory are as they were" in asked[2]["messages"][-1]["content"]
+    assert "80\nThe number counts.\none\n" in asked[3]["messages"][-1]["content"]  # once, not twice
 
 
 def kill_keeper(state: Path) -> None:
@@ -404,25 +427,47 @@ def kill_keeper(state: Path) -> None:
     wait_for(lambda: asyncio.run(gone()))
 
 
-def test_stopping_the_engine_leaves_verdicts_for_the_next_one(
-    engine: EngineProcess, suite: Path
+@pytest.mark.parametrize("keep", [False, True])
+def test_stopping_the_engine_leaves_its_sessions_to_the_next_one(
+    engine: EngineProcess, suite: Path, keep: bool
 ) -> None:
     turns = [
         tool_turn("edit", {"path": "answer.txt", "content": "80\n"}),
-        tool_turn("bash", {"command": "sleep 300"}),
+        tool_turn("bash", {"command": "echo begun; sleep 3; echo end"}),
+        tool_turn("submit", {}),
     ]
-    with ChatServer(lambda _, n: Reply(sse(turns[min(n, 1)]))) as server:
+    with ChatServer(lambda _, n: Reply(sse(turns[n]))) as server:
         made = engine.client.create_run(
             spec(suite, models=["local/m"], providers={"local": {"base_url": server.url}})
         )
         (session,) = made["sessions"]
-        wait_for(lambda: engine.session(session).activity.startswith("bash sleep"))
-        engine.client.shutdown()
+        wait_for(lambda: engine.session(session).activity.startswith("bash echo"))
+        engine.client.shutdown(keep=keep)
+        left = offline_state(engine.state_dir).sessions[session]
+        time.sleep(0.5)
         engine.restart()
         facts = engine.until_over(session).sessions[session]
-    assert facts.outcome == "stopped_by_operator"
+        asked = server.requests
+
+    assert (left.state, left.clocks.state, left.clocks.cause) == (
+        "running",
+        "paused",
+        "engine down",
+    )
     assert facts.final_reward == pytest.approx(0.2)
-    assert "the engine was stopped" in facts.outcome_evidence
+    assert facts.rebuilds == (0 if keep else 1)
+    assert facts.clocks.causes["engine down"] > 0.4
+    result = asked[2]["messages"][-1 if keep else -2]["content"]
+    assert ("end\n[exit code 0" in result) == keep
+    assert ("cut off" in result) != keep
+
+
+def offline_state(state: Path) -> State:
+    """What a journal says that no engine has open."""
+    found = State()
+    for event in read(journal_file(state)):
+        reduce(found, event)
+    return found
 
 
 def test_verdict_events_carry_where_the_session_stood(engine: EngineProcess, suite: Path) -> None:

@@ -50,7 +50,26 @@ session_bodies = st.one_of(
         to=st.sampled_from(["working", "frozen", "waiting", "paused", "stopped"]),
         reason=words,
         moment=amounts,
+        cause=st.sampled_from(["", "operator", "rate limit", "verifying", "engine down"]),
+        moment_boot=st.sampled_from(["", "b1", "b2"]),
     ),
+    st.builds(
+        ev.SessionPaused,
+        cause=st.sampled_from(["operator", "soft limit", "missing key"]),
+        why=words,
+        by=words,
+        now=st.booleans(),
+        until=st.none() | amounts,
+        limit=st.sampled_from(["", "cost", "tokens"]),
+        scope=st.sampled_from(["session", "run"]),
+    ),
+    st.builds(ev.SessionResumed, by=words, why=words),
+    st.builds(ev.StopAsked, by=words, why=words),
+    st.builds(ev.BudgetChanged, budget=st.just({"cost": Limit(2.0, 1.0)}), by=words),
+    st.builds(ev.MessageLeft, text=words, by=words),
+    st.builds(ev.MessageTold, message=whole),
+    st.builds(ev.SessionRebuilt, source=st.sampled_from(["workspace", "snapshot"]), why=words),
+    st.builds(ev.TurnAbandoned, turn=whole, why=words),
     st.builds(ev.ActivityChanged, activity=words),
     st.builds(ev.TurnStarted, turn=whole),
     st.builds(
@@ -88,6 +107,7 @@ other_bodies = st.one_of(
     st.builds(ev.EngineStarted, version=words, pid=whole, host=words),
     st.builds(ev.EngineStopped, reason=words),
     st.builds(ev.Noted, text=words),
+    st.builds(ev.BudgetChanged, budget=st.just({}), by=words, run=st.sampled_from(["a", "b"])),
     st.builds(ev.ModelPaced, provider=words, limit=whole, cause=words),
 )
 
@@ -168,6 +188,44 @@ def test_best_never_falls_and_the_feed_stays_short(events: list[Event]) -> None:
         )
 
 
+@given(histories())
+def test_a_journal_gives_the_same_seconds_to_the_millisecond_and_a_run_spans_its_sessions(
+    events: list[Event],
+) -> None:
+    state = fold(State(), events)
+    again = fold(State(), [decode(encode(event)) for event in events])
+    now = max((e.stamp for e in events), default=0.0) + 1.0
+    for name, session in state.sessions.items():
+        for boot in ("b1", "b2"):
+            one, other = session.clocks, again.sessions[name].clocks
+            assert round(one.active(boot, now), 3) == round(other.active(boot, now), 3)
+            assert one.by_cause(boot, now) == other.by_cause(boot, now)
+    for run in state.runs.values():
+        assert 0 <= run.span.open <= len(run.sessions)
+        assert run.span.closed >= 0.0
+
+
+@given(histories())
+def test_a_pause_lasts_until_it_is_lifted_and_a_soft_limit_counts_once(
+    events: list[Event],
+) -> None:
+    state = State()
+    for event in events:
+        reduce(state, event)
+        session = state.sessions.get(event.session or "")
+        if session is None:
+            continue
+        match event.body:
+            case ev.SessionPaused(limit=limit, scope="session"):
+                assert session.pause is not None
+                assert not limit or limit in session.soft_passed
+            case ev.SessionResumed() | ev.SessionEnded():
+                assert session.pause is None
+            case ev.BudgetChanged(budget=budget):
+                assert session.budget == budget
+        assert session.soft_passed == sorted(set(session.soft_passed))
+
+
 moves = st.lists(
     st.tuples(
         st.sampled_from(["working", "frozen", "waiting", "paused", "stopped"]),
@@ -201,5 +259,5 @@ def test_a_reboot_and_a_step_back_count_nothing() -> None:
     clocks.move("paused", "", "b2", 3.0)
     assert clocks.active("b2", 1000.0) == 10.0
     assert clocks.wall("b2", 1000.0) == 10.0
-    assert clocks.seconds("paused", "b2", 1000.0) == 997.0
+    assert clocks.seconds("paused", "b2", 1000.0) == 995.0  # from 5: no second counts twice
     assert clocks.seconds("paused", "b3", 1000.0) == 0.0

@@ -15,6 +15,7 @@ from engine.agents.registry import make_agent
 from engine.agents.toolbox import CommandOutput, FileTroubleError, Toolbox
 from engine.clock import Clock
 from engine.events import AnyBody, Event, Limit, SessionCreated, VerdictGiven
+from engine.gate import Gate as CallGate
 from engine.harnesses import Harness
 from engine.meter import Meter
 from engine.models.http import HttpClient
@@ -83,6 +84,9 @@ class Desk:
         self.ran.append(script)
         return CommandOutput(script.encode(), 0, 1.0)
 
+    async def result(self, command_id: str) -> CommandOutput | None:
+        return None
+
     async def read(self, path: str) -> bytes:
         if path not in self.files:
             raise FileTroubleError(f"cannot read {path}: No such file or directory")
@@ -110,6 +114,7 @@ class Seat:
         self.calls = 0
         self.desk = Desk()
         self.clock = Clock(lambda: "b", lambda: self.now, lambda: 0.0)
+        self.gate = CallGate(shut=False)
         self._state = State()
         created = SessionCreated(
             run="r",
@@ -139,6 +144,9 @@ class Seat:
         self._fold(body)
         return None
 
+    def note(self, body: AnyBody) -> None:
+        self._fold(body)
+
     async def after_tool(self) -> None:
         at = self.facts.clocks.active("b", self.now)
         self.calls += 1
@@ -157,7 +165,9 @@ class Seat:
 
         http = HttpClient()
         path = self.folder / "transcript.jsonl"
-        transcript = Transcript.open(path, self.record, self.clock, 1 << 30)
+        transcript = Transcript.open(
+            path, self.record, self.clock, path.stat().st_size if path.exists() else 0
+        )
         harness = self.harness
         try:
             with ChatServer(script) as server:

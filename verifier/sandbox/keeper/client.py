@@ -114,6 +114,16 @@ class KeeperClient:
         )
         return await self._ask(body, CommandResult)
 
+    async def result(self, sandbox_id: str, command_id: str) -> CommandResult | None:
+        """How a command of an earlier sandbox of this name ended, or None; starts nothing.
+
+        One that was under way when its sandbox ended has no code.
+        """
+        return await self._ask(
+            protocol.Result(sandbox=sandbox_id, command=command_id),
+            CommandResult | None,  # type: ignore[arg-type]  # as in `stat`
+        )
+
     async def read_file(
         self, sandbox_id: str, path: str, limit: int = protocol.FILE_LIMIT
     ) -> bytes:

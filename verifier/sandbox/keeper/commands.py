@@ -158,6 +158,15 @@ class CommandLog:
             )
         return None
 
+    def cut_short(self, name: str) -> CommandResult | None:
+        """What a command that never ended had printed; None for one that never began."""
+        try:
+            output = (self._folder / f"{name}.out").read_bytes()
+        except OSError:
+            return None
+        note = "it was under way when its sandbox ended, and may have been carried out in part"
+        return CommandResult(code=None, output=output, note=note)
+
     def names(self) -> tuple[str, ...]:
         """Every command that has a result."""
         return tuple(sorted(path.stem for path in self._folder.glob("*.json")))

@@ -51,6 +51,14 @@ class Run(Body, frozen=True, kw_only=True, tag="run"):
     output_limit: int = OUTPUT_LIMIT
 
 
+class Result(Body, frozen=True, kw_only=True, tag="result"):
+    """How a command ended (or was cut short), in an earlier sandbox of this name. Starts nothing.
+    Answer: `CommandResult`, or null for a command that never began."""
+
+    sandbox: str
+    command: str
+
+
 class ReadFile(Body, frozen=True, kw_only=True, tag="read_file"):
     """Answer: the file's bytes."""
 
@@ -120,6 +128,7 @@ AnyBody = (
     Heartbeat
     | Create
     | Run
+    | Result
     | ReadFile
     | WriteFile
     | Press

@@ -33,6 +33,7 @@ from verifier.sandbox.keeper.protocol import (
     ReadFile,
     Reply,
     Request,
+    Result,
     Run,
     SandboxInfo,
     Screen,
@@ -74,6 +75,7 @@ class Keeper:
             List: self._list,
             Press: self._press,
             ReadFile: self._read_file,
+            Result: self._result,
             Run: self._run,
             Screen: self._screen,
             Shutdown: self._shutdown,
@@ -265,6 +267,11 @@ class Keeper:
             if found is not None:
                 return found
         return await self._find(body.sandbox).run(body)
+
+    async def _result(self, body: Result) -> protocol.CommandResult | None:
+        check_name("command", body.command)
+        log = self._log(check_name("sandbox", body.sandbox))
+        return log.find(body.command) or log.cut_short(body.command)
 
     def _log(self, name: str) -> CommandLog:
         return CommandLog(self._folder / name)

@@ -1,0 +1,133 @@
+"""How a session comes to its sandbox: prepared, taken up, or built anew.
+
+A sandbox that lived on (the keeper held it while the engine was away) is taken up with its running
+command. One that is gone is built anew around the workspace as it lies on disk, which is newer than
+any snapshot; where that is gone too, around the newest snapshot. Its model is told what it lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import workspace
+from engine.events import AnyBody, MessageLeft, SessionRebuilt
+from engine.house import House
+from engine.meter import Meter
+from engine.snapshots import SnapshotMissingError
+from engine.state import SessionState
+from engine.workspace import Place, Workspace
+from tasks import Task
+from verifier.pins import task_hash
+from verifier.sandbox import places
+from verifier.sandbox.keeper.client import KeeperError
+
+_TOLD = (
+    "[engine] {why}, and the processes of your session ended with it: whatever you had running is "
+    "gone, and your shell is a new one in its first folder, without the variables and functions "
+    "you had set. {files} Go on from here."
+)
+_FILES = {
+    "workspace": "The files in the working directory are as they were.",
+    "snapshot": (
+        "The working directory was laid out anew, and the files that count were put back as they "
+        "were at the newest snapshot; other files that you had made are gone."
+    ),
+    "task": "The working directory was laid out anew, as it was at the beginning.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is needed to give one session its sandbox."""
+
+    session: str
+    slot: int
+    task: Task
+    house: House
+    meter: Meter
+    record: Callable[[AnyBody], Awaitable[object]]
+    place_file: Path
+
+    async def prepare(self, facts: SessionState) -> Workspace:
+        """Lay out the workspace and start a sandbox around it, for a session that begins.
+
+        Raises `ValueError` when the task was changed after the run was created.
+        """
+        found = await asyncio.to_thread(task_hash, self.task.path)
+        if found != facts.task_hash:
+            raise ValueError(
+                f"the task {self.task.path} was changed after the run was created; restore it, "
+                "or launch the run again"
+            )
+        keeper = await self.house.keepers.get()
+        await keeper.kill(self.session)  # one that an engine left when it died preparing
+        await self._forget_place()
+        return await self._around(await self._laid_out(facts, None))
+
+    async def alive(self) -> bool:
+        """Whether the session's sandbox lives."""
+        keeper = await self.house.keepers.running()
+        if keeper is None:
+            return False
+        return any(info.alive and info.id == self.session for info in await keeper.list())
+
+    async def take_up(self, facts: SessionState, why: str) -> Workspace:
+        """The session's sandbox: the living one, or a new one, for the reason `why`."""
+        place = Place.load(self.place_file)
+        if place is not None and await self.alive():
+            keeper = await self.house.keepers.get()
+            desk = Workspace(keeper, self.session, place, self.task, self.meter)
+            await desk.thaw()
+            return desk
+        return await self._rebuild(facts, place, why)
+
+    async def _rebuild(self, facts: SessionState, place: Place | None, why: str) -> Workspace:
+        keeper = await self.house.keepers.get()
+        await keeper.kill(self.session)
+        source = "workspace"
+        if place is None or not await asyncio.to_thread(place.directory.is_dir):
+            place = await self._laid_out(facts, facts.last_snapshot)
+            source = "snapshot" if facts.last_snapshot else "task"
+        desk = await self._around(place)
+        await self.record(
+            SessionRebuilt(
+                source=source,  # type: ignore[arg-type]  # one of the three above
+                why=why,
+                snapshot=facts.last_snapshot or "" if source == "snapshot" else "",
+            )
+        )
+        if facts.model is not None:
+            said = f"{why[:1].upper()}{why[1:]}"
+            text = _TOLD.format(why=said, files=_FILES[source])
+            await self.record(MessageLeft(text=text, by="engine", origin="engine"))
+        return desk
+
+    async def _laid_out(self, facts: SessionState, snapshot: str | None) -> Place:
+        files = {}
+        if snapshot is not None:
+            try:
+                files = (await asyncio.to_thread(self.house.snapshots.get, snapshot)).files
+            except SnapshotMissingError as error:
+                raise KeeperError(
+                    f"the workspace of {facts.id} is gone and so is its snapshot: {error}"
+                ) from error
+        place = await asyncio.to_thread(
+            workspace.lay_out, self.house.state_dir, self.task, self.slot, files
+        )
+        place.save(self.place_file)
+        return place
+
+    async def _around(self, place: Place) -> Workspace:
+        keeper = await self.house.keepers.get()
+        desk = Workspace(keeper, self.session, place, self.task, self.meter)
+        await desk.create(self.house.agent_cpus)
+        return desk
+
+    async def _forget_place(self) -> None:
+        """Remove the workspace of a preparation that was cut short."""
+        place = Place.load(self.place_file)
+        if place is not None:
+            await asyncio.to_thread(places.remove, place.directory)
