@@ -55,6 +55,15 @@ ACTIONS: tuple[Action, ...] = (
         4,
     ),
     Action(
+        "fleet.pause",
+        "fleet",
+        ("p",),
+        "pause",
+        "pause",
+        "Pause the session (its processes stand still), or let it go on",
+        4,
+    ),
+    Action(
         "fleet.pane",
         "fleet",
         ("tab",),
@@ -107,7 +116,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "session.previous",
         "session",
-        ("left_square_bracket", "p"),
+        ("left_square_bracket", "N"),
         "step(-1)",
         "previous",
         "The previous session of the fleet",
@@ -168,6 +177,15 @@ ACTIONS: tuple[Action, ...] = (
         "follow",
         "Go to the end of the transcript and follow it",
         9,
+    ),
+    Action(
+        "session.pause",
+        "session",
+        ("p",),
+        "pause",
+        "pause",
+        "Pause this session (its processes stand still), or let it go on",
+        6,
     ),
     Action(
         "session.stop",

@@ -21,7 +21,7 @@ from autolab_tui.bindings import bindings, commands
 from autolab_tui.calls import Calls
 from autolab_tui.glyphs import Glyphs, choose, terminal_is_unicode
 from autolab_tui.link import Client, Link
-from autolab_tui.messages import Arrived, CallFailed, Stopped
+from autolab_tui.messages import Arrived, CallFailed, Ordered, Stopped
 from autolab_tui.plain import plain
 from autolab_tui.screens.base import DrawnScreen
 from autolab_tui.screens.confirm import ConfirmScreen
@@ -219,6 +219,26 @@ class AutolabApp(App[None]):
             "Its processes end, what it left is scored, and it cannot go on afterwards.",
         )
         self.push_screen(ConfirmScreen("Stop this session?", text), answered)
+
+    def pause_or_resume(self, session: str) -> None:
+        """Ask the engine to pause a session, or to let it go on."""
+        found = self.store.session(session)
+        if found is None:
+            return
+        if found.over or found.state == "verifying":
+            name = f"{plain(found.task)}, {say.who(found)}"
+            self.notify(f"{name} is {found.state}.", title="Nothing to pause")
+            return
+        self.calls.order(self, "resume" if found.pause is not None else "pause", [session])
+
+    @on(Ordered)
+    def _ordered(self, message: Ordered) -> None:
+        number = words.plural(len(message.sessions), "session")
+        if message.order == "pause":
+            text = f"{number} will stand still, after a model turn in flight; the clock stops."
+            self.notify(text, title="Pausing")
+        else:
+            self.notify(f"{number} will go on as soon as there is a slot.", title="Resuming")
 
     @on(Stopped)
     def _stopped(self, message: Stopped) -> None:

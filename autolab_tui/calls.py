@@ -12,7 +12,8 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from autolab_tui.link import Client
-from autolab_tui.messages import CallFailed, Stopped, TranscriptRead, VerdictsRead
+from autolab_tui.messages import CallFailed, Ordered, Stopped, TranscriptRead, VerdictsRead
+from autolab_tui.operators import operator
 
 
 class Calls:
@@ -45,6 +46,15 @@ class Calls:
             return Stopped(self._client.stop(list(sessions)))
 
         self._run(asker, "stop", "stop the session", ask)
+
+    def order(self, asker: DOMNode, name: str, sessions: Sequence[str]) -> None:
+        """Ask the engine to pause sessions, or to let them go on: `Ordered`."""
+
+        def ask() -> Message:
+            order = {"globs": list(sessions), "by": operator()}
+            return Ordered(name, self._client.order(name, order))
+
+        self._run(asker, name, f"{name} the session", ask)
 
     def _run(self, asker: DOMNode, group: str, what: str, call: Callable[[], Message]) -> None:
         def work(target: MessagePump = asker) -> None:

@@ -8,7 +8,7 @@ slow engine costs nothing, and a dead one is tried again until it answers.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -40,6 +40,9 @@ class Client(Protocol):
 
     def stop(self, globs: Sequence[str], dry_run: bool = False) -> list[str]:
         """Ask sessions to stop and be scored."""
+
+    def order(self, name: str, order: Mapping[str, Any], dry_run: bool = False) -> list[str]:
+        """Give an order; the ids of the sessions that it changes something for."""
 
     def transcript(self, session: str, after: int = 0, limit: int = 200) -> dict[str, Any]:
         """Entries of a transcript from a number on."""

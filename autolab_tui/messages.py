@@ -42,6 +42,14 @@ class Stopped(Message):
 
 
 @dataclass
+class Ordered(Message):
+    """The engine took note of a pause or of its end, for these sessions."""
+
+    order: str
+    sessions: Sequence[str]
+
+
+@dataclass
 class CallFailed(Message):
     """A call to the engine did not work; `error` says why and what to do."""
 

@@ -32,6 +32,7 @@ from engine.events import (
     SessionPaused,
     SessionResumed,
     StopAsked,
+    TurnFinished,
 )
 from engine.health import Health
 from engine.house import House
@@ -271,6 +272,8 @@ class Engine:
                 self.health.failed(event.stamp, event.body.cause)
             if event.session is None or not self._ready.is_set():
                 continue
+            if isinstance(event.body, TurnFinished):
+                self._supervision.turned(self._view.state.sessions[event.session])
             session = self._sessions.get(event.session)
             if session is not None:
                 session.obey(event.body)

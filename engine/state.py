@@ -397,7 +397,8 @@ def _still_passed(
     passed: list[str], before: dict[str, Limit], after: dict[str, Limit]
 ) -> list[str]:
     """The soft limits that were reached and are the same as before."""
-    return [key for key in passed if before.get(key) == after.get(key)]
+    none = Limit()
+    return [k for k in passed if before.get(k, none).soft == after.get(k, none).soft]
 
 
 def _changed(changed: BudgetChanged) -> str:

@@ -63,6 +63,12 @@ class Supervision:
                 for session in open_sessions:
                     self.alarm(session)
 
+    def turned(self, session: SessionState) -> None:
+        """A model turn ended: the budget of its run may be used up."""
+        run = self._state.runs[session.run]
+        if run.budget:
+            self.hold_to_budget(run)
+
     def lift(self, sessions: list[SessionState]) -> None:
         """End the pauses whose time is over."""
         now = self._clock.wall()

@@ -10,12 +10,22 @@ from pathlib import Path
 
 import autolab_tui
 from autolab_tui.cli.failures import CommandError
-from autolab_tui.cli.output import emit
+from autolab_tui.cli.output import emit, plain
 from autolab_tui.cli.parser import Commands, command, group
 from autolab_tui.cli.values import short_duration
 
 _STOP_SECONDS = 60.0
-_STATUS_KEYS = ("pid", "version", "state_dir", "uptime", "loop_lag", "sessions_running")
+_STATUS_KEYS = (
+    "pid",
+    "version",
+    "state_dir",
+    "uptime",
+    "loop_lag",
+    "sessions_running",
+    "loop_lag_worst",
+    "api_errors",
+    "trouble",
+)
 
 
 def add_to(commands: Commands) -> None:
@@ -26,7 +36,14 @@ def add_to(commands: Commands) -> None:
         verbs,
         "stop",
         stop,
-        summary="end the engine in good order; what still runs is ended",
+        summary="end the engine and its sandboxes; open sessions go on when it runs again",
+        dry_run=True,
+    )
+    command(
+        verbs,
+        "restart",
+        restart,
+        summary="a new engine (for another key, say); sandboxes and their commands live on",
         dry_run=True,
     )
     command(verbs, "status", status, summary="whether it runs, and how it is")
@@ -74,19 +91,49 @@ def stop(args: argparse.Namespace) -> int:
         return 0
     running = client.engine()["sessions_running"]
     client.shutdown()
+    _wait_until_gone(args.state)
+    if args.json:
+        emit("engine-stop", {"was_running": True, "stopped": True})
+    else:
+        left = f"; {running} sessions go on when it runs again" if running else ""
+        print(f"engine stopped{left}")
+    return 0
+
+
+def restart(args: argparse.Namespace) -> int:
+    """End the engine, leave its sandboxes standing still, and start another on the same state."""
+    from engine.client import connect, find
+
+    client = find(args.state)
+    if args.dry_run:
+        would = "restart" if client is not None else "start"
+        if args.json:
+            emit("engine-start", {"would_start": True})
+        else:
+            print(f"would {would} the engine")
+        return 0
+    if client is not None:
+        client.shutdown(keep=True)
+        _wait_until_gone(args.state)
+    facts = connect(args.state).engine()
+    if args.json:
+        emit("engine", {key: facts[key] for key in _STATUS_KEYS})
+    else:
+        print(f"engine {facts['version']} started, pid {facts['pid']}")
+    return 0
+
+
+def _wait_until_gone(state: Path | None) -> None:
+    from engine.client import find
+
     deadline = time.monotonic() + _STOP_SECONDS
-    while find(args.state) is not None:
+    while find(state) is not None:
         if time.monotonic() > deadline:
             raise CommandError(
                 f"the engine still answers after {_STOP_SECONDS:.0f} s; see engine.log in its "
                 "state folder (`autolab engine status`)"
             )
         time.sleep(0.05)
-    if args.json:
-        emit("engine-stop", {"was_running": True, "stopped": True})
-    else:
-        print(f"engine stopped; {running} sessions were running" if running else "engine stopped")
-    return 0
 
 
 def status(args: argparse.Namespace) -> int:
@@ -100,7 +147,12 @@ def status(args: argparse.Namespace) -> int:
     print(f"engine {facts['version']}, pid {facts['pid']}, up {short_duration(facts['uptime'])}")
     print(f"state      {facts['state_dir']}")
     print(f"sessions   {facts['sessions_running']} running")
-    print(f"loop lag   {facts['loop_lag'] * 1000:.1f} ms")
+    worst = facts["loop_lag_worst"]
+    print(f"loop lag   {facts['loop_lag'] * 1000:.1f} ms, at worst {worst * 1000:.1f} ms a minute")
+    failed = ", ".join(f"{count} x {cause}" for cause, count in facts["api_errors"].items())
+    print(f"API errors {plain(failed) or 'none'} in the last hour")
+    if facts["trouble"]:
+        print(f"trouble    {plain(facts['trouble'])}")
     return 0
 
 

@@ -20,10 +20,10 @@ from autolab_tui.cli import (
     harness,
     logs,
     models,
+    orders,
     run,
     runs,
     status,
-    stop,
     tasks,
     themes,
     verify,
@@ -41,6 +41,7 @@ examples:
   autolab run --task 'median*' --agent ladder --size quick --watch
   autolab run --task '*' --model local/qwen --provider local=http://127.0.0.1:8000/v1
   autolab status                            what runs and how well
+  autolab pause '*' --for 2h                everything stands still, and goes on by itself
   autolab verify median_filter ./my-copy    judge a directory yourself, no engine needed
 
 exit codes: 0 done, 1 it failed, 2 wrong usage, 3 the result was negative, 130 interrupted
@@ -59,7 +60,7 @@ def build() -> Parser:
         run,
         status,
         watch,
-        stop,
+        orders,
         logs,
         runs,
         verify,

@@ -55,7 +55,28 @@ def add_to(commands: Commands) -> None:
         action="append",
         metavar="KEY=AMOUNT,...",
         default=[],
-        help="pause at these (this version cannot pause and refuses them)",
+        help="pause at these, before the end",
+    )
+    limits.add_argument(
+        "--run-budget",
+        action="append",
+        metavar="KEY=AMOUNT,...",
+        default=[],
+        help="for all sessions of the run together",
+    )
+    limits.add_argument(
+        "--run-soft",
+        action="append",
+        metavar="KEY=AMOUNT,...",
+        default=[],
+        help="pause the whole run at these",
+    )
+    limits.add_argument(
+        "--clock",
+        choices=("active", "wall"),
+        default="active",
+        help="what a task's own time limit counts: work alone (default), or the wall clock, as "
+        "AutoLab's authors did",
     )
     limits.add_argument("--concurrency", type=int, metavar="N", help="sessions at the same time")
     providers = parser.add_argument_group("model providers")
@@ -105,6 +126,11 @@ def spec_of(args: argparse.Namespace) -> dict[str, Any]:
         "size": args.size,
         "providers": providers_of(args.provider, args.provider_key_env, args.model),
     }
+    whole = budget_of(args.run_budget, args.run_soft, "--run-budget", "--run-soft")
+    if whole:
+        spec["run_budget"] = whole
+    if args.clock != "active":
+        spec["clock"] = args.clock
     if args.suite is not None:
         spec["suite"] = str(args.suite.absolute())
     if args.harness:
@@ -114,7 +140,12 @@ def spec_of(args: argparse.Namespace) -> dict[str, Any]:
     return spec
 
 
-def budget_of(hard: list[str], soft: list[str]) -> dict[str, dict[str, float]]:
+def budget_of(
+    hard: list[str],
+    soft: list[str],
+    hard_name: str = "--budget",
+    soft_name: str = "--soft",
+) -> dict[str, dict[str, float]]:
     """{key: {hard, soft}} from the two options. Raises `UsageError`."""
     try:
         ends, pauses = budgets(hard), budgets(soft)
@@ -127,7 +158,8 @@ def budget_of(hard: list[str], soft: list[str]) -> dict[str, dict[str, float]]:
     for key, limit in merged.items():
         if limit.get("soft", 0.0) > limit.get("hard", float("inf")):
             raise UsageError(
-                f"--soft {key}={limit['soft']:g} is above --budget {key}={limit['hard']:g}; "
+                f"{soft_name} {key}={limit['soft']:g} is above {hard_name} "
+                f"{key}={limit['hard']:g}; "
                 "the pause must come before the end"
             )
     return merged

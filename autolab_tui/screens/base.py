@@ -32,6 +32,9 @@ class Host(Protocol):
     def ask_stop(self, session: str) -> None:
         """Ask the operator, then the engine, to stop a session."""
 
+    def pause_or_resume(self, session: str) -> None:
+        """Ask the engine to pause a session, or to let it go on."""
+
 
 class DrawnScreen(Screen[None]):
     """A screen that is drawn frame by frame."""

@@ -167,6 +167,11 @@ class FleetScreen(DrawnScreen):
         if self.session is not None:
             self.host.open_session(self.session)
 
+    def action_pause(self) -> None:
+        """Pause the session under the cursor, or let it go on."""
+        if self.session is not None:
+            self.host.pause_or_resume(self.session)
+
     def action_stop(self) -> None:
         """Stop the session under the cursor."""
         if self.session is not None:

@@ -226,6 +226,10 @@ class SessionScreen(DrawnScreen):
         self.transcript.to_tail()
         self.call_after_refresh(self.redraw)
 
+    def action_pause(self) -> None:
+        """Pause this session, or let it go on."""
+        self.host.pause_or_resume(self.identity)
+
     def action_stop(self) -> None:
         """Stop this session."""
         self.host.ask_stop(self.identity)

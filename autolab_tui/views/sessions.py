@@ -96,6 +96,11 @@ def activity(session: SessionState, moment: Moment) -> tuple[str, float | None]:
     if session.over:
         said = session.outcome.replace("_", " ") if session.outcome else session.state_reason
         return plain(said), None
+    if session.pause is not None:
+        running = session.state != "paused" and clocks.state != "paused"
+        age = moment.stamp - clocks.since if clocks.boot == moment.boot else None
+        word = "pausing" if running else "paused"
+        return plain(f"{word}: {session.pause}"), None if running else age
     if clocks.state in ("paused", "frozen", "waiting") and clocks.reason:
         age = moment.stamp - clocks.since if clocks.boot == moment.boot else None
         word = "frozen" if clocks.state == "frozen" else clocks.state

@@ -88,7 +88,7 @@ async def test_next_and_previous_session(desk: Any) -> None:
     async with desk((120, 40)) as desk_:
         await desk_.press("enter")
         seen = [desk_.app.screen.identity]
-        for key in ("right_square_bracket", "n", "n", "p", "left_square_bracket"):
+        for key in ("right_square_bracket", "n", "n", "N", "left_square_bracket"):
             await desk_.press(key)
             seen.append(desk_.app.screen.identity)
         assert seen == ["s-spinning", "s-rising", "s-hasty", "s-spinning", "s-hasty", "s-rising"]

@@ -92,12 +92,16 @@ def test_every_command_of_the_contract_is_there() -> None:
         "run",
         "status",
         "watch",
+        "pause",
+        "resume",
         "stop",
+        "extend",
+        "message",
         "verify",
         "logs",
         "doctor",
         *(f"tasks {verb}" for verb in ("list", "show", "check", "new", "pin")),
-        *(f"engine {verb}" for verb in ("start", "stop", "status", "serve")),
+        *(f"engine {verb}" for verb in ("start", "stop", "restart", "status", "serve")),
         *(f"themes {verb}" for verb in ("list", "check")),
         *(f"harness {verb}" for verb in ("list", "show", "diff")),
         *(f"models {verb}" for verb in ("list", "check")),
@@ -120,7 +124,10 @@ def test_json_and_dry_run_are_where_the_contract_wants_them(name: str) -> None:
     options = commands(build())[name]._option_string_actions
     assert "--state" in options
     assert ("--json" in options) is (name != "engine serve")
-    changes = {"demo", "run", "stop", "tasks new", "tasks pin", "engine start", "engine stop"}
+    changes = {
+        *("demo", "run", "pause", "resume", "stop", "extend", "message"),
+        *("tasks new", "tasks pin", "engine start", "engine stop", "engine restart"),
+    }
     assert ("--dry-run" in options) is (name in changes)
 
 
@@ -137,6 +144,7 @@ def test_a_run_spec_says_what_was_asked_and_no_more() -> None:
         [
             *("run", "--task", "med*", "--task", "rack*", "--model", "acme/big", "--attempts", "3"),
             *("--budget", "active=2h,turns=50", "--soft", "active=90m", "--size", "quick"),
+            *("--run-budget", "cost=20", "--run-soft", "cost=15", "--clock", "wall"),
             *("--provider", "acme=https://api.acme.test/v1/", "--concurrency", "2"),
             *("--provider-key-env", "acme=ACME_KEY", "--harness", "minimal"),
         ]
@@ -148,12 +156,14 @@ def test_a_run_spec_says_what_was_asked_and_no_more() -> None:
         "harnesses": ["minimal"],
         "attempts": 3,
         "budget": {"active": {"hard": 7200.0, "soft": 5400.0}, "turns": {"hard": 50.0}},
+        "run_budget": {"cost": {"hard": 20.0, "soft": 15.0}},
+        "clock": "wall",
         "concurrency": 2,
         "size": "quick",
         "providers": {"acme": {"base_url": "https://api.acme.test/v1", "key_env": "ACME_KEY"}},
     }
     bare = spec_of(build().parse_args(["run", "--agent", "nop"]))
-    assert not {"suite", "harnesses", "concurrency"} & set(bare)
+    assert not {"suite", "harnesses", "concurrency", "run_budget", "clock"} & set(bare)
     assert bare["size"] == "full"
 
 

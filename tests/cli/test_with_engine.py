@@ -94,8 +94,12 @@ def test_engine_verbs(shell: Shell) -> None:
     assert "runs already" in shell("engine", "start").stdout
     told = json.loads(shell("engine", "status", "--json").stdout)
     assert set(told) == {
-        *("schema", "pid", "version", "state_dir", "uptime", "loop_lag", "sessions_running")
+        *("schema", "pid", "version", "state_dir", "uptime", "loop_lag", "sessions_running"),
+        *("loop_lag_worst", "api_errors", "trouble"),
     }
+    assert "would restart" in shell("engine", "restart", "--dry-run").stdout
+    renewed = json.loads(shell("engine", "restart", "--json").stdout)
+    assert renewed["pid"] != told["pid"]
     dry = json.loads(shell("engine", "stop", "--dry-run", "--json").stdout)
     shapes.check(dry)
     assert shell("engine", "status").returncode == 0
@@ -147,7 +151,58 @@ def test_stop_scores_what_there_is(shell: Shell, busy: tuple[str, ...]) -> None:
     shapes.check(stopped)
     assert stopped["sessions"] == [f"{run}-01"]
     assert until(shell, {"finished"}).outcome == "stopped_by_operator"
-    assert "nothing to stop" in shell("stop", run).stdout
+    assert "Nothing that matches is left to stop" in shell("stop", run).stdout
+
+
+def test_orders_reach_a_session_and_its_json_tells(shell: Shell, busy: tuple[str, ...]) -> None:
+    run = launch(shell, *busy)
+    until(shell, {"running"})
+    name = f"{run}-01"
+
+    def order(*line: str) -> dict[str, Any]:
+        done = shell(*line, "--json")
+        assert done.returncode == 0, done.stderr
+        printed = json.loads(done.stdout)
+        shapes.check(printed)
+        return dict(printed)
+
+    assert order("pause", run, "--dry-run")["sessions"] == [name]
+    assert order("pause", run, "--why", "lunch", "--for", "1h")["sessions"] == [name]
+    assert order("pause", run)["sessions"] == []
+    paused = until(shell, {"paused"})
+    assert paused.pause is not None
+    assert (paused.pause.cause, paused.pause.why) == ("schedule", "lunch")
+    assert paused.pause.until is not None
+    assert f"changed: {name}" in shell("extend", name, "--active", "+10m").stdout
+    assert order("extend", name, "--tokens", "50000", "--soft", "turns=900")["sessions"] == [name]
+    extended = status(shell).sessions[0]
+    assert extended.budget["active"].hard == (paused.budget["active"].hard or 0.0) + 600.0
+    assert extended.budget["wall"].hard == (paused.budget["wall"].hard or 0.0) + 1800.0
+    assert extended.budget["turns"].soft == 900.0
+    assert extended.budget_changes == 2
+    assert order("message", name, "look", "at", "the", "racks")["sessions"] == [name]
+    assert status(shell).sessions[0].messages_waiting == 1
+    assert order("resume", "state:paused")["sessions"] == [name]
+    resumed = until(shell, {"running"})
+    assert resumed.assisted
+    assert order("stop", name)["sessions"] == [name]
+    until(shell, {"finished"})
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (("pause", "nothing"), "no session matches 'nothing'"),
+        (("extend", "nothing", "--run", "--cost", "5"), "no run 'nothing'"),
+        (("message", "nothing", "hello"), "no session matches 'nothing'"),
+    ],
+)
+def test_an_order_for_nobody_is_refused(shell: Shell, line: tuple[str, ...], said: str) -> None:
+    assert shell("engine", "start").returncode == 0
+    done = shell(*line)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def watching(shell: Shell, *line: str) -> subprocess.Popen[str]:

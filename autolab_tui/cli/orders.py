@@ -1,0 +1,201 @@
+"""`autolab pause | resume | stop | extend | message`: what an operator orders."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from autolab_tui.cli.failures import UsageError
+from autolab_tui.cli.output import emit
+from autolab_tui.cli.parser import Commands, Parser, command, converter
+from autolab_tui.cli.values import duration
+from autolab_tui.operators import operator
+
+_GLOBS = "GLOB matches a session id, a run id, or model:..., task:..., harness:..., state:..."
+_PAUSE = f"""\
+{_GLOBS}
+
+Every process of the session stands still, its clock stops, and its slot is free for others. A model
+turn that is in flight may finish first; --now gives it up (the provider may charge for it). Memory
+and GPU memory stay taken. A pause lasts until it is lifted, also when the engine or the machine is
+started anew in between.
+
+examples:
+  autolab pause RUN                            every session of a run
+  autolab pause 'model:openai/*' --why 'invoice'
+  autolab pause '*' --for 2h                   everything, and on again in two hours
+  autolab pause '*' --until 08:00"""
+_RESUME = f"""\
+{_GLOBS}
+
+A session goes on where it stood as soon as there is a slot. Where its processes are gone (the
+machine was started anew), its sandbox is built anew around its files and its model is told."""
+_STOP = f"""\
+{_GLOBS}
+
+examples:
+  autolab stop RUN                  every session of a run
+  autolab stop 'task:median*' --dry-run
+  autolab stop 'state:running'"""
+_EXTEND = f"""\
+{_GLOBS}
+
+AMOUNT is a limit, or a change of it with a sign (--active=-30m takes some away). A session's wall
+limit that was left at three times its active one follows it. With --run GLOB is a run's id, and its
+own budget (of all its sessions together) is changed.
+
+examples:
+  autolab extend SESSION --active +30m --why 'still improving'
+  autolab extend RUN --run --cost +20
+  autolab extend 'state:paused' --soft cost=8"""
+_MESSAGE = """\
+The model reads it before its next turn, as a message of the user's that begins with [operator]. The
+session counts as assisted from then on."""
+_BUDGETS = {
+    "active": "working time",
+    "wall": "time, waiting included",
+    "turns": "model turns",
+    "tokens": "tokens",
+    "cost": "US dollars",
+    "gpu": "GPU time",
+}
+_TIMES = ("active", "wall", "gpu")
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+
+
+def add_to(commands: Commands) -> None:
+    """Declare the commands."""
+    pausing = _order(commands, "pause", pause, "let sessions stand still", _PAUSE)
+    pausing.add_argument(
+        "--now", action="store_true", help="give up model turns in flight instead of waiting"
+    )
+    end = pausing.add_mutually_exclusive_group()
+    end.add_argument(
+        "--for",
+        dest="for_",
+        type=converter(duration),
+        metavar="TIME",
+        help="go on by itself after this time (90s, 15m, 2h)",
+    )
+    end.add_argument(
+        "--until", type=converter(_until), metavar="HH:MM", help="go on by itself at this time"
+    )
+    _order(commands, "resume", resume, "let paused sessions go on", _RESUME)
+    _order(commands, "stop", stop, "end sessions in good order: what they have is scored", _STOP)
+    extending = _order(commands, "extend", extend, "change budgets while sessions run", _EXTEND)
+    for key, what in _BUDGETS.items():
+        extending.add_argument(f"--{key}", metavar="AMOUNT", help=what)
+    extending.add_argument(
+        "--soft",
+        action="append",
+        default=[],
+        metavar="KEY=AMOUNT,...",
+        help="change soft limits, which pause",
+    )
+    extending.add_argument("--run", action="store_true", help="change the budgets of whole runs")
+    telling = command(
+        commands,
+        "message",
+        message,
+        summary="say something to a session's model",
+        details=_MESSAGE,
+        dry_run=True,
+    )
+    telling.add_argument("session", metavar="SESSION", help="the session's id")
+    telling.add_argument("text", nargs="+", metavar="TEXT", help="what it is told")
+
+
+def _order(commands: Commands, name: str, run: Any, summary: str, details: str) -> Parser:
+    parser = command(commands, name, run, summary=summary, details=details, dry_run=True)
+    parser.add_argument("globs", nargs="+", metavar="GLOB", help="which sessions")
+    parser.add_argument("--why", default="", metavar="TEXT", help="the reason, for the journal")
+    return parser
+
+
+def pause(args: argparse.Namespace) -> int:
+    """Order a pause."""
+    until = args.until if args.for_ is None else time.time() + args.for_
+    return _give(args, "pause", {"now": args.now, "until": until}, "pausing", "pause")
+
+
+def resume(args: argparse.Namespace) -> int:
+    """Lift pauses."""
+    return _give(args, "resume", {}, "resuming", "resume")
+
+
+def stop(args: argparse.Namespace) -> int:
+    """Ask sessions to end."""
+    return _give(args, "stop", {}, "stopping", "stop")
+
+
+def extend(args: argparse.Namespace) -> int:
+    """Change budgets."""
+    changes = changes_of({key: getattr(args, key) for key in _BUDGETS}, args.soft)
+    if not changes:
+        limits = ", ".join(f"--{key}" for key in _BUDGETS)
+        raise UsageError(f"no limit is changed; give at least one of {limits}, --soft")
+    return _give(args, "extend", {"changes": changes, "run": args.run}, "changed", "change")
+
+
+def message(args: argparse.Namespace) -> int:
+    """Leave a message for a model."""
+    args.globs, args.why = [args.session], ""
+    return _give(args, "message", {"text": " ".join(args.text)}, "left for", "tell")
+
+
+def _give(args: argparse.Namespace, name: str, order: dict[str, Any], doing: str, do: str) -> int:
+    """Give the order and print whom it was for."""
+    from engine.client import connect
+
+    whole = {"globs": args.globs, "by": operator(), "why": args.why, **order}
+    whole = {key: value for key, value in whole.items() if value is not None}
+    chosen = connect(args.state, start=False).order(name, whole, dry_run=args.dry_run)
+    if args.json:
+        whom = "runs" if order.get("run") else "sessions"
+        emit(name, {whom: chosen, "dry_run": args.dry_run})
+    elif not chosen:
+        print(f"Nothing that matches is left to {do}.")
+    else:
+        print(f"{f'would {do}' if args.dry_run else doing}: {', '.join(chosen)}")
+    return 0
+
+
+def changes_of(hard: dict[str, str | None], soft: list[str]) -> dict[str, dict[str, str]]:
+    """{key: {hard, soft}} as the engine takes it: seconds, counts or dollars, signs kept.
+
+    Raises `UsageError`.
+    """
+    changes: dict[str, dict[str, str]] = {}
+    for key, text in hard.items():
+        if text is not None:
+            changes.setdefault(key, {})["hard"] = _amount(key, text)
+    for pair in (p.strip() for text in soft for p in text.split(",") if p.strip()):
+        key, equals, text = pair.partition("=")
+        if key not in _BUDGETS or not equals:
+            known = ", ".join(_BUDGETS)
+            raise UsageError(f"--soft {pair} is not KEY=AMOUNT with KEY one of {known}")
+        changes.setdefault(key, {})["soft"] = _amount(key, text)
+    return changes
+
+
+def _amount(key: str, text: str) -> str:
+    sign = text[:1] if text[:1] in ("+", "-") else ""
+    try:
+        amount = duration(text[len(sign) :]) if key in _TIMES else float(text[len(sign) :])
+    except ValueError as error:
+        what = str(error) if key in _TIMES else f"{text!r} is no amount"
+        raise UsageError(f"--{key} {text}: {what}; write +30m, 2h, +50 or 12.5") from None
+    return f"{sign}{amount!r}"
+
+
+def _until(text: str) -> float:
+    """The Unix time at which the clock next shows HH:MM. Raises `ValueError`."""
+    found = _CLOCK.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no time of day; write 08:00")
+    now = datetime.now().astimezone()
+    at = now.replace(hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0)
+    return (at if at > now else at + timedelta(days=1)).timestamp()
