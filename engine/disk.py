@@ -23,6 +23,11 @@ class Disk:
 
     def __init__(self) -> None:
         self._troubles: dict[str, str] = {}
+        self._given_up = False
+
+    def give_up(self) -> None:
+        """Wait for the disk no longer: the engine ends."""
+        self._given_up = True
 
     @property
     def trouble(self) -> str:
@@ -38,7 +43,7 @@ class Disk:
             try:
                 result = await write()
             except OSError as error:
-                if error.errno not in _PASSING:
+                if error.errno not in _PASSING or self._given_up:
                     self._troubles.pop(what, None)
                     raise
                 if what not in self._troubles:

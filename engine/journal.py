@@ -119,11 +119,15 @@ class Journal:
     def _read(self, where: str, values: tuple[object, ...]) -> Iterator[Event]:
         return _stored(self._path, where, values)
 
-    def close(self) -> None:
-        """Write what waits, then end the writer. Appends that cannot be written fail."""
+    def give_up(self) -> None:
+        """Write what can be written now; appends that cannot, and all later ones, fail."""
         if not self._closing.is_set():
             self._closing.set()
             self._queue.put(None)
+
+    def close(self) -> None:
+        """Write what waits, then end the writer. Appends that cannot be written fail."""
+        self.give_up()
         self._writer.join()
         self._db.close()
 

@@ -64,6 +64,7 @@ from verifier.sandbox.spec import SandboxUnavailableError
 _log = logging.getLogger(__name__)
 _TICK = 0.25
 _FOLDER_SECONDS = 2.0
+_LEAVE_SECONDS = 5.0
 
 
 class EngineBusyError(RuntimeError):
@@ -198,7 +199,7 @@ class Engine:
                 ]
                 await self._ending.wait()
                 self._leave_sessions()
-                await scheduling
+                await self._until_left(scheduling)
                 for helper in helpers:
                     helper.cancel()
             if self._how is Leaving.KEEP:
@@ -343,6 +344,14 @@ class Engine:
         self._verifications.close()
         for session in tuple(self._sessions.values()):
             session.leave(self._how)
+
+    async def _until_left(self, scheduling: asyncio.Task[None]) -> None:
+        """Wait for the sessions to let go, but not for a disk that stays full."""
+        while not (await asyncio.wait((scheduling,), timeout=_LEAVE_SECONDS))[0]:
+            if self.trouble:
+                _log.error("the engine ends although %s", self.trouble)
+                self._house.disk.give_up()
+                self.journal.give_up()
 
     def _elapsed(self, session_id: str) -> float:
         clocks = self._view.state.sessions[session_id].clocks

@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +30,7 @@ from verifier.sandbox.spec import SandboxSpec, SandboxUnavailableError
 
 T = TypeVar("T")
 _START_PATIENCE = 15.0
+_ANSWER_PATIENCE = 30.0  # for a heartbeat; a keeper that is stuck must not hold its engine for ever
 
 
 class KeeperError(RuntimeError):
@@ -177,6 +180,10 @@ class KeeperClient:
         """End every process of the sandbox; returns when none is left. Unknown names are fine."""
         await self._ask(protocol.Kill(sandbox=sandbox_id), type(None))
 
+    async def greet(self) -> None:
+        """Make sure that it answers: it may just be leaving. Raises `KeeperLostError`."""
+        await self._answered(protocol.List())
+
     async def list(self) -> list[SandboxInfo]:
         """Every sandbox that this keeper has started, also those that ended."""
         return await self._ask(protocol.List(), list[SandboxInfo])
@@ -241,12 +248,26 @@ class KeeperClient:
 
     async def _beat(self) -> None:
         while True:
-            silenced = await self._ask(protocol.Heartbeat(), list[SandboxInfo])
+            silenced = await self._answered(protocol.Heartbeat())
             fresh = [info for info in silenced if (info.id, info.frozen_since) not in self._told]
             self._told = {(info.id, info.frozen_since) for info in silenced}
             if fresh and self._on_silence is not None:
                 self._on_silence(fresh)
             await asyncio.sleep(protocol.HEARTBEAT_SECONDS)
+
+    async def _answered(self, body: protocol.Heartbeat | protocol.List) -> Sequence[SandboxInfo]:
+        """The answer to what a keeper answers at once. Raises `KeeperLostError` when it is late."""
+        try:
+            async with asyncio.timeout(_ANSWER_PATIENCE):
+                return await self._ask(body, list[SandboxInfo])
+        except TimeoutError:
+            peer = self._writer.get_extra_info("socket")
+            found = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            pid, _, _ = struct.unpack("3i", found)
+            raise KeeperLostError(
+                f"the keeper (pid {pid}) has not answered for {_ANSWER_PATIENCE:.0f} s; if it does "
+                f"not recover, end it with `kill -9 {pid}`, and its sandboxes are built anew"
+            ) from None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A task that failed takes the connection with it, so that every caller hears of it."""
@@ -286,7 +307,7 @@ async def connect(
         raise KeeperLostError(f"no keeper answers at {runtime_socket}: {error}") from error
     client = KeeperClient(reader, writer, on_silence)
     try:
-        await client.list()  # it may just be leaving
+        await client.greet()
     except BaseException:
         await client.close()
         raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from verifier.sandbox.keeper.protocol import CommandResult
+from verifier.sandbox.keeper.saying import say
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -118,9 +118,10 @@ class CommandLog:
         self._folder = folder
 
     def begin(self, name: str) -> None:
-        """A command starts. Raises `OSError` when nothing can be written."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self._folder / f"{name}.out").write_bytes(b"")
+        """A command starts."""
+        with self._survive():
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self._folder / f"{name}.out").write_bytes(b"")
 
     def append(self, name: str, data: bytes) -> None:
         """Output came; it can be read while the command runs."""
@@ -142,7 +143,7 @@ class CommandLog:
         try:
             yield
         except OSError as error:
-            print(f"keeper: cannot write below {self._folder}: {error}", file=sys.stderr)
+            say(f"cannot write below {self._folder}: {error}")
 
     def find(self, name: str) -> CommandResult | None:
         """A result from before, or None. A command without one never ended."""

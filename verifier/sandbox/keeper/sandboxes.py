@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import sys
 import time
 from collections.abc import Mapping
 from typing import Literal
@@ -15,6 +14,7 @@ from verifier.sandbox.bubblewrap import Bubblewrap
 from verifier.sandbox.keeper import inside
 from verifier.sandbox.keeper.commands import Command, CommandLog
 from verifier.sandbox.keeper.protocol import CommandResult, FileStat, Run, SandboxInfo
+from verifier.sandbox.keeper.saying import say
 from verifier.sandbox.process import BubblewrapProcess
 from verifier.sandbox.spec import Exit, SandboxSpec, SandboxUnavailableError
 
@@ -97,8 +97,10 @@ class Sandbox:
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
         loop.add_reader(process.pidfd, ended.set)
-        await ended.wait()
-        loop.remove_reader(process.pidfd)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(process.pidfd)
         try:
             self._note = _how_it_ended(process.wait(0), self.killed)
         except (SandboxUnavailableError, OSError) as error:
@@ -340,7 +342,7 @@ def _report(name: str, complaints: int) -> None:
     with contextlib.suppress(BlockingIOError):
         text = os.read(complaints, 4096).decode("ascii", errors="replace").strip()
         if text:
-            print(f"keeper: sandbox {name}: {text!r}", file=sys.stderr, flush=True)
+            say(f"sandbox {name}: {text!r}")
     os.close(complaints)
 
 

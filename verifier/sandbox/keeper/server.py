@@ -13,7 +13,6 @@ import errno
 import os
 import socket
 import struct
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -43,6 +42,7 @@ from verifier.sandbox.keeper.protocol import (
     WriteFile,
 )
 from verifier.sandbox.keeper.sandboxes import FrozenError, GoneError, Sandbox
+from verifier.sandbox.keeper.saying import say
 from verifier.sandbox.spec import SandboxUnavailableError
 
 _TICK = 0.1
@@ -129,7 +129,7 @@ class Keeper:
                     self._silence(sandbox)
             living = any(sandbox.alive for sandbox in self._sandboxes.values())
             if silent > _IDLE_SECONDS and not living:
-                _say("no engine and no sandbox: nothing to keep")
+                say("no engine and no sandbox: nothing to keep")
                 self._leave()
                 self.stop()
 
@@ -137,7 +137,7 @@ class Keeper:
         try:
             sandbox.freeze("silence")
         except (FreezeError, TimeoutError, OSError) as error:
-            _say(f"{error}; the next tick tries again")
+            say(f"{error}; the next tick tries again")
 
     # requests
 
@@ -145,7 +145,7 @@ class Keeper:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         if _peer_uid(writer) not in (os.geteuid(), 0):
-            _say(f"refused a connection from uid {_peer_uid(writer)}")
+            say(f"refused a connection from uid {_peer_uid(writer)}")
             writer.close()
             return
         self._replace(writer)
@@ -163,7 +163,7 @@ class Keeper:
                 for task in pending:  # nobody is left to hear the answers
                     task.cancel()
         except* ValueError as broken:
-            _say(f"a client broke the protocol: {broken.exceptions[0]}")
+            say(f"a client broke the protocol: {broken.exceptions[0]}")
         finally:
             if self._engine is writer:
                 self._engine = None
@@ -288,8 +288,3 @@ def _peer_uid(writer: asyncio.StreamWriter) -> int:
     data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     uid: int = struct.unpack("3i", data)[1]
     return uid
-
-
-def _say(text: str) -> None:
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    print(f"{stamp} keeper: {text}", file=sys.stderr, flush=True)
