@@ -30,7 +30,6 @@ from engine.models.wire import (
     Ask,
     Json,
     Request,
-    arguments_of,
     count,
     dict_of,
     instructions,
@@ -49,6 +48,7 @@ _STOPS: dict[str, StopReason] = {
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "refusal": "refusal",
+    "pause_turn": "pause",
 }
 _PLAIN = ("text", "tool_use")  # what text and tool calls alone bring back
 _CACHE = {"type": "ephemeral"}
@@ -109,6 +109,9 @@ class _Block:
             case "thinking":
                 signed = {"signature": self.signature} if self.signature else {}
                 return {"type": "thinking", "thinking": self.text, **signed}
+            case _ if self.arguments:  # a call of a tool that the provider runs itself
+                call = ToolCall("", self.type, self.arguments)
+                return {**self.start, "input": call.given}
             case _:
                 return self.start if self.type else None
 
@@ -252,7 +255,7 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
 
 
 def _tool_use(call: ToolCall) -> dict[str, Any]:
-    return {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_of(call)}
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": call.given}
 
 
 def _tool(tool: ToolSchema) -> dict[str, Any]:

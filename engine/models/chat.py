@@ -29,7 +29,6 @@ from engine.models.wire import (
     Ask,
     Json,
     Request,
-    arguments_of,
     bearer,
     count,
     dict_of,
@@ -219,7 +218,7 @@ def _message(message: Message) -> dict[str, Any]:
             {
                 "id": call.id,
                 "type": "function",
-                "function": {"name": call.name, "arguments": json.dumps(arguments_of(call))},
+                "function": {"name": call.name, "arguments": json.dumps(call.given)},
             }
             for call in message.tool_calls
         ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.models.storable import clean
 from engine.models.types import Failure, ModelError
 from engine.models.waits import wait_of
 
@@ -78,7 +79,21 @@ _RULES = (
             "maximum context",
             "input token count",
             "exceeds the maximum number of tokens",
+            "context limit",
+            "context size",
+            "input is too long",
+            "maximum prompt length",
+            "reduce the length of the messages",
         ),
+    ),
+    # Too many bytes, or more tokens at once than the account may ever send: less of it helps.
+    _Rule("context", "the request is too large", (413,)),
+    _Rule(
+        "context",
+        "the request is too large",
+        (429,),
+        (),
+        ("request too large", "must be reduced in order to run"),
     ),
     _Rule(
         "content_filter",
@@ -174,8 +189,3 @@ def _deep_codes(details: Any) -> list[str]:
             if isinstance(violation, dict):
                 found.append(str(violation.get("quotaId") or ""))
     return found
-
-
-def clean(text: str) -> str:
-    """Text that UTF-8 can carry: halves of surrogate pairs become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")

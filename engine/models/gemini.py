@@ -30,7 +30,6 @@ from engine.models.wire import (
     Ask,
     Json,
     Request,
-    arguments_of,
     count,
     dict_of,
     dicts,
@@ -213,7 +212,7 @@ def _parts(message: Message, names: dict[str, str]) -> list[dict[str, Any]]:
     return [
         *said,
         *(
-            {"functionCall": {**_id(call.id), "name": call.name, "args": arguments_of(call)}}
+            {"functionCall": {**_id(call.id), "name": call.name, "args": call.given}}
             for call in message.tool_calls
         ),
     ]

@@ -13,13 +13,14 @@ import msgspec
 
 from engine.models.anthropic import AnthropicWire
 from engine.models.chat import ChatWire
-from engine.models.errors import clean, from_stream
+from engine.models.errors import from_stream
 from engine.models.gemini import GeminiWire
 from engine.models.http import HttpClient, Response
 from engine.models.keys import KeyMissingError, read_key
 from engine.models.pace import Pace
 from engine.models.responses import ResponsesWire
 from engine.models.sse import ServerEvent, SseParser
+from engine.models.storable import clean, storable
 from engine.models.types import (
     Api,
     Carried,
@@ -31,7 +32,7 @@ from engine.models.types import (
     ToolSchema,
     Turn,
 )
-from engine.models.wire import Answer, Ask, Wire, merged, storable
+from engine.models.wire import Answer, Ask, Wire, merged
 
 MAX_ANSWER_BYTES = 256 << 20
 _KEY_SECONDS = 300.0  # a key from a file or a command is looked up again after this

@@ -31,7 +31,6 @@ from engine.models.wire import (
     Ask,
     Json,
     Request,
-    arguments_of,
     bearer,
     count,
     dict_of,
@@ -204,14 +203,15 @@ class ResponsesAnswer:
             calls,
             stop_of(stop, calls),
             _usage(dict_of(self._final.get("usage"))),
-            _carried(items),
+            None if any(call.parsed is None for call in calls) else _carried(items),
         )
 
 
 def _carried(items: list[_Item]) -> Carried | None:
     """The output items as they came, if there is more in them than text and calls.
 
-    Reasoning that is not encrypted cannot come back: the provider has not stored it.
+    Reasoning that is not encrypted cannot come back: the provider has not stored it. Not to be
+    used where the arguments of a call are no JSON, since items go back as they came.
     """
     whole = [i.item for i in items if i.whole]
     kept = [i for i in whole if i.get("type") != "reasoning" or i.get("encrypted_content")]
@@ -261,7 +261,7 @@ def _items(message: Message) -> Sequence[dict[str, Any]]:
                 "type": "function_call",
                 "call_id": call.id,
                 "name": call.name,
-                "arguments": json.dumps(arguments_of(call)),
+                "arguments": json.dumps(call.given),
             }
             for call in message.tool_calls
         ),

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from engine.events import Usage
+from engine.models.storable import storable
 
-StopReason = Literal["tool_calls", "stop", "length", "refusal", "unknown"]
+# `length`: cut off at a limit, maybe in the middle of a call. `pause`: the provider interrupted
+# the answer and goes on with it when it gets it back as it is.
+StopReason = Literal["tool_calls", "stop", "length", "refusal", "pause", "unknown"]
 FailureKind = Literal["retry", "fatal", "context", "refusal"]
 Api = Literal["chat", "responses", "anthropic", "gemini"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ToolCall:
     """A tool that the model asks for; `arguments` is JSON text as the model wrote it."""
 
     id: str
     name: str
     arguments: str
+
+    @cached_property
+    def parsed(self) -> dict[str, Any] | None:
+        """The arguments as an object; None for text that is none (a stream was cut, say)."""
+        try:
+            found = storable(json.loads(self.arguments or "{}"))
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The arguments as the object that an API wants to see again.
+
+        Text that is no object is wrapped, since several servers refuse a whole conversation over
+        it.
+        """
+        return {"malformed_arguments": self.arguments} if self.parsed is None else self.parsed
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,15 @@ class for the request and one for the answer; `engine.models.http_model` does wh
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from engine.models.errors import clean
 from engine.models.sse import ServerEvent
+from engine.models.storable import LARGEST, clean
 from engine.models.types import Delta, Message, Provider, StopReason, ToolCall, ToolSchema, Turn
 
 Json = Mapping[str, Any]
-_DEEPEST = 100
-_LARGEST = 1 << 53
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +84,6 @@ def read_object(data: str) -> Json:
     return found
 
 
-def storable(value: Any, depth: int = 0) -> Any:
-    """JSON that can be kept and sent again: no half characters, no number that JSON lacks.
-
-    Raises `ValueError` when it is nested too deeply.
-    """
-    if depth > _DEEPEST:
-        raise ValueError(f"a value is nested more than {_DEEPEST} deep")
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, list):
-        return [storable(item, depth + 1) for item in value]
-    if isinstance(value, dict):
-        return {clean(key): storable(item, depth + 1) for key, item in value.items()}
-    kept = not isinstance(value, int | float) or (math.isfinite(value) and abs(value) < _LARGEST)
-    return value if kept else None
-
-
 def bearer(key: str | None) -> dict[str, str]:
     """The header that most APIs take the key in."""
     return {"Authorization": f"Bearer {key}"} if key else {}
@@ -111,7 +91,7 @@ def bearer(key: str | None) -> dict[str, str]:
 
 def count(value: Any) -> int:
     """A number of tokens; 0 for what is none."""
-    return value if isinstance(value, int) and 0 < value < _LARGEST else 0
+    return value if isinstance(value, int) and 0 < value < LARGEST else 0
 
 
 def text_of(value: Any) -> str:
@@ -127,19 +107,6 @@ def dict_of(value: Any) -> Json:
 def dicts(value: Any) -> list[Json]:
     """The objects of a list; none for what is no list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def arguments_of(call: ToolCall) -> dict[str, Any]:
-    """A call's arguments as the object that an API wants to see again.
-
-    Text that is no object (a model wrote it, or a stream was cut) is wrapped, since several
-    servers refuse a whole conversation over it.
-    """
-    try:
-        found = storable(json.loads(call.arguments or "{}"))
-    except (ValueError, RecursionError):
-        found = None
-    return found if isinstance(found, dict) else {"malformed_arguments": call.arguments}
 
 
 def instructions(messages: Sequence[Message]) -> str:
@@ -160,7 +127,7 @@ def unique_calls(calls: Iterable[tuple[str, str, str]]) -> tuple[ToolCall, ...]:
 
 def stop_of(stated: StopReason, calls: Sequence[ToolCall]) -> StopReason:
     """The stop reason, given that servers say `stop` although there are calls."""
-    return "tool_calls" if calls and stated in ("stop", "unknown") else stated
+    return "tool_calls" if calls and stated in ("stop", "pause", "unknown") else stated
 
 
 def merged(base: Json, over: Json) -> dict[str, Any]:

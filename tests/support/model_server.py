@@ -24,14 +24,16 @@ class Say:
     """An answer: what is thought, said and called, and what it used.
 
     `input` counts what was sent and not in a cache; `signature` makes the thinking one that must
-    come back. `stop` None follows from the calls.
+    come back. `stop` None follows from the calls; only Anthropic has `pause`. `half` ends the
+    answer in the middle of its last call, as far as an API sends calls in pieces.
     """
 
     text: str = ""
     reasoning: str = ""
     signature: str = ""
     calls: tuple[tuple[str, str, Json], ...] = ()
-    stop: Literal["stop", "length", "refusal"] | None = None
+    stop: Literal["stop", "length", "refusal", "pause"] | None = None
+    half: bool = False
     input: int = 60
     cached: int = 40
     cache_write: int = 0
@@ -84,6 +86,12 @@ def _halves(text: str) -> list[str]:
     return [part for part in (text[:middle], text[middle:]) if part]
 
 
+def _pieces(say: Say, number: int) -> list[str]:
+    """The arguments of a call in pieces; those of a call that is cut off lack the second."""
+    pieces = _halves(json.dumps(say.calls[number][2]))
+    return pieces[:1] if say.half and number == len(say.calls) - 1 else pieces
+
+
 def _chat(say: Say) -> Iterator[tuple[str, Json | str]]:
     def chunk(delta: Json, finish: str | None = None) -> tuple[str, Json]:
         choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
@@ -96,10 +104,10 @@ def _chat(say: Say) -> Iterator[tuple[str, Json | str]]:
         yield chunk({"reasoning_details": [detail]})
     for part in _halves(say.text):
         yield chunk({"content": part})
-    for n, (call, name, arguments) in enumerate(say.calls):
+    for n, (call, name, _) in enumerate(say.calls):
         first = {"index": n, "id": call, "type": "function", "function": {"name": name}}
         yield chunk({"tool_calls": [first]})
-        for part in _halves(json.dumps(arguments)):
+        for part in _pieces(say, n):
             yield chunk({"tool_calls": [{"index": n, "function": {"arguments": part}}]})
     stops = {"stop": "stop", "length": "length", "refusal": "content_filter"}
     yield chunk({}, stops[say.stop] if say.stop else "tool_calls" if say.calls else "stop")
@@ -145,13 +153,14 @@ def _responses(say: Say) -> Iterator[tuple[str, Json | str]]:
         kind = ("refusal", "refusal") if say.stop == "refusal" else ("output_text", "text")
         output.append({**item, "content": [{"type": kind[0], kind[1]: say.text}]})
         yield event("response.output_item.done", output_index=at, item=output[-1])
-    for call, name, arguments in say.calls:
+    for n, (call, name, _) in enumerate(say.calls):
         at = len(output)
         item = {"type": "function_call", "id": f"fc_{at}", "call_id": call, "name": name}
         yield event("response.output_item.added", output_index=at, item={**item, "arguments": ""})
-        for part in _halves(json.dumps(arguments)):
+        pieces = _pieces(say, n)
+        for part in pieces:
             yield event("response.function_call_arguments.delta", output_index=at, delta=part)
-        output.append({**item, "arguments": json.dumps(arguments)})
+        output.append({**item, "arguments": "".join(pieces)})
         yield event("response.output_item.done", output_index=at, item=output[-1])
     usage = {
         "input_tokens": say.input + say.cached + say.cache_write,
@@ -199,15 +208,16 @@ def _anthropic(say: Say) -> Iterator[tuple[str, Json | str]]:
         for part in _halves(say.text):
             yield event("content_block_delta", index=at, delta={"type": "text_delta", "text": part})
         yield event("content_block_stop", index=at)
-    for call, name, arguments in say.calls:
+    for n, (call, name, arguments) in enumerate(say.calls):
         at += 1
         block = {"type": "tool_use", "id": call, "name": name, "input": {}}
         yield event("content_block_start", index=at, content_block=block)
-        for part in _halves(json.dumps(arguments) if arguments else ""):
+        for part in _pieces(say, n) if arguments else ():
             delta = {"type": "input_json_delta", "partial_json": part}
             yield event("content_block_delta", index=at, delta=delta)
         yield event("content_block_stop", index=at)
     stops = {"stop": "end_turn", "length": "max_tokens", "refusal": "refusal"}
+    stops["pause"] = "pause_turn"
     stop = stops[say.stop] if say.stop else "tool_use" if say.calls else "end_turn"
     usage = {
         "output_tokens": say.output,
@@ -225,7 +235,7 @@ def _gemini(say: Say) -> Iterator[tuple[str, Json | str]]:
         yield response({"text": part, "thought": True})
     for part in _halves(say.text):
         yield response({"text": part})
-    for n, (call, name, arguments) in enumerate(say.calls):
+    for n, (call, name, arguments) in enumerate(say.calls[: -1 if say.half else None]):
         made: Json = {"functionCall": {"id": call, "name": name, "args": arguments}}
         if say.signature and n == 0:
             made["thoughtSignature"] = say.signature
@@ -300,6 +310,7 @@ class ModelServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))

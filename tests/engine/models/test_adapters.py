@@ -32,7 +32,7 @@ from engine.models.types import (
 )
 from engine.models.wire import Answer
 from tests.engine.models.asking import ASK, ask, key_in, turn_of
-from tests.support.model_server import APIS, Json, ModelServer, Say, encode, events
+from tests.support.model_server import APIS, Fault, Json, ModelServer, Say, encode, events
 
 WIRES = {
     "chat": ChatWire,
@@ -69,6 +69,39 @@ async def test_why_an_answer_ended(api: Api, stop: Any) -> None:
     with ModelServer([Say(text="Well.", stop=stop)]) as server:
         turn = await turn_of(server, api)
     assert (turn.text, turn.stop, turn.tool_calls) == ("Well.", stop, ())
+
+
+@pytest.mark.parametrize("api", ["chat", "responses", "anthropic"])  # Gemini sends calls whole
+async def test_a_call_that_is_cut_off_has_no_arguments_that_can_be_read(api: Api) -> None:
+    with ModelServer([replace(CALLING, stop="length", half=True)]) as server:
+        turn = await turn_of(server, api)
+    assert (turn.stop, len(turn.tool_calls)) == ("length", 2)
+    assert turn.tool_calls[0].parsed == {"command": "echo ä"}
+    assert turn.tool_calls[1].parsed is None
+    sent = json.dumps(await second_request(api, replace(CALLING, stop="length", half=True)))
+    assert "malformed_arguments" in sent
+
+
+async def test_an_interrupted_answer_of_anthropic_keeps_the_calls_that_it_makes_itself() -> None:
+    block = {"type": "server_tool_use", "id": "srv_1", "name": "look", "input": {}}
+    stream = [
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        _more({"type": "input_json_delta", "partial_json": '{"query": '}),
+        _more({"type": "input_json_delta", "partial_json": '"c"}'}),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "pause_turn"}},
+        {"type": "message_stop"},
+    ]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in stream)
+    with ModelServer([Fault(body=body)]) as server:
+        turn = await turn_of(server, "anthropic")
+    assert (turn.stop, turn.text, turn.tool_calls) == ("pause", "", ())
+    assert turn.carried is not None
+    assert turn.carried.items == ({**block, "input": {"query": "c"}},)
+
+
+def _more(delta: Json) -> Json:
+    return {"type": "content_block_delta", "index": 0, "delta": delta}
 
 
 @pytest.mark.parametrize("api", ["chat", "responses", "anthropic"])  # Gemini does not tell

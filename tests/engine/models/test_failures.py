@@ -17,6 +17,7 @@ from engine.models.types import Api, KeySource, Message, ModelError, Provider
 from engine.models.waits import duration, retry_after, wait_of
 from tests.engine.models.asking import ask, failure, key_in, turn_of
 from tests.support.model_server import APIS, Fault, ModelServer, Say
+from tests.support.strict_model import Refusing, refusal
 
 every_api = pytest.mark.parametrize("api", APIS)
 JUNK = (
@@ -104,6 +105,25 @@ BILLING_URL = "Slow down. To raise the limit see https://example.org/account/bil
                 "INVALID_ARGUMENT",
                 "The input token count (9) exceeds the maximum number of tokens allowed (8).",
             ),
+            "context",
+        ),
+        (
+            400,
+            anthropic(
+                "invalid_request_error",
+                "input length and `max_tokens` exceed context limit: 9 + 3 > 10, decrease it",
+            ),
+            "context",
+        ),
+        (400, openai("Input is too long for requested model.", None), "context"),
+        (400, openai("This model's maximum prompt length is 8 but you sent 9", None), "context"),
+        (400, openai("Please reduce the length of the messages or completion.", None), "context"),
+        (400, openai("the request exceeds the available context size", None), "context"),
+        (413, anthropic("request_too_large", "Request exceeds the maximum size"), "context"),
+        (413, openai("Request too large on tokens per minute", "rate_limit_exceeded"), "context"),
+        (
+            429,
+            openai("Request too large for m on tokens per min: Limit 9", "rate_limit_exceeded"),
             "context",
         ),
         (400, openai("no", "content_policy_violation"), "content_filter"),
@@ -320,6 +340,15 @@ async def test_an_answer_of_nothing(api: Api) -> None:
 async def test_failures_inside_a_good_stream(api: Api, event: Any, expected: str) -> None:
     body = f"data: {json.dumps(event)}\n\n"
     assert (await failure(api, Fault(body=body))).failure == expected
+
+
+@every_api
+@pytest.mark.parametrize("how", ["status", "stream"])
+async def test_a_conversation_that_does_not_fit_is_told_from_all_else(
+    api: Api, how: Refusing
+) -> None:
+    error = await failure(api, refusal(api, 5000, 4096, how))
+    assert (error.failure, error.kind, error.retry_after) == ("context", "context", None)
 
 
 @every_api
