@@ -34,6 +34,8 @@ Outcome = Literal[
     "converged",
     "ended",
 ]
+CompactedHow = Literal["summary", "drop-tool-output"]
+CompactedBecause = Literal["overflow", "limit"]
 EndedBy = Literal["agent", "budget", "operator", "infrastructure", "context", "refusal"]
 Counts = Literal["active", "wall"]
 BUDGET_KEYS = ("active", "wall", "turns", "tokens", "cost", "gpu")
@@ -266,6 +268,30 @@ class ModelPaced(Body, frozen=True, kw_only=True, tag="model.paced"):
     cause: str
 
 
+class ContextCompacted(Body, frozen=True, kw_only=True, tag="context.compacted"):
+    """Transcript entry `entry` took the place of what was said before it, from the task on.
+
+    `because` the provider refused the conversation, or its harness's limit was reached. Sizes are
+    the conversation's characters; `turns` were asked for notes, and are turns like any other.
+    """
+
+    entry: int
+    how: CompactedHow
+    because: CompactedBecause
+    before: int
+    after: int
+    turns: int = 0
+
+    @property
+    def in_words(self) -> str:
+        """What happened, for a person."""
+        what = "notes of its own" if self.how == "summary" else "its record without old output"
+        why = "it no longer fitted" if self.because == "overflow" else "its limit was reached"
+        return (
+            f"the conversation of {self.before:,} characters became {what} ({self.after:,}): {why}"
+        )
+
+
 class ToolStarted(Body, frozen=True, kw_only=True, tag="tool.started"):
     """A tool call began in the sandbox."""
 
@@ -380,6 +406,7 @@ KnownBody = (
     | TurnAbandoned
     | ModelRetried
     | ModelPaced
+    | ContextCompacted
     | ToolStarted
     | ToolFinished
     | TranscriptGrew

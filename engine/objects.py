@@ -80,6 +80,7 @@ class SessionObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clocks: ClocksObject
     budget: dict[str, Limit]
     usage: UsageObject
+    compactions: int
     gpu_seconds: float | None
     best_reward: float | None
     final_reward: float | None
@@ -162,6 +163,7 @@ def session_object(session: SessionState, clock: Clock) -> SessionObject:
         clocks=_clocks([session.clocks], boot, now),
         budget={key: session.budget[key] for key in BUDGET_KEYS if key in session.budget},
         usage=_usage(session.usage),
+        compactions=session.compactions,
         gpu_seconds=None,
         best_reward=session.best_reward,
         final_reward=session.final_reward,

@@ -18,6 +18,7 @@ from engine.events import (
     AlertRaised,
     BudgetChanged,
     ClockMoved,
+    ContextCompacted,
     Counts,
     EngineStarted,
     EngineStopped,
@@ -146,6 +147,7 @@ class SessionState(msgspec.Struct, kw_only=True):
     usage: Usage = Usage()
     turn: int = 0
     retries: int = 0
+    compactions: int = 0
     points: list[Point] = msgspec.field(default_factory=list)
     best_reward: float | None = None
     best_snapshot: str | None = None
@@ -325,6 +327,10 @@ def _reduce_work(state: State, session: SessionState, event: Event) -> None:
         case ModelRetried(attempt=attempt, cause=cause):
             session.retries, session.turn_open = attempt, False
             _feed(state, event, "retry", f"model call retried ({cause}), attempt {attempt}")
+        case ContextCompacted() as compacted:
+            session.compactions += 1
+            session.turn_open = False  # the one that did not fit
+            _feed(state, event, "context", compacted.in_words)
         case ToolStarted(tool=tool, summary=summary):
             doing = f"{tool} {summary}".strip()
             _activity(session, event, doing)

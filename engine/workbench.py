@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from engine.agents.conversation import Conversation, carried_fields
 from engine.agents.offers import schemas
 from engine.agents.standing import Standing, standing_of
 from engine.agents.toolbox import Output, Toolbox, summary
-from engine.agents.tools import carried_fields, conversation
 from engine.clock import Clock, ClockCause, PauseCause
 from engine.events import (
     ActivityChanged,
     AlertCleared,
     AlertRaised,
     AnyBody,
+    CompactedBecause,
+    ContextCompacted,
     MessageTold,
     ModelRetried,
     SessionPaused,
@@ -32,12 +35,14 @@ from engine.meter import Meter
 from engine.models.retry import Retries, RetryPolicy
 from engine.models.types import (
     Delta,
+    Message,
     Model,
     ModelError,
     ReasoningDelta,
     TextDelta,
     ToolCall,
     ToolDelta,
+    ToolSchema,
     Turn,
 )
 from engine.state import SessionState
@@ -110,6 +115,15 @@ class Services(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a model is asked, and what the session does meanwhile, in words."""
+
+    messages: Sequence[Message]
+    tools: Sequence[ToolSchema]
+    activity: str
+
+
 class Workbench:
     """See `engine.agents.bench.Bench`, which this is."""
 
@@ -146,6 +160,8 @@ class Workbench:
         self._policy = policy
         self._sleep = sleep
         self._inherited = len(transcript.entries)
+        self._conversation = Conversation()
+        self._turns = sum(map(_turns_of, transcript.entries))
 
     @property
     def entries(self) -> Sequence[Entry]:
@@ -164,13 +180,56 @@ class Workbench:
 
     async def ask(self) -> None:
         """Ask the model for a turn, with retries; see `Bench.ask`."""
+        tools = schemas(self.harness.offered)
+        messages = self._conversation.of(self.entries)
+        turn = await self._turn(_Question(messages, tools, "generating"))
+        calls = [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in turn.tool_calls]
+        answer: dict[str, Any] = {"tool_calls": calls, **carried_fields(turn.carried)}
+        if not tools and calls:  # nobody will answer them, and an unanswered call spoils it all
+            answer = {"tool_calls": [], "ignored_calls": calls}
+        await self.say(
+            "assistant",
+            text=turn.text,
+            reasoning=turn.reasoning,
+            turn=self._turns,
+            stop=turn.stop,
+            tokens=turn.usage.tokens,
+            **answer,
+        )
+        self._live.turn = None
+
+    async def consult(self, messages: Sequence[Message]) -> Turn:
+        """Ask the model something beside the conversation; see `Bench.consult`."""
+        turn = await self._turn(_Question(messages, (), "compacting"))
+        self._live.turn = None
+        return turn
+
+    async def compact(
+        self, because: CompactedBecause, *, before: int, after: int, **fields: Any
+    ) -> None:
+        """Let a `summary` entry take the conversation's place; see `Bench.compact`."""
+        number = len(self.entries)
+        await self.say("summary", **fields, before=before, after=after)
+        await self._services.record(
+            ContextCompacted(
+                entry=number,
+                how=fields["how"],
+                because=because,
+                before=before,
+                after=after,
+                turns=fields["turns"],
+            )
+        )
+
+    async def _turn(self, question: _Question) -> Turn:
+        """One turn, with retries and journalled; it counts when it is whole."""
         retries, alarmed = Retries(self._policy), False
-        number = self._turns() + 1
+        number = self._turns + 1
         while True:
             await self._services.gate.passed()
             try:
                 async with self._services.gate.call():
-                    turn, seconds = await self._stream(number)
+                    turn, seconds = await self._stream(number, question)
                 break
             except CallInterruptedError:
                 continue
@@ -192,17 +251,8 @@ class Workbench:
                 turn=number, usage=turn.usage, seconds=round(seconds, 3), stop_reason=turn.stop
             )
         )
-        calls = [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in turn.tool_calls]
-        await self.say(
-            "assistant",
-            text=turn.text,
-            reasoning=turn.reasoning,
-            tool_calls=calls,
-            turn=number,
-            stop=turn.stop,
-            **carried_fields(turn.carried),
-        )
-        self._live.turn = None
+        self._turns = number
+        return turn
 
     async def _wait_after(self, error: ModelError, wait: float, failures: int) -> None:
         await self._services.record(
@@ -228,7 +278,7 @@ class Workbench:
         await self._services.gate.passed()
         await self._services.record(AlertCleared(alert=_PAUSED))
 
-    async def _stream(self, number: int) -> tuple[Turn, float]:
+    async def _stream(self, number: int, question: _Question) -> tuple[Turn, float]:
         if self._model is None:
             raise ModelError("bad_request", "no model", "this session has none")
         async with AsyncExitStack() as stack:
@@ -239,20 +289,19 @@ class Workbench:
                 await self._services.record(ActivityChanged(activity="waiting for the provider"))
                 with self._meter.waiting("the provider's account is busy", "connection"):
                     await stack.enter_async_context(place)
-            return await self._answered(self._model, number)
+            return await self._answered(self._model, number, question)
 
-    async def _answered(self, model: Model, number: int) -> tuple[Turn, float]:
+    async def _answered(self, model: Model, number: int, question: _Question) -> tuple[Turn, float]:
         """One answer. No call begins once the gate is shut; one that began is counted as work."""
         if self._services.gate.closed:
             raise CallInterruptedError
         with self._meter.turn():
             await self._services.record(TurnStarted(turn=number))
-            await self._services.record(ActivityChanged(activity="generating"))
+            await self._services.record(ActivityChanged(activity=question.activity))
             started = self._clock.now()
             self._live.turn = None
-            tools = schemas(self.harness.offered)
             try:
-                async for delta in model.ask(conversation(self.entries), tools):
+                async for delta in model.ask(question.messages, question.tools):
                     if isinstance(delta, Turn):
                         return delta, self._clock.now() - started
                     self._live.take(delta)
@@ -306,9 +355,6 @@ class Workbench:
         while self._services.verifying() and self._clock.now() < deadline:
             await self._sleep(_JUDGED_POLL)
 
-    def _turns(self) -> int:
-        return sum(entry["kind"] == "assistant" for entry in self.entries)
-
     def _place_of_call(self) -> tuple[int, int]:
         """(number of the newest answer, how many of its calls have a result)."""
         done = 0
@@ -330,3 +376,13 @@ def _pause_cause(error: ModelError, turn: int) -> PauseCause | None:
         case "quota":
             return "no credit"
     return "unreachable" if error.kind == "retry" and turn > 1 else None
+
+
+def _turns_of(entry: Entry) -> int:
+    """How many turns of the model went into an entry."""
+    match entry["kind"]:
+        case "assistant":
+            return 1
+        case "summary":
+            return int(entry["turns"])
+    return 0

@@ -10,6 +10,7 @@ from autolab_tui.cli.values import short_duration
 from engine.events import (
     AlertCleared,
     AlertRaised,
+    ContextCompacted,
     EngineStarted,
     EngineStopped,
     ModelPaced,
@@ -67,6 +68,8 @@ def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case f
             return f"model call failed ({cause}); attempt {attempt} in {wait:.1f} s"
         case ModelPaced(provider=provider, limit=limit, cause=cause):
             return f"{provider} takes {limit} calls at once from now on: {cause}"
+        case ContextCompacted() as compacted:
+            return compacted.in_words
         case SnapshotTaken(snapshot=snapshot, files=files):
             return f"snapshot {snapshot[:12]} of {', '.join(files)}"
         case VerificationStarted(stage=stage, snapshot=snapshot):

@@ -80,6 +80,13 @@ def _lines(entry: Mapping[str, Any]) -> Iterator[str]:
             took = f", {seconds:.1f} s" if isinstance(seconds, int | float) else ""
             yield f"--- {entry['n']} {entry.get('name')}: exit code {entry.get('code')}{took}"
             yield from lines(entry.get("output") or "")
+        case "summary":
+            first, last = entry["replaces"]
+            yield (
+                f"--- {entry['n']} {entry['how']} in place of entries {first} to {last}: "
+                f"{entry['before']} characters became {entry['after']}"
+            )
+            yield from lines(entry["text"])
         case kind:
             yield f"--- {entry['n']} {kind}"
             yield from lines(str(entry.get("text") or ""))

@@ -21,6 +21,7 @@ _KINDS: dict[str, tuple[str, Role]] = {
     "not_judged": ("not judged", "verdict-unjudged"),
     "suspect": ("suspect", "verdict-suspect"),
     "retry": ("retry", "warn"),
+    "context": ("compacted", "title"),
     "alert": ("alert", "warn"),
     "failed": ("failed", "run-failed"),
     "ended": ("ended", "run-finished"),

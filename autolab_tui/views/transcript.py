@@ -46,7 +46,7 @@ def entry_lines(entry: Entry, opened: bool, page: Page) -> list[Line]:
         body = _text(entry.get("text"))
         return _body(f"note: {body}", "dim", most, page)
     most = 1 if kind == "system" and not opened else most
-    named: Span = (plain(kind) or "entry", "title")
+    named: Span = (_replaced(entry) or plain(kind) or "entry", "title")
     at = time_of(entry)
     return [_heading(named, at, page), *_body(_text(entry.get("text")), "said", most, page)]
 
@@ -138,6 +138,14 @@ def _result(entry: Entry) -> Span:
     if code == 0:
         return f"{name} done{took}", "dim"
     return f"{name} ended with code {plain(str(code))}{took}", "bad"
+
+
+def _replaced(entry: Entry) -> str:
+    """For a summary: the entries in whose place the model reads it."""
+    replaces = entry.get("replaces")
+    if entry.get("kind") != "summary" or not isinstance(replaces, Sequence) or len(replaces) != 2:
+        return ""
+    return f"summary in place of entries {plain(str(replaces[0]))} to {plain(str(replaces[1]))}"
 
 
 def _heading(title: Span, at: str, page: Page) -> Line:

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from engine.agents.standing import Standing
 from engine.agents.toolbox import Output
+from engine.events import CompactedBecause
 from engine.harnesses import Harness
-from engine.models.types import ToolCall
+from engine.models.types import Message, ToolCall, Turn
 from engine.outcomes import Ending
 from engine.transcripts import Entry
 from tasks import Task
@@ -46,6 +47,19 @@ class Bench(Protocol):
 
         Raises `ModelError` when there is no answer to be had.
         """
+        ...
+
+    async def consult(self, messages: Sequence[Message]) -> Turn:
+        """Ask the model something beside the conversation, without tools: a turn like any other.
+
+        Nothing of it is an entry. Raises `ModelError`.
+        """
+        ...
+
+    async def compact(
+        self, because: CompactedBecause, *, before: int, after: int, **fields: Any
+    ) -> None:
+        """Add the `summary` entry that takes the place of what was said since the task."""
         ...
 
     async def use(self, call: ToolCall, given: Output | None = None) -> Output:

@@ -69,7 +69,7 @@ def answers_without_calls(entries: Sequence[Entry]) -> int:
     for entry in reversed(entries):
         if entry["kind"] == "tool" or entry.get("tool_calls"):
             break
-        count += entry["kind"] == "assistant"
+        count += entry["kind"] == "assistant" and entry.get("stop") != "pause"
     return count
 
 
@@ -82,7 +82,7 @@ def answers_without_work(entries: Sequence[Entry]) -> int:
         if entry["kind"] == "assistant":
             if any(call["name"] != "submit" for call in entry["tool_calls"]):
                 break
-            count += 1
+            count += entry.get("stop") != "pause"
     return count
 
 

@@ -9,14 +9,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from engine.agents.answering import (
+    CUT_OFF,
+    is_cut_off,
+    is_interrupted,
+    never_whole,
+    next_answer,
+    refusal,
+)
 from engine.agents.bench import Bench
 from engine.agents.prompting import stopping_words, system_prompt
 from engine.agents.stopping import judge_wish
 from engine.agents.terminal_reply import Command, Reply, ReplyError, read_reply
 from engine.agents.toolbox import KEYS, FileTroubleError, printed
-from engine.agents.tools import given_up, refusal
 from engine.agents.updates import updates
-from engine.models.types import ModelError, ToolCall
+from engine.models.types import ToolCall
 from engine.outcomes import Ending
 from engine.transcripts import Entry
 
@@ -44,19 +51,18 @@ class TerminalLoop:
                 ending = refusal(answer) or await self._resolve(bench, answer)
                 if ending is not None:
                     return ending
-            for update in updates(bench.harness, bench.standing(), bench.entries):
-                await bench.say("user", **update)
-            try:
-                await bench.ask()
-            except ModelError as error:
-                return given_up(error)
+            if not is_interrupted(bench.entries[-1]):
+                for update in updates(bench.harness, bench.standing(), bench.entries):
+                    await bench.say("user", **update)
+            if (ending := await next_answer(bench)) is not None:
+                return ending
 
     async def _resolve(self, bench: Bench, answer: Entry) -> Ending | None:
         """Carry out an answer and say what came of it, or end the session."""
         try:
-            reply = read_reply(answer["text"])
+            reply = read_reply(_whole_text(bench.entries, answer))
         except ReplyError as error:
-            return await _misunderstood(bench, error)
+            return await _misunderstood(bench, answer, error)
         done = sum(entry["kind"] == "tool" for entry in bench.entries[answer["n"] + 1 :])
         for number, command in enumerate(reply.commands[done:], done):
             await bench.use(_call(answer, number, command))
@@ -88,13 +94,21 @@ class TerminalLoop:
 
 
 def _unresolved(entries: Sequence[Entry]) -> Entry | None:
-    """The newest answer, unless the model was told already what came of it."""
+    """The newest answer, unless it goes on or the model was told already what came of it."""
     for entry in reversed(entries):
         if entry["kind"] == "assistant":
-            return entry
-        if entry["kind"] == "user":
+            return None if is_interrupted(entry) else entry
+        if entry["kind"] in ("user", "summary"):
             return None
     return None
+
+
+def _whole_text(entries: Sequence[Entry], answer: Entry) -> str:
+    """What an answer says, with what it had said before the provider interrupted it."""
+    begin = answer["n"]
+    while begin > 0 and is_interrupted(entries[begin - 1]):
+        begin -= 1
+    return "".join(entry["text"] for entry in entries[begin : answer["n"] + 1])
 
 
 def _call(answer: Entry, number: int, command: Command) -> ToolCall:
@@ -114,7 +128,7 @@ def _problems(entries: Sequence[Entry], answer: Entry) -> str:
     return "".join(wrong)
 
 
-async def _misunderstood(bench: Bench, error: ReplyError) -> Ending | None:
+async def _misunderstood(bench: Bench, answer: Entry, error: ReplyError) -> Ending | None:
     """Say what was wrong with an answer; after too many in a row the session is over."""
     count = 1
     for entry in reversed(bench.entries[:-1]):
@@ -123,10 +137,16 @@ async def _misunderstood(bench: Bench, error: ReplyError) -> Ending | None:
         count += entry.get("about") == _MALFORMED
     harness = bench.harness
     if count > harness.nudges:
-        return Ending("agent", f"{count} answers in a row were not in the protocol: {error}")
-    text = f"{harness.nudge} {str(error)[:1].upper()}{str(error)[1:]}. {stopping_words(harness)}"
-    await bench.say("user", text=text, about=_MALFORMED)
+        return never_whole(bench.entries) or Ending(
+            "agent", f"{count} answers in a row were not in the protocol: {error}"
+        )
+    why = CUT_OFF if is_cut_off(answer) else f"{harness.nudge} {_sentence(error)}"
+    await bench.say("user", text=f"{why} {stopping_words(harness)}", about=_MALFORMED)
     return None
+
+
+def _sentence(error: ReplyError) -> str:
+    return f"{str(error)[:1].upper()}{str(error)[1:]}."
 
 
 def _last_words(reply: Reply) -> str:

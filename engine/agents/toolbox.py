@@ -256,12 +256,16 @@ def no_such_tool(name: str, known: Sequence[str]) -> Output:
 
 def printed(output: bytes, limit: int) -> str:
     """Command output as text, with its middle left out above `limit` characters."""
-    text = output.decode("utf-8", "replace")
+    return excerpt(output.decode("utf-8", "replace"), limit)
+
+
+def excerpt(text: str, limit: int) -> str:
+    """A text with its middle left out above `limit` characters."""
     if len(text) <= limit:
         return text
-    half = limit // 2
+    half = max(0, limit) // 2
     left_out = len(text) - 2 * half
-    return f"{text[:half]}\n[... {left_out} characters left out ...]\n{text[-half:]}"
+    return f"{text[:half]}\n[... {left_out} characters left out ...]\n{text[len(text) - half :]}"
 
 
 def _read(call: ToolCall, kind: type[Any]) -> Any:

@@ -7,8 +7,16 @@ goes on where the last one stood: calls without a result are carried out, then t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from engine.agents.answering import (
+    CUT_OFF,
+    cut_call,
+    is_cut_off,
+    is_interrupted,
+    never_whole,
+    next_answer,
+    refusal,
+)
 from engine.agents.bench import Bench
 from engine.agents.prompting import stopping_words, system_prompt
 from engine.agents.standing import left_in_words
@@ -16,7 +24,7 @@ from engine.agents.stopping import answers_without_calls, judge_wish, was_grante
 from engine.agents.toolbox import Output, no_such_tool
 from engine.agents.updates import updates
 from engine.harnesses import TIME_TOOL
-from engine.models.types import Carried, Message, ModelError, ToolCall
+from engine.models.types import ToolCall
 from engine.outcomes import Ending
 from engine.transcripts import Entry
 
@@ -31,27 +39,29 @@ class ToolsLoop:
         if len(bench.entries) == 1:
             await bench.say("user", text=bench.task.instruction)
         while True:
+            answer = newest_answer(bench.entries)
+            if answer is not None and (refused := refusal(answer)) is not None:
+                return refused
             for call in unanswered(bench.entries):
-                result = await bench.use(call, _of_the_loop(bench, call))
+                result = await bench.use(call, _of_the_loop(bench, answer, call))
                 if result.submitted:
                     return Ending("agent", result.text)
             if was_granted(bench.entries):
                 return Ending("agent", str(bench.entries[-1]["output"]))
             last = bench.entries[-1]
-            if (refused := refusal(last)) is not None:
-                return refused
-            if last["kind"] == "assistant" and (ending := await _idle(bench)) is not None:
+            if not is_interrupted(last):
+                if last["kind"] == "assistant" and (ending := await _idle(bench)) is not None:
+                    return ending
+                for update in updates(bench.harness, bench.standing(), bench.entries):
+                    await bench.say("user", **update)
+            if (ending := await next_answer(bench)) is not None:
                 return ending
-            for update in updates(bench.harness, bench.standing(), bench.entries):
-                await bench.say("user", **update)
-            try:
-                await bench.ask()
-            except ModelError as error:
-                return given_up(error)
 
 
-def _of_the_loop(bench: Bench, call: ToolCall) -> Output | None:
-    """The result of a call that needs no sandbox, or None."""
+def _of_the_loop(bench: Bench, answer: Entry | None, call: ToolCall) -> Output | None:
+    """The result of a call of this answer that needs no sandbox, or None."""
+    if answer is not None and (cut := cut_call(answer, call)) is not None:
+        return cut
     if call.name not in bench.harness.offered:
         return no_such_tool(call.name, bench.harness.offered)
     if call.name == "submit":
@@ -66,13 +76,21 @@ async def _idle(bench: Bench) -> Ending | None:
     """The newest answer called no tool: nudge it, or take it for a wish to stop."""
     harness, idle = bench.harness, answers_without_calls(bench.entries)
     if idle <= harness.nudges:
-        await bench.say("user", text=f"{harness.nudge} {stopping_words(harness)}", about="nudge")
+        said = CUT_OFF if is_cut_off(bench.entries[-1]) else harness.nudge
+        await bench.say("user", text=f"{said} {stopping_words(harness)}", about="nudge")
         return None
+    if (ending := never_whole(bench.entries)) is not None:
+        return ending
     wish = judge_wish(harness, bench.standing(), bench.entries)
     if wish.granted:
         return Ending("agent", f"{idle} answers in a row called no tool")
     await bench.say("user", text=wish.text, about="confirm")
     return None
+
+
+def newest_answer(entries: Sequence[Entry]) -> Entry | None:
+    """What the model said last."""
+    return next((entry for entry in reversed(entries) if entry["kind"] == "assistant"), None)
 
 
 def unanswered(entries: Sequence[Entry]) -> list[ToolCall]:
@@ -87,64 +105,3 @@ def unanswered(entries: Sequence[Entry]) -> list[ToolCall]:
         elif entry["kind"] != "note":
             return []
     return []
-
-
-def conversation(entries: Sequence[Entry]) -> list[Message]:
-    """The entries as messages for a model; the engine's own notes are left out."""
-    messages: list[Message] = []
-    asked: set[str] = set()  # a result that no call asked for (keystrokes) is no message
-    for entry in entries:
-        match entry["kind"]:
-            case "system":
-                messages.append(Message("system", entry["text"]))
-            case "user" if messages and messages[-1].role == "user":
-                # Some servers take no two messages in a row from the same side.
-                said = f"{messages[-1].text}\n\n{entry['text']}"
-                messages[-1] = Message("user", said)
-            case "user":
-                messages.append(Message("user", entry["text"]))
-            case "assistant":
-                calls = tuple(
-                    ToolCall(c["id"], c["name"], c["arguments"]) for c in entry["tool_calls"]
-                )
-                asked = {call.id for call in calls}
-                carried = entry.get("carried")
-                messages.append(
-                    Message(
-                        "assistant",
-                        entry["text"],
-                        entry["reasoning"],
-                        calls,
-                        carried=Carried(carried["api"], tuple(carried["items"]))
-                        if carried
-                        else None,
-                    )
-                )
-            case "tool" if entry["call"] in asked:
-                messages.append(Message("tool", entry["output"], call=entry["call"]))
-    return messages
-
-
-def carried_fields(carried: Carried | None) -> dict[str, Any]:
-    """The field of an `assistant` entry that `conversation` reads it from; none for nothing."""
-    if carried is None:
-        return {}
-    return {"carried": {"api": carried.api, "items": carried.items}}
-
-
-def refusal(answer: Entry) -> Ending | None:
-    """The end of a session whose model refused to go on."""
-    if answer.get("stop") != "refusal":
-        return None
-    return Ending("refusal", f"the model refused to go on: {answer.get('text', '')[:200]}")
-
-
-def given_up(error: ModelError) -> Ending:
-    """The end of a session whose model could not be asked."""
-    match error.kind:
-        case "context":
-            return Ending("context", str(error))
-        case "refusal":
-            return Ending("refusal", str(error))
-        case _:
-            return Ending("infrastructure", f"the model cannot be reached: {error}")

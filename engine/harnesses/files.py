@@ -21,8 +21,12 @@ _PROMPTS = "prompts"
 _PARENT = "extends"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _SIZE_LIMIT = 256 * 1024
-# Knobs that mean something only beside one value of another: (knob, the other, its value).
-_MATES = (("feedback_minutes", "feedback", "score-every"), ("plateau", "stop", "budget"))
+# Knobs that mean something only beside some values of another: (knob, the other, its values).
+_MATES = (
+    ("feedback_minutes", "feedback", ("score-every",)),
+    ("plateau", "stop", ("budget",)),
+    ("context_tokens", "context", ("summary", "drop-tool-output")),
+)
 
 
 class HarnessError(ValueError):
@@ -105,11 +109,12 @@ def _merged(name: str, heirs: tuple[str, ...]) -> dict[str, Any]:
     else:
         raise HarnessError(f"{path}: {_PARENT} = {parent!r} must be the name of a harness")
     merged = inherited | own
-    for knob, mate, value in _MATES:
-        if merged.get(mate) != value:
+    for knob, mate, values in _MATES:
+        if merged.get(mate) not in values:
             if own.get(knob):
+                only = " or ".join(f'"{value}"' for value in values)
                 raise HarnessError(
-                    f'{path}: {knob} = {own[knob]!r} means something with {mate} = "{value}" only, '
+                    f"{path}: {knob} = {own[knob]!r} means something with {mate} = {only} only, "
                     f"and {mate} is {merged.get(mate)!r}; drop one of the two"
                 )
             merged[knob] = 0

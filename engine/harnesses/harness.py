@@ -12,14 +12,18 @@ Loop = Literal["tools", "terminal"]
 Feedback = Literal["sealed", "gates", "score", "score-every"]
 Time = Literal["none", "start", "every-turn", "on-request"]
 Stop = Literal["agent", "confirm", "budget"]
+Context = Literal["summary", "drop-tool-output", "none"]
 Tool = Literal["bash", "edit", "read", "submit"]
 
 TIME_TOOL = "time_left"  # offered by `time = "on-request"`, never listed among the tools
-WORDING = 1  # of the sentences that go with the knobs (engine/agents); raised when they change
+WORDING = 2  # of the sentences that go with the knobs (engine/agents); raised when they change
 SLOTS = ("workdir", "editable")  # what a prompt's text may leave to be filled in
-_NAMELESS = ("name", "description", "prompt")  # say nothing of what a model gets to see
+# Say nothing of what a model gets to see in a session.
+_NAMELESS = ("name", "description", "prompt", "attempts")
 _WORKING: tuple[Tool, ...] = ("bash", "edit")
 _LEAST_CHARS, _MOST_CHARS = 500, 1_000_000
+_LEAST_TOKENS = 4_000  # of a conversation; the prompt and the tools alone take about a thousand
+MOST_ATTEMPTS = 1_000
 
 
 class Harness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,7 +38,9 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     much of one tool's output it sees. `command_timeout_*`: a command's time limit by default and
     at most; for keystrokes what is waited after them. `nudge` is said to an answer that calls no
     tool (or is not in the terminal's protocol); after `nudges` answers in a row that did no work
-    the session is taken as ended by its agent.
+    the session is taken as ended by its agent. `context`: what gives way when the conversation
+    no longer fits, or has `context_tokens` (0: only when it no longer fits). `attempts`: how many
+    sessions a run makes of each task and model, unless it says so itself.
     """
 
     name: str
@@ -54,6 +60,9 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     command_timeout_max_sec: float
     nudge: str
     nudges: int
+    context: Context
+    context_tokens: int
+    attempts: int
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -79,9 +88,10 @@ def knobs(harness: Harness) -> dict[str, Any]:
 
 def problem(harness: Harness) -> str | None:
     """What is wrong with the values of a harness: key, value and remedy; None when all is well."""
-    found = _wrong_number(harness) or _wrong_together(harness) or _wrong_tools(harness)
-    if found:
-        return found
+    for check in (_wrong_number, _wrong_count, _wrong_together, _wrong_tools):
+        found = check(harness)
+        if found:
+            return found
     for key in ("description", "nudge", "system"):
         if not str(getattr(harness, key)).strip():
             where = f"the prompt {harness.prompt!r}" if key == "system" else key
@@ -102,10 +112,21 @@ def _wrong_number(harness: Harness) -> str | None:
             return f"{key} = {value} must be a number {least}"
     if harness.plateau > 1:
         return f"plateau = {harness.plateau:g} is a share of the budget, from 0 (never) to 1"
+    return None
+
+
+def _wrong_count(harness: Harness) -> str | None:
     if harness.nudges < 0:
         return f"nudges = {harness.nudges} must be 0 or more"
     if not _LEAST_CHARS <= harness.output_chars <= _MOST_CHARS:
         return f"output_chars = {harness.output_chars} must be {_LEAST_CHARS} to {_MOST_CHARS}"
+    if harness.context_tokens != 0 and harness.context_tokens < _LEAST_TOKENS:
+        return (
+            f"context_tokens = {harness.context_tokens} must be 0 (only when the conversation no "
+            f"longer fits) or {_LEAST_TOKENS} and more"
+        )
+    if not 1 <= harness.attempts <= MOST_ATTEMPTS:
+        return f"attempts = {harness.attempts} must be 1 to {MOST_ATTEMPTS}"
     return None
 
 

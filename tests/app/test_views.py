@@ -336,11 +336,12 @@ VALUES = st.recursive(
     max_leaves=6,
 )  # fmt: skip
 KEYS = ("n", "at", "text", "reasoning", "tool_calls", "name", "output", "code", "seconds", "tool")
+KEYS += ("replaces",)
 
 
 @settings(deadline=None)
 @given(
-    st.sampled_from(["system", "user", "assistant", "tool", "note", "", "strange"]),
+    st.sampled_from(["system", "user", "assistant", "tool", "summary", "note", "", "strange"]),
     st.dictionaries(st.sampled_from(KEYS), VALUES),
     st.integers(1, 100),
     st.booleans(),
@@ -352,6 +353,18 @@ def test_no_entry_breaks_the_transcript(
         assert width(text_of(line)) <= max(cells, 8)
     for line in transcript.live_lines(fields, page(cells)):
         assert width(text_of(line)) <= max(cells, 8)
+
+
+def test_a_summary_says_in_whose_place_it_is_read() -> None:
+    entry = {
+        "n": 118,
+        "kind": "summary",
+        "replaces": [2, 117],
+        "text": "Best so far: 0.4 s\nTried:",
+    }
+    shown = texts(transcript.entry_lines(entry, False, page()))
+    assert "summary in place of entries 2 to 117" in shown
+    assert "Best so far: 0.4 s" in shown
 
 
 def test_arguments_come_as_objects_or_as_json() -> None:

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from engine import harnesses
 from engine.agents.offers import schemas
-from engine.harnesses.harness import KNOBS, Feedback, Stop, Time, Tool
+from engine.harnesses.harness import KNOBS, Context, Feedback, Stop, Time, Tool
 from engine.paths import config_dir
 
+# Two of them change what the model sees through others; `attempts` does not change it at all.
+APART = ("description", "prompt", "loop", "attempts")
 PRESETS = {"autolab", "minimal", "persistent", "scored", "timeaware"}
 
 
@@ -65,7 +67,7 @@ def test_a_prompt_of_the_operators_is_part_of_the_hash_and_its_name_is_not() -> 
     assert harnesses.load("a").hash != b.hash
 
 
-@pytest.mark.parametrize("knob", [k for k in KNOBS if k not in ("description", "prompt", "loop")])
+@pytest.mark.parametrize("knob", [k for k in KNOBS if k not in APART])
 def test_every_knob_changes_the_hash(knob: str) -> None:
     others = {
         "feedback": "gates",
@@ -80,10 +82,12 @@ def test_every_knob_changes_the_hash(knob: str) -> None:
         "command_timeout_max_sec": 4000.0,
         "nudge": "Go on.",
         "nudges": 9,
+        "context": "none",
+        "context_tokens": 100_000,
     }
     minimal = harnesses.load("minimal")
     assert msgspec.structs.replace(minimal, **{knob: others[knob]}).hash != minimal.hash
-    renamed = msgspec.structs.replace(minimal, name="x", description="y", prompt="z")
+    renamed = msgspec.structs.replace(minimal, name="x", description="y", prompt="z", attempts=7)
     assert renamed.hash == minimal.hash
 
 
@@ -107,6 +111,18 @@ def test_every_knob_changes_the_hash(knob: str) -> None:
         ('extends = "minimal"\ncommand_timeout_sec = 9999', "above command_timeout_max_sec = 1800"),
         ('extends = "minimal"\nplateau = 0.3', 'stop = "budget" only, and stop is'),
         ('extends = "minimal"\nstop = "budget"\nplateau = 25', "share of the budget"),
+        (
+            'extends = "minimal"\ncontext = "forget"',
+            "context = 'forget' does not fit.*drop-tool-ou",
+        ),
+        ('extends = "minimal"\ncontext_tokens = 12', "context_tokens = 12 must be 0.*or 4000"),
+        ('extends = "minimal"\ncontext_tokens = -1', "context_tokens = -1 must be 0"),
+        (
+            'extends = "minimal"\ncontext = "none"\ncontext_tokens = 9000',
+            '9000 means something with context = "summary" or "drop-tool-output" only',
+        ),
+        ('extends = "minimal"\nattempts = 0', "attempts = 0 must be 1 to 1000"),
+        ('extends = "minimal"\nattempts = 2000', "attempts = 2000 must be 1 to 1000"),
         ('extends = "minimal"\nfeedback_minutes = 5', 'feedback = "score-every" only'),
         ('extends = "minimal"\nfeedback = "score-every"', "needs feedback_minutes above 0"),
         ('extends = "minimal"\ndescription = " "', "description is empty"),
@@ -166,6 +182,10 @@ def test_a_companion_of_a_knob_that_was_changed_is_dropped() -> None:
     assert harnesses.load("quiet").hash == harnesses.load("minimal").hash
     write("free", 'extends = "persistent"\nstop = "agent"\n')
     assert harnesses.load("free").plateau == 0
+    write("early", 'extends = "minimal"\ncontext_tokens = 50000\n')
+    write("never", 'extends = "early"\ncontext = "none"\n')
+    assert harnesses.load("early").context_tokens == 50_000
+    assert harnesses.load("never").context_tokens == 0
 
 
 @given(
@@ -173,27 +193,31 @@ def test_a_companion_of_a_knob_that_was_changed_is_dropped() -> None:
     time=st.sampled_from(get_args(Time)),
     stop=st.sampled_from(get_args(Stop)),
     reference=st.booleans(),
+    context=st.sampled_from(get_args(Context)),
     tools=st.sets(st.sampled_from(get_args(Tool)), min_size=1).filter(
         lambda tools: tools & {"bash", "edit"}
     ),
 )
 def test_any_combination_of_the_knobs_is_a_harness(
-    feedback: str, time: str, stop: str, reference: bool, tools: set[str]
+    feedback: str, time: str, stop: str, reference: bool, context: str, tools: set[str]
 ) -> None:
     lines = [
         'extends = "minimal"',
         f'feedback = "{feedback}"',
         f'time = "{time}"',
         f'stop = "{stop}"',
+        f'context = "{context}"',
         f"reference = {str(reference).lower()}",
         f"tools = {sorted(tools)!r}",
     ]
     lines += ["feedback_minutes = 3"] if feedback == "score-every" else []
     lines += ["plateau = 0.4"] if stop == "budget" else []
+    lines += ["context_tokens = 90000"] if context != "none" else []
     write("any", "\n".join(lines))
     harness = harnesses.load("any")
     assert (harness.feedback, harness.time, harness.stop) == (feedback, time, stop)
     assert (harness.reference, set(harness.tools)) == (reference, tools)
+    assert (harness.context, harness.context_tokens > 0) == (context, context != "none")
 
 
 def test_the_documented_knobs_and_presets_are_all_there_are() -> None:

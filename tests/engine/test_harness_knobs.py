@@ -1,4 +1,8 @@
-"""Every knob of a harness, seen in what goes over the wire to the model."""
+"""Every knob of a harness, seen in what goes over the wire to the model.
+
+What becomes of a conversation that no longer fits is in test_context.py, the terminal's requests
+are in test_terminal_loop.py, and how many attempts a run makes is in test_runs.py.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
+from engine.agents import compaction_words
+from engine.agents.answering import CUT_OFF
 from engine.agents.offers import schemas
 from engine.agents.prompting import system_prompt
 from engine.events import Limit
@@ -204,6 +210,18 @@ async def test_tools_that_are_not_allowed_are_neither_offered_nor_carried_out(se
     assert "submit" not in said(requests[0], "system")
 
 
+async def test_a_command_may_take_as_long_as_the_harness_allows(seat: Work) -> None:
+    harness = changed(command_timeout_sec=7.0, command_timeout_max_sec=20.0)
+    working = seat(harness)
+    long = tool_turn("bash", {"command": "make", "timeout_sec": 1000})
+    await working.work([BASH, long, SUBMIT])
+    assert working.desk.allowed == [7.0, 20.0]
+    ending, requests = await seat(changed("autolab", command_timeout_sec=7.0)).work([IDLE])
+    assert "to wait before the next keystrokes are pressed" in said(requests[0], "system")
+    assert ": 7 when you leave it out, at most 60" in said(requests[0], "system")
+    assert ending.by == "agent"
+
+
 async def test_an_observation_is_as_long_as_the_harness_allows(seat: Work) -> None:
     noise = tool_turn("bash", {"command": "q" * 3000})
     sizes = {}
@@ -302,7 +320,18 @@ def test_the_number_of_the_wording_is_raised_when_the_words_change(suite: Path) 
             feedback_minutes=5.0,
         )
         words.append(system_prompt(Told()))  # type: ignore[arg-type]  # it reads these five only
+    for request in (
+        compaction_words.notes_request("t", "n", "r", more=True, chars=600),
+        compaction_words.notes_request("t", "", "r", more=False, chars=600),
+    ):
+        words += [message.text for message in request]
+    words += [
+        compaction_words.from_notes("n", "v", "s"),
+        compaction_words.from_record("r"),
+        compaction_words.from_steps("v", "s"),
+        CUT_OFF,
+    ]
     found = hashlib.sha256("\0".join(words).encode()).hexdigest()[:16]
-    assert (WORDING, found) == (1, "5b1244eaaeb710c7"), (
+    assert (WORDING, found) == (2, "78741d2ba4295133"), (
         "raise WORDING in engine/harnesses/harness.py"
     )

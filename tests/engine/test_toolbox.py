@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.agents.conversation import conversation
 from engine.agents.offers import schemas
 from engine.agents.stopping import answers_without_calls
 from engine.agents.toolbox import (
@@ -19,7 +20,7 @@ from engine.agents.toolbox import (
     printed,
     summary,
 )
-from engine.agents.tools import conversation, unanswered
+from engine.agents.tools import unanswered
 from engine.models.types import ToolCall
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from engine.models.retry import RetryPolicy
 from engine.models.types import Provider
 from engine.outcomes import Ending
 from engine.state import SessionState, State, reduce
-from engine.transcripts import Transcript
+from engine.transcripts import Entry, Transcript
 from engine.workbench import Live, Workbench
 from tasks import load_task
 from tests.engine.support import ChatServer, Reply, sse
@@ -64,9 +64,11 @@ class Desk:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {"answer.txt": b"100\n"}
         self.ran: list[str] = []
+        self.allowed: list[float] = []  # seconds
         self.pressed: list[tuple[str, str, float]] = []
         self.shown = "/app $ "
         self.silent = False
+        self.answers: Callable[[str], str] = str
 
     async def press(self, name: str, keystrokes: str, seconds: float) -> None:
         if self.silent:
@@ -82,7 +84,8 @@ class Desk:
 
     async def run(self, command_id: str, script: str, seconds: float) -> CommandOutput:
         self.ran.append(script)
-        return CommandOutput(script.encode(), 0, 1.0)
+        self.allowed.append(seconds)
+        return CommandOutput(self.answers(script).encode(), 0, 1.0)
 
     async def result(self, command_id: str) -> CommandOutput | None:
         return None
@@ -112,6 +115,7 @@ class Seat:
     def __post_init__(self) -> None:
         self.now = 1000.0
         self.calls = 0
+        self.recorded: list[AnyBody] = []
         self.desk = Desk()
         self.clock = Clock(lambda: "b", lambda: self.now, lambda: 0.0)
         self.gate = CallGate(shut=False)
@@ -141,6 +145,7 @@ class Seat:
         reduce(self._state, Event("e", self._state.seq + 1, 0.0, "b", self.now, "s", body))
 
     async def record(self, body: AnyBody) -> object:
+        self.recorded.append(body)
         self._fold(body)
         return None
 
@@ -163,38 +168,51 @@ class Seat:
         def script(_: dict[str, Any], number: int) -> Reply:
             return Reply(sse(turns[min(number, len(turns) - 1)]), piece=4096)
 
+        with ChatServer(script) as server:
+            ending = await self.work_with(Provider("local", server.url))
+            return ending, server.requests
+
+    async def work_with(self, provider: Provider) -> Ending:
+        """Let a model of this provider work."""
         http = HttpClient()
-        path = self.folder / "transcript.jsonl"
+        path = self.transcript
         transcript = Transcript.open(
             path, self.record, self.clock, path.stat().st_size if path.exists() else 0
         )
         harness = self.harness
         try:
-            with ChatServer(script) as server:
-                bench = Workbench(
-                    task=load_task(self.suite / "count_down"),
-                    harness=harness,
-                    budget=budgets.in_words(self.budget),
-                    active_sec=7200.0,
-                    size="quick",
-                    services=self,
-                    transcript=transcript,
-                    toolbox=Toolbox(
-                        self.desk,
-                        harness.command_timeout_sec,
-                        harness.command_timeout_max_sec,
-                        harness.output_chars,
-                    ),
-                    meter=self.meter,
-                    model=HttpModel(http, Provider("local", server.url), "tiny"),
-                    live=Live(),
-                    clock=self.clock,
-                    policy=RetryPolicy(2),
-                )
-                ending = await make_agent(harness.loop).work(bench)
-                return ending, server.requests
+            bench = Workbench(
+                task=load_task(self.suite / "count_down"),
+                harness=harness,
+                budget=budgets.in_words(self.budget),
+                active_sec=7200.0,
+                size="quick",
+                services=self,
+                transcript=transcript,
+                toolbox=Toolbox(
+                    self.desk,
+                    harness.command_timeout_sec,
+                    harness.command_timeout_max_sec,
+                    harness.output_chars,
+                ),
+                meter=self.meter,
+                model=HttpModel(http, provider, "tiny"),
+                live=Live(),
+                clock=self.clock,
+                policy=RetryPolicy(2),
+            )
+            return await make_agent(harness.loop).work(bench)
         finally:
             await http.close()
+
+    @property
+    def transcript(self) -> Path:
+        return self.folder / "transcript.jsonl"
+
+    def entries(self) -> list[Entry]:
+        """The transcript, as it is on disk."""
+        lines = self.transcript.read_bytes().splitlines()
+        return [msgspec.json.decode(line) for line in lines]
 
 
 def said(request: dict[str, Any], *roles: str) -> str:
