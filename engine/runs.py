@@ -45,6 +45,7 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `budget` is each session's, `run_budget` that of all together; `clock` is the one that the
     tasks' own time limits are held against.
+    `attempts` None is as many as each harness says, and one for an agent without a model.
     """
 
     suite: str | None = None
@@ -52,7 +53,7 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: tuple[str, ...] = ()
     agents: tuple[str, ...] = ()
     harnesses: tuple[str, ...] = (harnesses.DEFAULT,)
-    attempts: int = 1
+    attempts: int | None = None
     budget: dict[str, Limit] = {}
     concurrency: int | None = None
     size: Literal["quick", "full"] = "full"
@@ -131,6 +132,7 @@ class _Worker(msgspec.Struct, frozen=True):
     harness: str
     harness_hash: str
     priced: bool
+    attempts: int
 
 
 def _check_numbers(spec: RunSpec) -> None:
@@ -138,7 +140,7 @@ def _check_numbers(spec: RunSpec) -> None:
         raise RunRefusedError(
             f"a run needs a model (--model PROVIDER/NAME) or an agent ({', '.join(SCRIPTED)})"
         )
-    if not 1 <= spec.attempts <= MOST_SESSIONS:
+    if spec.attempts is not None and not 1 <= spec.attempts <= MOST_SESSIONS:
         raise RunRefusedError(f"attempts = {spec.attempts} must be 1 to {MOST_SESSIONS}")
     if spec.suite is not None and not spec.suite.startswith("/"):
         raise RunRefusedError(
@@ -171,7 +173,7 @@ def _workers(spec: RunSpec, settings: Settings) -> list[_Worker]:
     for agent in dict.fromkeys(spec.agents):
         if agent not in SCRIPTED:
             raise RunRefusedError(f"there is no agent {agent!r}; use one of {', '.join(SCRIPTED)}")
-        workers.append(_Worker(agent, None, agent, "none", "", True))
+        workers.append(_Worker(agent, None, agent, "none", "", True, 1))
     for model in dict.fromkeys(spec.models):
         overrides = msgspec.to_builtins(spec.providers)
         for name in dict.fromkeys(spec.harnesses):
@@ -182,7 +184,15 @@ def _workers(spec: RunSpec, settings: Settings) -> list[_Worker]:
             except (harnesses.HarnessError, ModelChoiceError) as error:
                 raise RunRefusedError(str(error)) from error
             workers.append(
-                _Worker(model, model, harness.loop, name, harness.hash, price is not None)
+                _Worker(
+                    model,
+                    model,
+                    harness.loop,
+                    name,
+                    harness.hash,
+                    price is not None,
+                    harness.attempts,
+                )
             )
     return workers
 
@@ -243,7 +253,7 @@ def _sessions_of(
         raise RunRefusedError(str(error)) from error
     for worker in workers:
         _check_priced(budget, worker)
-        for attempt in range(1, spec.attempts + 1):
+        for attempt in range(1, (spec.attempts or worker.attempts) + 1):
             yield SessionCreated(
                 run=run,
                 task=task.name,

@@ -52,10 +52,14 @@ def list_harnesses(args: argparse.Namespace) -> int:
         )
         return DONE
     rows = (
-        (h.name, h.loop, h.feedback, h.time, h.stop, h.prompt, h.hash[:12], _source(h))
+        (
+            *(h.name, h.loop, h.feedback, h.time, h.stop, h.context, h.prompt, str(h.attempts)),
+            *(h.hash[:12], _source(h)),
+        )
         for h in sound.values()
     )
-    print(table(("harness", "loop", "feedback", "time", "stop", "prompt", "hash", "file"), rows))
+    head = ("harness", "loop", "feedback", "time", "stop", "context", "prompt", "attempts")
+    print(table((*head, "hash", "file"), rows))
     for one in broken:
         print(f"broken: {plain(one.error)}")
     return DONE

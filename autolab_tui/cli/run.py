@@ -46,7 +46,9 @@ def add_to(commands: Commands) -> None:
     what.add_argument("--model", action="append", metavar="P/NAME", default=[])
     what.add_argument("--agent", action="append", metavar="NAME", default=[])
     what.add_argument("--harness", action="append", metavar="NAME", default=[])
-    what.add_argument("--attempts", type=int, metavar="K", default=1)
+    what.add_argument(
+        "--attempts", type=int, metavar="K", help="default: what the harness says (presets: 1)"
+    )
     what.add_argument("--size", choices=("quick", "full"), default="full", help="default: full")
     limits = parser.add_argument_group("limits")
     limits.add_argument("--budget", action="append", metavar="KEY=AMOUNT,...", default=[])

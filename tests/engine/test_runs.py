@@ -13,6 +13,7 @@ from engine import harnesses
 from engine.agents.prompting import system_prompt
 from engine.events import Limit
 from engine.models.choice import ModelChoiceError, check_key, choose_provider
+from engine.paths import config_dir
 from engine.runs import Plan, RunRefusedError, plan, read_spec
 from engine.selecting import NothingSelectedError, select
 from engine.settings import Settings, SettingsError, load_settings
@@ -56,6 +57,33 @@ def test_a_run_is_the_product_of_tasks_models_and_attempts(tmp_path: Path) -> No
             "version": None,
         }
     }
+
+
+def test_a_harness_says_how_many_attempts_there_are_unless_the_run_does(suite: Path) -> None:
+    folder = config_dir() / "harnesses"
+    folder.mkdir(parents=True)
+    (folder / "twice.toml").write_text('extends = "minimal"\nattempts = 2\n')
+
+    def attempts(**more: Any) -> dict[str, list[int]]:
+        made = planned(
+            suite,
+            models=["local/a"],
+            agents=["nop"],
+            harnesses=["minimal", "twice"],
+            providers=LOCAL,
+            **more,
+        )
+        found: dict[str, list[int]] = {}
+        for session in made.sessions.values():
+            found.setdefault(session.harness, []).append(session.attempt)
+        return found
+
+    stated = {"minimal": [1], "twice": [1, 2], "none": [1]}
+    assert attempts() == attempts(attempts=None) == stated
+    assert attempts(attempts=3) == {harness: [1, 2, 3] for harness in stated}
+    one, two = (harnesses.load(name) for name in ("minimal", "twice"))
+    assert one.hash == two.hash  # each session is the same, whatever their number
+    assert [d.knob for d in harnesses.difference(one, two)] == ["attempts"]
 
 
 def test_a_task_that_lacks_its_tools_is_refused_before_anything_is_created(suite: Path) -> None:
