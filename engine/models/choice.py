@@ -87,7 +87,7 @@ def check_key(provider: Provider) -> None:
     except KeyMissingError as error:
         raise ModelChoiceError(
             f"provider {provider.name!r} has no key: {error}; mend it (a variable must be "
-            "exported before the engine starts: `autolab engine stop`, then start again)"
+            "exported before the engine starts: export it, then `autolab engine restart`)"
         ) from None
 
 
