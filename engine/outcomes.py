@@ -119,7 +119,8 @@ def _figures(session: Finished, limits: Thresholds) -> _Figures:
 
 def _infrastructure(f: _Figures) -> tuple[Outcome, str] | None:
     if f.session.ending.by == "infrastructure":
-        return "infrastructure", f.session.ending.detail or "a part of the machinery failed"
+        said = f.session.ending.detail.strip()
+        return "infrastructure", said or "a part of the machinery failed"
     if f.session.unjudged and f.session.ending.by != "operator":
         return "infrastructure", f"the final snapshot could not be judged: {f.session.unjudged}"
     return None
@@ -134,7 +135,7 @@ def _stopped(f: _Figures) -> tuple[Outcome, str] | None:
 def _tampered(f: _Figures) -> tuple[Outcome, str] | None:
     final = f.session.final
     if final is not None and final.cause == "tampered":
-        return "tampered", final.reason or "the final verdict says so"
+        return "tampered", final.reason.strip() or "the final verdict says so"
     return None
 
 
