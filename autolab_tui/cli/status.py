@@ -100,5 +100,12 @@ def _row(session: Mapping[str, Any]) -> tuple[str, ...]:
         number(session["final_reward"]),
         number(session["best_reward"]),
         short_duration(session["clocks"]["active"]),
-        plain(session["outcome"] or session["activity"] or "", 48),
+        plain(session["outcome"] or _paused(session["pause"]) or session["activity"] or "", 48),
     )
+
+
+def _paused(pause: Mapping[str, Any] | None) -> str:
+    if pause is None:
+        return ""
+    why = f": {pause['why']}" if pause["why"] else ""
+    return f"{pause['cause']}{why} (by {pause['by']})"

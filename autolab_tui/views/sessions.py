@@ -98,9 +98,8 @@ def activity(session: SessionState, moment: Moment) -> tuple[str, float | None]:
         return plain(said), None
     if session.pause is not None:
         running = session.state != "paused" and clocks.state != "paused"
-        age = moment.stamp - clocks.since if clocks.boot == moment.boot else None
         word = "pausing" if running else "paused"
-        return plain(f"{word}: {session.pause}"), None if running else age
+        return plain(f"{word}: {session.pause}"), max(0.0, moment.at - session.pause.at)
     if clocks.state in ("paused", "frozen", "waiting") and clocks.reason:
         age = moment.stamp - clocks.since if clocks.boot == moment.boot else None
         word = "frozen" if clocks.state == "frozen" else clocks.state

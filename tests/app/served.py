@@ -31,6 +31,7 @@ class EngineServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.beating = True
         self.overlap = 0  # events before the asked number that are sent once more
         self.stopped: list[list[str]] = []
+        self.orders: list[tuple[str, list[str]]] = []
         self.refuse: dict[str, tuple[int, str]] = {}
         self.followers: list[queue.Queue[Event | None]] = []
         self.ended = False
@@ -86,7 +87,10 @@ class _Handler(BaseHTTPRequestHandler):
             status, error = self.server.refuse["stop"]
             self._answer({"error": error}, status)
             return
-        self.server.stopped.append(body["globs"])
+        if self.path.startswith("/stop"):
+            self.server.stopped.append(body["globs"])
+        else:
+            self.server.orders.append((self.path.strip("/"), body["globs"]))
         self._answer({"sessions": body["globs"]})
 
     def _answer(self, what: object, status: int = 200) -> None:

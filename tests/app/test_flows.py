@@ -18,6 +18,7 @@ from autolab_tui.screens.session import SessionScreen
 from autolab_tui.screens.verdict import VerdictScreen
 from autolab_tui.widgets.lines import Choosable
 from engine.client import EngineClient
+from engine.events import SessionPaused
 from tests.app.conftest import Desk, until
 from tests.app.journal import Journal
 from tests.app.served import EngineServer, serve, still_clock
@@ -143,6 +144,20 @@ async def test_stop_and_yes_reaches_the_engine(desk: Any, engine: EngineServer) 
         await desk_.press("x", "y")
         await until(desk_.pilot, lambda: engine.stopped == [["s-spinning"]], "the call")
         await desk_.until(lambda: "will be scored and ended" in desk_.text(), "the answer")
+
+
+async def test_p_pauses_and_lets_go_on(desk: Any, engine: EngineServer) -> None:
+    async with desk() as desk_:
+        await desk_.press("p")
+        await until(desk_.pilot, lambda: engine.orders == [("pause", ["s-spinning"])], "the call")
+        await desk_.until(lambda: "Pausing" in desk_.text(), "the answer")
+        before = len(engine.journal.events)
+        engine.journal.write(SessionPaused(cause="operator", by="ann"), "s-spinning")
+        for event in engine.journal.events[before:]:
+            engine.publish(event)
+        await desk_.until(lambda: "pausing: operator" in desk_.text(), "the pause")
+        await desk_.press("enter", "p")
+        await until(desk_.pilot, lambda: engine.orders[1:] == [("resume", ["s-spinning"])], "end")
 
 
 async def test_a_refused_stop_says_why(desk: Any, engine: EngineServer) -> None:

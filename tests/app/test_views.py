@@ -20,7 +20,7 @@ from autolab_tui.views.fleet import Choice
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import Column, remark, remarks, widths
 from autolab_tui.views.trajectory import trajectory
-from engine.events import SessionMoved
+from engine.events import SessionMoved, SessionPaused, SessionResumed
 from engine.state import State
 from tests.app.journal import BOOT, Journal, three_sessions
 
@@ -247,6 +247,14 @@ def test_activities_in_words() -> None:
     assert doing() == ("frozen: verifying", 0.0)
     journal.clock("s-1", "paused", "by the operator")
     assert doing() == ("paused: by the operator", 0.0)
+    journal.clock("s-1", "working")
+    journal.write(SessionPaused(cause="soft limit", why="cost"), "s-1")
+    journal.wait(3)
+    assert doing() == ("pausing: soft limit: cost", 3.0)
+    journal.clock("s-1", "paused", "soft limit: cost")
+    journal.write(SessionMoved(state="paused"), "s-1")
+    assert doing() == ("paused: soft limit: cost", 3.0)
+    journal.write(SessionResumed(by="ann"), "s-1")
     journal.end("s-1", 0.2, "budget_exhausted", "used up")
     assert doing() == ("budget exhausted", None)
 
