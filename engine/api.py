@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from engine.api_trace import Traced
 from engine.events import Event, encode, rfc3339
 from engine.journal import JournalError
 from engine.objects import ENGINE_SCHEMA, EngineObject, status_object
@@ -125,7 +126,7 @@ class Api:
         self._closing = asyncio.Event()
         self._view = View(self._engine.journal, self._loop)
         config = uvicorn.Config(
-            self._app(),
+            Traced(self._app(), self._engine.trace),
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -25,6 +25,7 @@ from engine.paths import (
     write_address,
 )
 from engine.settings import Settings, SettingsError, load_settings
+from engine.trace import Trace
 
 _log = logging.getLogger(__name__)
 
@@ -54,24 +55,28 @@ def serve(state: Path | None = None) -> int:
             settings = load_settings()
             cpus = usable()
             cpus.keep_off_measuring()  # every other thread of ours is started by this one
-            journal = Journal(journal_file(make_private(folder)))
+            trace = Trace(make_private(folder) / "trace", version())
+            journal = Journal(journal_file(folder), trace=trace)
             try:
-                asyncio.run(_serve(folder, journal, settings, cpus))
+                asyncio.run(_serve(folder, journal, settings, cpus, trace))
             finally:
                 journal.close()
                 clear_address(folder)
+                trace.close()
     except (StateLockedError, PathError, SettingsError, JournalError) as error:
         print(f"autolab engine: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _serve(folder: Path, journal: Journal, settings: Settings, cpus: Cpus) -> None:
+async def _serve(
+    folder: Path, journal: Journal, settings: Settings, cpus: Cpus, trace: Trace
+) -> None:
     # Heavy imports wait until the lock is ours.
     from engine.api import Api
     from engine.service import Engine
 
-    engine = Engine(folder, journal, settings, version(), cpus=cpus)
+    engine = Engine(folder, journal, settings, version(), cpus=cpus, trace=trace)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, engine.end)

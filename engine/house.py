@@ -14,6 +14,7 @@ from engine.models.pace import Paces
 from engine.scheduler import Scheduler
 from engine.settings import Settings
 from engine.snapshots import SnapshotStore
+from engine.trace import Trace
 from engine.verdicts.queue import Verifications
 from engine.view import View
 
@@ -35,3 +36,4 @@ class House:
     agent_cpus: tuple[int, ...]
     scheduler: Scheduler
     disk: Disk
+    trace: Trace

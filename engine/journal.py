@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from engine.clock import Clock
 from engine.events import AnyBody, Event, decode, encode, encode_body, type_of
+from engine.trace import Trace
 
 _SCHEMA = 1
 _TABLES = (
@@ -56,8 +57,9 @@ class Journal:
     Raises `JournalError` when the file is no journal, is of a newer version or cannot be written.
     """
 
-    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+    def __init__(self, path: Path, clock: Clock | None = None, trace: Trace | None = None) -> None:
         self._path = path
+        self._trace = trace or Trace(None)
         self._clock = clock or Clock()
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._lock = threading.Lock()  # between committing a batch and attaching a subscriber
@@ -145,7 +147,8 @@ class Journal:
                     break
                 item = self._queue.get()
             if batch:
-                self._commit_or_wait(batch)
+                with self._trace.doing("journal commit", detail=f"{len(batch)} events"):
+                    self._commit_or_wait(batch)
 
     def _commit_or_wait(self, batch: list[_Waiting]) -> None:
         while True:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from engine.trace import Trace
 from verifier.sandbox.keeper.client import (
     KeeperClient,
     KeeperLostError,
@@ -26,10 +28,12 @@ class Keepers:
         state_dir: Path,
         socket: Path,
         on_silence: Callable[[Sequence[SandboxInfo]], None],
+        trace: Trace,
     ) -> None:
         self._state_dir = state_dir
         self._socket = socket
         self._on_silence = on_silence
+        self._trace = trace
         self._client: KeeperClient | None = None
         self._order = asyncio.Lock()
 
@@ -39,7 +43,9 @@ class Keepers:
             if self._client is None or not self._client.connected:
                 if self._client is not None:
                     await self._client.close()
-                self._client = await ensure_keeper(self._state_dir, self._socket, self._on_silence)
+                self._client = await ensure_keeper(
+                    self._state_dir, self._socket, self._on_silence, self._asking
+                )
             return self._client
 
     async def running(self) -> KeeperClient | None:
@@ -47,10 +53,13 @@ class Keepers:
         async with self._order:
             if self._client is None or not self._client.connected:
                 try:
-                    self._client = await connect(self._socket, self._on_silence)
+                    self._client = await connect(self._socket, self._on_silence, self._asking)
                 except KeeperLostError:
                     return None
             return self._client
+
+    def _asking(self, operation: str, sandbox: str) -> AbstractContextManager[None]:
+        return self._trace.doing("keeper call", sandbox, operation)
 
     async def leave(self) -> None:
         """Leave the keeper and its sandboxes to the next engine."""

@@ -48,8 +48,10 @@ from engine.scheduler import Entry, Scheduler
 from engine.session import Leaving, Session
 from engine.settings import Settings
 from engine.snapshots import SnapshotStore
+from engine.starvation import Starvation
 from engine.state import SessionState
 from engine.supervision import Supervision
+from engine.trace import Trace
 from engine.verdicts.process import VerifierProcess
 from engine.verdicts.queue import Verifications
 from engine.verdicts.recorder import Judging
@@ -83,8 +85,10 @@ class Engine:
         *,
         clock: Clock | None = None,
         cpus: Cpus | None = None,
+        trace: Trace | None = None,
     ) -> None:
         cpus = cpus or usable()
+        self.trace = trace or Trace(None)
         self.state_dir = state_dir
         self.journal = journal
         self.clock = clock or Clock()
@@ -104,14 +108,19 @@ class Engine:
         self._how = Leaving.END
         self._ended = asyncio.Event()
         self._http = HttpClient()
-        self._keepers = Keepers(state_dir, keeper_socket(state_dir), self._silenced.put_nowait)
+        self._keepers = Keepers(
+            state_dir, keeper_socket(state_dir), self._silenced.put_nowait, self.trace
+        )
         snapshots = SnapshotStore(state_dir / "snapshots")
         judging = Judging(
             self._view,
             snapshots,
             VerifierProcess(self.clock, cpus=cpus),
             self._record,
-            (lambda: self._everyone_held("a snapshot is being measured")) if cpus.shared else None,
+            hold=(lambda: self._everyone_held("a snapshot is being measured"))
+            if cpus.shared
+            else None,
+            trace=self.trace,
         )
         self._verifications = Verifications(
             judging.judge, self._elapsed, settings.verification_share
@@ -135,6 +144,7 @@ class Engine:
             agent_cpus=() if cpus.shared else cpus.working,
             scheduler=self._scheduler,
             disk=Disk(),
+            trace=self.trace,
         )
         self._supervision = Supervision(
             self._view.state,
@@ -186,6 +196,7 @@ class Engine:
         for session in await recovery.take_up():
             self._schedule_again(session)
         self._ready.set()
+        starvation = Starvation(self.trace)
         try:
             async with asyncio.TaskGroup() as group:
                 scheduling = group.create_task(self._scheduler.work())
@@ -208,6 +219,7 @@ class Engine:
                 await self._keepers.shutdown()
             await self._record(EngineStopped(reason=f"asked to; {self._how.value}"))
         finally:
+            starvation.close()
             await self._http.close()
             self._view.close()
             self._ended.set()
@@ -384,6 +396,7 @@ class Engine:
             self._ticked = self.clock.now()
             self.loop_lag = round(max(0.0, self._ticked - before - _TICK), 4)
             self.health.lagged(self._ticked, self.loop_lag)
+            self.trace.tick(self.loop_lag)
 
     async def _thaw_silenced(self) -> None:
         """What the keeper froze because this loop was stuck: pause its clock, and go on."""

@@ -280,6 +280,7 @@ class Session:
             live=self.live,
             clock=house.clock,
             policy=RetryPolicy(settings.retry_attempts, patience=settings.retry_patience_seconds),
+            doing=house.trace.of(self.id),
         )
 
     async def _transcript(self) -> Transcript:

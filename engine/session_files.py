@@ -123,10 +123,11 @@ class SessionFiles:
 
     async def _collect(self, place: Place, task: Task) -> Snapshot:
         store = self._house.snapshots
-        return await self._house.disk.keep(
-            "the snapshot store",
-            lambda: asyncio.to_thread(workspace.take_snapshot, place, task, store),
-        )
+        with self._house.trace.doing("snapshot", self._facts().id):
+            return await self._house.disk.keep(
+                "the snapshot store",
+                lambda: asyncio.to_thread(workspace.take_snapshot, place, task, store),
+            )
 
     async def _took(self, snapshot: Snapshot, marks: Marks) -> None:
         self._last, self._taken_at = snapshot.id, marks

@@ -46,6 +46,7 @@ from engine.models.types import (
     Turn,
 )
 from engine.state import SessionState
+from engine.trace import Doing
 from engine.transcripts import Entry, Transcript
 from tasks import Task
 
@@ -143,6 +144,7 @@ class Workbench:
         live: Live,
         clock: Clock,
         policy: RetryPolicy,
+        doing: Doing,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.task = task
@@ -158,6 +160,7 @@ class Workbench:
         self._live = live
         self._clock = clock
         self._policy = policy
+        self._doing = doing
         self._sleep = sleep
         self._inherited = len(transcript.entries)
         self._conversation = Conversation()
@@ -267,7 +270,7 @@ class Workbench:
             ActivityChanged(activity=f"waiting {wait:.0f} s after {error.cause}")
         )
         cause: ClockCause = "rate limit" if error.failure == "rate_limit" else "retry"
-        with self._meter.waiting(error.cause, cause):
+        with self._meter.waiting(error.cause, cause), self._doing("wait", error.cause):
             await self._sleep(wait)
 
     async def _pause(self, cause: PauseCause, error: ModelError) -> None:
@@ -295,7 +298,7 @@ class Workbench:
         """One answer. No call begins once the gate is shut; one that began is counted as work."""
         if self._services.gate.closed:
             raise CallInterruptedError
-        with self._meter.turn():
+        with self._meter.turn(), self._doing("model turn", str(number)):
             await self._services.record(TurnStarted(turn=number))
             await self._services.record(ActivityChanged(activity=question.activity))
             started = self._clock.now()
@@ -322,7 +325,8 @@ class Workbench:
         await self._services.record(ToolStarted(call=call.id, tool=call.name, summary=words))
         started = self._clock.now()
         again, lost = answer < self._inherited, self._services.facts.tool_lost
-        result = given or await self._toolbox.use(call, command_id, again, lost)
+        with self._doing("command", f"{command_id} {call.name}"):
+            result = given or await self._toolbox.use(call, command_id, again, lost)
         seconds = round(self._clock.now() - started, 3)
         await self._transcript.add(
             {

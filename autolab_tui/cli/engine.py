@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import autolab_tui
+from autolab_tui.cli import anomalies
 from autolab_tui.cli.failures import CommandError
 from autolab_tui.cli.output import emit, plain
 from autolab_tui.cli.parser import Commands, command, group
@@ -47,6 +48,7 @@ def add_to(commands: Commands) -> None:
         dry_run=True,
     )
     command(verbs, "status", status, summary="whether it runs, and how it is")
+    anomalies.add_to(verbs)
     command(
         verbs,
         "serve",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.events import AnyBody, VerdictGiven, VerificationStarted
 from engine.snapshots import SnapshotMissingError, SnapshotStore
+from engine.trace import Trace
 from engine.verdicts.process import VerifierProcess
 from engine.verdicts.queue import Job
 from engine.view import View
@@ -34,13 +35,16 @@ class Judging:
         snapshots: SnapshotStore,
         verifier: VerifierProcess,
         record: Record,
+        *,
         hold: Hold | None,
+        trace: Trace,
     ) -> None:
         self._view = view
         self._snapshots = snapshots
         self._verifier = verifier
         self._record = record
         self._hold = hold
+        self._trace = trace
 
     async def judge(self, job: Job) -> Verdict:
         """Verify one snapshot and journal its verdict, whatever it is."""
@@ -52,8 +56,10 @@ class Judging:
             if name.startswith(_MEASURING):
                 measuring.set()
 
-        async with self._agents_still_once(measuring):
-            verdict = await self._verifier.judge(request, limit, phase)
+        doing = self._trace.doing("verification", job.session, f"{job.snapshot[:12]} {job.stage}")
+        with doing:
+            async with self._agents_still_once(measuring):
+                verdict = await self._verifier.judge(request, limit, phase)
         marks = job.marks
         given = VerdictGiven(
             verdict=verdict,

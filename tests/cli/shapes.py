@@ -20,7 +20,10 @@ def promised() -> dict[str, Shape]:
 
 
 def parse(text: str) -> Shape:
-    """`{a, b: [{c}]}` as {"a": None, "b": [{"c": None}]}; a named shape counts as None."""
+    """`{a, b: [{c}]}` as {"a": None, "b": [{"c": None}]}; a named shape counts as None.
+
+    `{a: {b}}` is an object that is always there.
+    """
     tokens = iter(_TOKEN.findall(text))
     assert next(tokens) == "{"
     shape, last = _object(tokens)
@@ -36,7 +39,9 @@ def _object(tokens: Any) -> tuple[Shape, str]:
         mark = next(tokens)
         if mark == ":":
             opening = next(tokens)
-            if opening == "[":
+            if opening == "{":
+                shape[key] = _object(tokens)[0]
+            elif opening == "[":
                 inner = next(tokens)
                 if inner == "{":
                     shape[key] = [_object(tokens)[0]]
@@ -61,3 +66,5 @@ def _compare(found: Any, shape: Shape, where: str) -> None:
             assert isinstance(found[key], list), f"{where}.{key}"
             for item in found[key]:
                 _compare(item, inner[0], f"{where}.{key}")
+        elif inner is not None:
+            _compare(found[key], inner, f"{where}.{key}")

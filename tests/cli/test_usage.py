@@ -101,7 +101,10 @@ def test_every_command_of_the_contract_is_there() -> None:
         "logs",
         "doctor",
         *(f"tasks {verb}" for verb in ("list", "show", "check", "new", "pin")),
-        *(f"engine {verb}" for verb in ("start", "stop", "restart", "status", "serve")),
+        *(
+            f"engine {verb}"
+            for verb in ("start", "stop", "restart", "status", "serve", "anomalies")
+        ),
         *(f"themes {verb}" for verb in ("list", "check")),
         *(f"harness {verb}" for verb in ("list", "show", "diff")),
         *(f"models {verb}" for verb in ("list", "check")),

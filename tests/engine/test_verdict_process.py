@@ -19,6 +19,7 @@ from engine.cpus import usable
 from engine.events import AnyBody, RunCreated, VerdictGiven, VerificationStarted
 from engine.journal import Journal
 from engine.snapshots import SnapshotStore
+from engine.trace import Trace
 from engine.verdicts.process import VerifierProcess
 from engine.verdicts.queue import Job, Marks
 from engine.verdicts.recorder import Judging
@@ -164,7 +165,9 @@ class Bench:
         self.held: list[str] = []
         self.released = asyncio.Event()
         verifier = process(tmp_path, script)
-        self.judging = Judging(self.view, self.snapshots, verifier, self.record, self.hold)
+        self.judging = Judging(
+            self.view, self.snapshots, verifier, self.record, hold=self.hold, trace=Trace(None)
+        )
 
     async def record(self, body: AnyBody, session: str | None) -> object:
         return await asyncio.wrap_future(self.journal.append(body, session))

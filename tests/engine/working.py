@@ -24,6 +24,7 @@ from engine.models.retry import RetryPolicy
 from engine.models.types import Provider
 from engine.outcomes import Ending
 from engine.state import SessionState, State, reduce
+from engine.trace import Trace
 from engine.transcripts import Entry, Transcript
 from engine.workbench import Live, Workbench
 from tasks import load_task
@@ -200,6 +201,7 @@ class Seat:
                 live=Live(),
                 clock=self.clock,
                 policy=RetryPolicy(2),
+                doing=Trace(None).of("s"),
             )
             return await make_agent(harness.loop).work(bench)
         finally:

@@ -29,6 +29,7 @@ from verifier.sandbox.keeper.protocol import CommandResult, FileStat, SandboxInf
 from verifier.sandbox.spec import SandboxSpec, SandboxUnavailableError
 
 T = TypeVar("T")
+Around = Callable[[str, str], contextlib.AbstractContextManager[object]]
 _START_PATIENCE = 15.0
 _ANSWER_PATIENCE = 30.0  # for a heartbeat; a keeper that is stuck must not hold its engine for ever
 
@@ -53,7 +54,8 @@ class KeeperClient:
     """A connection to the keeper. All methods may be used concurrently.
 
     `on_silence` is called with the sandboxes that the keeper froze because this engine had been
-    silent, once for each freezing, as soon as the engine is heard again.
+    silent, once for each freezing, as soon as the engine is heard again. `around` is entered with
+    each request's operation and sandbox ("" for none) and left when it is answered.
     """
 
     def __init__(
@@ -61,10 +63,12 @@ class KeeperClient:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         on_silence: Callable[[Sequence[SandboxInfo]], None] | None = None,
+        around: Around | None = None,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._on_silence = on_silence
+        self._around = around or _no_more
         self._waiting: dict[int, asyncio.Future[protocol.Reply]] = {}
         self._next = 0
         self._lost: str | None = None
@@ -223,10 +227,12 @@ class KeeperClient:
         frame = protocol.encode(protocol.Request(number, body))
         future = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
+        operation = str(body.__struct_config__.tag)
         try:
-            self._writer.write(frame)
-            await self._writer.drain()
-            reply = await future
+            with self._around(operation, getattr(body, "sandbox", "")):
+                self._writer.write(frame)
+                await self._writer.drain()
+                reply = await future
         except ConnectionError as error:
             raise KeeperLostError(f"the keeper cannot be reached: {error}") from error
         finally:
@@ -297,15 +303,21 @@ def _error(reply: protocol.Reply) -> Exception:
             return KeeperError(text)
 
 
+def _no_more(operation: str, sandbox: str) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
 async def connect(
-    runtime_socket: Path, on_silence: Callable[[Sequence[SandboxInfo]], None] | None = None
+    runtime_socket: Path,
+    on_silence: Callable[[Sequence[SandboxInfo]], None] | None = None,
+    around: Around | None = None,
 ) -> KeeperClient:
     """Connect to a keeper that runs. Raises `KeeperLostError` when none answers."""
     try:
         reader, writer = await asyncio.open_unix_connection(str(runtime_socket))
     except OSError as error:
         raise KeeperLostError(f"no keeper answers at {runtime_socket}: {error}") from error
-    client = KeeperClient(reader, writer, on_silence)
+    client = KeeperClient(reader, writer, on_silence, around)
     try:
         await client.greet()
     except BaseException:
@@ -318,6 +330,7 @@ async def ensure_keeper(
     state_dir: Path,
     runtime_socket: Path,
     on_silence: Callable[[Sequence[SandboxInfo]], None] | None = None,
+    around: Around | None = None,
 ) -> KeeperClient:
     """Connect to the keeper of this state directory; start one, detached, when none runs.
 
@@ -331,7 +344,7 @@ async def ensure_keeper(
     deadline = asyncio.get_running_loop().time() + _START_PATIENCE
     while asyncio.get_running_loop().time() < deadline:
         with contextlib.suppress(KeeperLostError):
-            return await connect(runtime_socket, on_silence)
+            return await connect(runtime_socket, on_silence, around)
         code = await asyncio.to_thread(_start, state_dir, runtime_socket, log)
         if code == protocol.ALREADY_RUNNING:  # it is coming up, or going down
             await asyncio.sleep(0.05)
