@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from engine.api_trace import Traced
 from engine.events import Event, encode, rfc3339
+from engine.history import SnapshotNameError
 from engine.journal import JournalError
 from engine.objects import ENGINE_SCHEMA, EngineObject, status_object
 from engine.orders import (
@@ -35,6 +36,7 @@ from engine.orders import (
     Orders,
     read_order,
 )
+from engine.restoring import RestoreRefusedError
 from engine.runs import RunRefusedError
 from engine.selecting import NothingSelectedError
 from engine.service import Engine, EngineBusyError
@@ -47,6 +49,7 @@ T = TypeVar("T")
 HEARTBEAT_SECONDS = 1.0
 _BACKLOG = 1000
 _MOST_ENTRIES = 1000
+_LONGEST_WORD = 1000
 _SLOWEST = 10_000  # batches that may wait for a client before it has to come again
 
 
@@ -63,6 +66,8 @@ _STATUS: dict[type[Exception], int] = {
     RunRefusedError: 400,
     NothingSelectedError: 404,
     UnknownSessionError: 404,
+    SnapshotNameError: 404,
+    RestoreRefusedError: 409,
     EngineBusyError: 503,
     NotRecordedError: 503,
     OrderRefusedError: 400,
@@ -152,6 +157,7 @@ class Api:
             Route("/shutdown", self._shutdown, methods=["POST"]),
             Route("/sessions/{session}/transcript", self._transcript),
             Route("/sessions/{session}/verdicts", self._verdicts),
+            Route("/sessions/{session}/restore", self._restore, methods=["POST"]),
         ]
         handlers = dict.fromkeys(_STATUS, _refused)
         return Starlette(routes=routes, exception_handlers=handlers)
@@ -224,6 +230,15 @@ class Api:
             return [getattr(event.body, "verdict", None) for event in given]
 
         return _json({"verdicts": await asyncio.to_thread(read)})
+
+    async def _restore(self, request: Request) -> Response:
+        session = self._session(request)
+        body = await _object(request)
+        snapshot, by, why = (_word(body, name) for name in ("snapshot", "by", "why"))
+        if not snapshot or not by:
+            raise BadRequestError('the body must be {"snapshot": WHICH, "by": WHO, "why": TEXT}')
+        restored = self._engine.restore(session.id, snapshot, by, why, _dry(request))
+        return _json(await self._ask(restored))
 
     async def _events(self, request: Request) -> Response:
         after = _number(request, "after", 0)
@@ -321,6 +336,13 @@ async def _object(request: Request) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise BadRequestError("the body must be a JSON object")
     return data
+
+
+def _word(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name, "")
+    if not isinstance(value, str) or len(value) > _LONGEST_WORD:
+        raise BadRequestError(f"{name} must be text of at most {_LONGEST_WORD} characters")
+    return value
 
 
 def _dry(request: Request) -> bool:

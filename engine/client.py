@@ -216,6 +216,14 @@ class EngineClient:
         answer = self._call("GET", f"/sessions/{quote(session, safe='')}/verdicts")
         return list(answer["verdicts"])
 
+    def restore(
+        self, session: str, snapshot: str, *, by: str, why: str = "", dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Set a session's files to a snapshot; `{session, snapshot, files, removed, before}`."""
+        path = f"/sessions/{quote(session, safe='')}/restore"
+        body = {"snapshot": snapshot, "by": by, "why": why}
+        return self._call("POST", path, {"dry_run": "1"} if dry_run else {}, body)
+
     def shutdown(self, keep: bool = False) -> None:
         """End the engine in good order; the next one takes its sessions up.
 

@@ -333,6 +333,26 @@ class SnapshotTaken(Body, frozen=True, kw_only=True, tag="snapshot.taken"):
     cost: float | None = None
 
 
+class BaselineKept(Body, frozen=True, kw_only=True, tag="baseline.kept"):
+    """The task's untouched editable files were stored under `snapshot` when the session began."""
+
+    snapshot: str
+    files: tuple[str, ...]
+    size: int
+
+
+class Intervened(Body, frozen=True, kw_only=True, tag="session.intervened"):
+    """A person took part: `what` ("restore", "attach", ...), `by` whom and `why`, in their words.
+
+    `snapshot` is what the files were set to. What the model hears of it is a `message.left`.
+    """
+
+    what: str
+    by: str
+    why: str = ""
+    snapshot: str | None = None
+
+
 class VerificationStarted(Body, frozen=True, kw_only=True, tag="verification.started"):
     """The verifier began to judge a snapshot."""
 
@@ -411,6 +431,8 @@ KnownBody = (
     | ToolFinished
     | TranscriptGrew
     | SnapshotTaken
+    | BaselineKept
+    | Intervened
     | VerificationStarted
     | VerdictGiven
     | SessionEnded

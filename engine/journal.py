@@ -17,7 +17,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -191,16 +191,45 @@ def read(path: Path) -> Iterator[Event]:
 
     Raises `JournalError` when the file cannot be read or is no journal.
     """
-    try:
+    with _said(path):
         yield from _stored(path, "TRUE", ())
+
+
+def read_sessions(path: Path) -> list[str]:
+    """The ids of all sessions in a journal that may or may not be in use. Raises as `read` does."""
+    with _said(path), closing(_reader(path)) as reader:
+        # From one id to the next through the index, whatever the number of events.
+        rows = reader.execute(
+            "WITH RECURSIVE ids (id) AS (SELECT min(session) FROM events UNION ALL SELECT "
+            "(SELECT min(session) FROM events WHERE session > ids.id) FROM ids WHERE ids.id "
+            "IS NOT NULL) SELECT id FROM ids WHERE id IS NOT NULL"
+        )
+        return [str(session) for (session,) in rows]
+
+
+def read_session(path: Path, session: str, kinds: Sequence[str]) -> list[Event]:
+    """The events of one session that are of these types, in order. Raises as `read` does."""
+    marks = ", ".join("?" * len(kinds))
+    with _said(path):
+        return list(_stored(path, f"session = ? AND type IN ({marks})", (session, *kinds)))
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (sqlite3.Error, ValueError) as error:
         raise JournalError(
             f"cannot read the journal {path}: {error}; check the file and its rights"
         ) from error
 
 
+def _reader(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
 def _stored(path: Path, where: str, values: tuple[object, ...]) -> Iterator[Event]:
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as reader:
+    with closing(_reader(path)) as reader:
         query = f"SELECT seq, data FROM events WHERE {where} ORDER BY seq"
         for seq, data in reader.execute(query, values):
             try:

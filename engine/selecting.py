@@ -19,16 +19,24 @@ def select(state: State, globs: Sequence[str]) -> list[str]:
 
     Raises `NothingSelectedError` for a glob that matches no session at all, over or not.
     """
+    return [session for session in matching(state, globs) if not state.sessions[session].over]
+
+
+def matching(state: State, globs: Sequence[str]) -> list[str]:
+    """The ids of the sessions that any of the globs matches, over or not.
+
+    Raises `NothingSelectedError` for a glob that matches none.
+    """
     chosen: dict[str, None] = {}
     for glob in globs:
-        matching = [s for s in state.sessions.values() if _matches(s, glob)]
-        if not matching:
+        found = [s for s in state.sessions.values() if _matches(s, glob)]
+        if not found:
             runs = ", ".join(list(state.runs)[-5:]) or "none yet"
             raise NothingSelectedError(
                 f"no session matches {glob!r}; give a session id, a run id (the newest: {runs}), "
                 "or model:GLOB, task:GLOB, harness:GLOB, state:GLOB"
             )
-        chosen.update({s.id: None for s in matching if not s.over})
+        chosen.update({s.id: None for s in found})
     return list(chosen)
 
 

@@ -35,6 +35,7 @@ from engine.events import (
     TurnFinished,
 )
 from engine.health import Health
+from engine.history import History
 from engine.house import House
 from engine.journal import Journal
 from engine.keeping import Keepers
@@ -43,14 +44,16 @@ from engine.models.pace import Paces
 from engine.outcomes import Ending
 from engine.paths import journal_file, keeper_socket
 from engine.recovery import Recovery
+from engine.restoring import RestoreRefusedError, answer, checked, why_not
 from engine.runs import RunRefusedError, plan, read_spec
 from engine.scheduler import Entry, Scheduler
 from engine.session import Leaving, Session
 from engine.settings import Settings
-from engine.snapshots import SnapshotStore
+from engine.snapshots import Snapshot, SnapshotMissingError, SnapshotStore
 from engine.starvation import Starvation
 from engine.state import SessionState
 from engine.supervision import Supervision
+from engine.tidying import place_file, tidy
 from engine.trace import Trace
 from engine.verdicts.process import VerifierProcess
 from engine.verdicts.queue import Verifications
@@ -207,6 +210,7 @@ class Engine:
                     group.create_task(self._watch_storage()),
                     group.create_task(self._watch_state_folder()),
                     group.create_task(self._supervision.work()),
+                    group.create_task(self._tidy_up()),
                 ]
                 await self._ending.wait()
                 self._leave_sessions()
@@ -266,7 +270,7 @@ class Engine:
     def _schedule_again(self, session: SessionState) -> None:
         """Bring a session of the engine before this one to where it stood."""
         if session.begun:
-            place = Place.load(self.state_dir / "sessions" / session.id / "place.json")
+            place = Place.load(place_file(self.state_dir, session.id))
             if place is not None:
                 self._uid_slots[session.id] = place.slot
         if session.stopping and not session.begun:
@@ -328,6 +332,58 @@ class Engine:
         )
         self.journal.append(ended, session_id)
         self.journal.append(SessionMoved(state="finished"), session_id)
+
+    async def restore(
+        self, session_id: str, name: str, by: str, why: str, dry_run: bool
+    ) -> dict[str, Any]:
+        """Set the files of a session to one of its snapshots, by word or by the id's beginning.
+
+        Raises `SnapshotNameError`, `RestoreRefusedError`, and `EngineBusyError` when its sandbox
+        does not answer.
+        """
+        await self._ready.wait()
+        facts = self._view.state.sessions.get(session_id)
+        if facts is None:
+            raise RestoreRefusedError(f"{session_id} has only just been made; try again")
+        if (refused := why_not(facts)) is not None:
+            raise RestoreRefusedError(refused)
+
+        def find() -> Snapshot:
+            taken = self.journal.of_session(session_id, "snapshot.taken")
+            return self._house.snapshots.get(History.of(facts, taken).find(name))
+
+        try:
+            snapshot = await asyncio.to_thread(find)
+        except SnapshotMissingError as error:
+            raise RestoreRefusedError(str(error)) from error
+        checked(facts, snapshot)
+        if dry_run:
+            newest = facts.last_snapshot or facts.baseline
+            last = self._house.snapshots.get(newest).files if newest else {}
+            removed = sorted(last.keys() - snapshot.files.keys())
+            return answer(session_id, snapshot, removed, newest, dry_run=True)
+        session = self._sessions.get(session_id)
+        if session is None:
+            raise RestoreRefusedError(f"{session_id} is not at hand now; try again when it runs")
+        try:
+            return await session.restore(snapshot, by, why)
+        except KeeperError as error:
+            raise EngineBusyError(
+                f"the sandbox of {session_id} does not answer: {error}"
+            ) from error
+
+    async def _tidy_up(self) -> None:
+        """What an engine that fell between a session's end and its tidying left."""
+        for session in tuple(self._view.state.sessions.values()):
+            if session.over and place_file(self.state_dir, session.id).exists():
+                for trouble in await asyncio.to_thread(
+                    tidy,
+                    self.state_dir,
+                    session.id,
+                    self._house.snapshots,
+                    session.best_snapshot,
+                ):
+                    await self._record(Noted(text=trouble), session.id)
 
     def _entry(self, session_id: str) -> Entry:
         run = self._view.state.sessions[session_id].run

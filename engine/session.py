@@ -13,6 +13,7 @@ import logging
 import traceback
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from engine import budgets, harnesses
 from engine.agents.registry import make_agent
@@ -41,8 +42,10 @@ from engine.models.retry import RetryPolicy
 from engine.models.types import Model
 from engine.outcomes import Ending
 from engine.pausing import Pausing
+from engine.restoring import RestoreRefusedError
 from engine.session_files import SessionFiles
 from engine.setting_up import Setting
+from engine.snapshots import Snapshot
 from engine.state import SessionState
 from engine.transcripts import Transcript, TranscriptDamagedError, transcript_path
 from engine.verdicts.queue import VerificationsClosedError
@@ -163,6 +166,18 @@ class Session:
         if self._workspace is not None and self._task is not None:
             await self._files.take_checkpoint(self._workspace, self._task)
 
+    async def restore(self, snapshot: Snapshot, by: str, why: str) -> dict[str, Any]:
+        """Set the editable files to a snapshot while every process stands still.
+
+        What they were is a snapshot, too, before anything is changed. Raises `RestoreRefusedError`,
+        `KeeperError`.
+        """
+        if self._task is None:
+            raise RestoreRefusedError(f"{self.id} is being taken up; try again in a moment")
+        return await self._files.restore(
+            self._workspace, self._task, snapshot, by=by, why=why, meter=self.meter
+        )
+
     def verifying(self) -> bool:
         """Whether a snapshot of this session waits for its verdict."""
         return self._house.verifications.busy_with(self.id)
@@ -206,7 +221,7 @@ class Session:
 
     async def _sandbox(self, setting: Setting, why: str) -> Workspace:
         facts = self.facts
-        self._files.begin(setting.task)
+        await self._files.begin(setting.task)
         if facts.begun:
             return await setting.take_up(facts, why)
         await self._move("preparing")

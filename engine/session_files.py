@@ -7,18 +7,29 @@ is over: all that counts is stored by then.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from engine import workspace
-from engine.events import AnyBody, Noted, SnapshotTaken
+from engine import restoring, workspace
+from engine.events import (
+    AnyBody,
+    BaselineKept,
+    Intervened,
+    MessageLeft,
+    Noted,
+    SnapshotTaken,
+)
 from engine.house import House
+from engine.meter import Meter
 from engine.snapshots import Snapshot
 from engine.state import SessionState
+from engine.tidying import place_file, tidy
 from engine.verdicts.queue import Job, Marks
 from engine.workspace import Place, Workspace
 from tasks import Task
 from verifier.artifact import snapshot_hash
+from verifier.planting import PlantingError
 
 
 class SessionFiles:
@@ -33,7 +44,6 @@ class SessionFiles:
         self._facts = facts
         self._house = house
         self._record = record
-        self._folder = house.state_dir / "sessions" / facts().id
         self._order = asyncio.Lock()
         self._last = facts().last_snapshot
         self._taken_at: Marks | None = None  # where the session stood at its last snapshot
@@ -46,12 +56,20 @@ class SessionFiles:
     @property
     def place_file(self) -> Path:
         """Where it is kept which workspace is this session's."""
-        return self._folder / "place.json"
+        return place_file(self._house.state_dir, self._facts().id)
 
-    def begin(self, task: Task) -> None:
-        """The session works on this task; untouched files are no news."""
+    async def begin(self, task: Task) -> None:
+        """The session works on this task; untouched files are no news.
+
+        They are stored, so that they can be looked at when the task is gone.
+        """
+        if self._facts().baseline is None:
+            files = await asyncio.to_thread(task.baseline)
+            kept = await self._store(snapshot_hash(files), files)
+            names = tuple(sorted(files))
+            await self._record(BaselineKept(snapshot=kept.id, files=names, size=kept.size))
         if self._last is None:
-            self._last = snapshot_hash(task.baseline())
+            self._last = self._facts().baseline
 
     async def take_checkpoint(self, desk: Workspace, task: Task) -> None:
         """Take a snapshot if the editable files have changed, and have it verified."""
@@ -72,11 +90,81 @@ class SessionFiles:
         place = self.place
         if place is None or task is None or not place.directory.is_dir():
             return self._facts().last_snapshot
-        marks = self.marks()
-        snapshot = await self._collect(place, task)
-        if snapshot.id != self._facts().last_snapshot:
-            await self._took(snapshot, marks)
+        async with self._order:
+            marks = self.marks()
+            snapshot = await self._collect(place, task)
+            if snapshot.id != self._facts().last_snapshot:
+                await self._took(snapshot, marks)
         return snapshot.id
+
+    async def restore(
+        self,
+        desk: Workspace | None,
+        task: Task,
+        snapshot: Snapshot,
+        *,
+        by: str,
+        why: str,
+        meter: Meter,
+    ) -> dict[str, Any]:
+        """Set the editable files to a snapshot; without a `desk` the session must not be running.
+
+        Raises `RestoreRefusedError`, `KeeperError`.
+        """
+        async with self._order:
+            facts = self._facts()
+            restoring.checked(facts, snapshot)
+            if desk is not None:
+                with meter.paused("its files are being set", "operator"):
+                    async with desk.held():
+                        return await self._set(task, snapshot, by, why)
+            if facts.state == "running":
+                raise restoring.RestoreRefusedError(
+                    f"{facts.id} is being taken up; try again in a moment"
+                )
+            # Whatever is left of its sandbox stands still, and is asked to again.
+            keeper = await self._house.keepers.running()
+            if keeper is not None and any(
+                info.alive and info.id == facts.id for info in await keeper.list()
+            ):
+                await keeper.freeze(facts.id)
+            return await self._set(task, snapshot, by, why)
+
+    async def _set(self, task: Task, snapshot: Snapshot, by: str, why: str) -> dict[str, Any]:
+        facts, marks = self._facts(), self.marks()
+        place = self.place
+        laid_out = place is not None and await asyncio.to_thread(place.directory.is_dir)
+        kept, removed = self._last, list[str]()
+        if place is not None and laid_out:
+            before = await self._collect(place, task)
+            if before.id != self._last:
+                await self._took(before, marks)
+                self._house.verifications.checkpoint(Job(facts.id, before.id, "checkpoint", marks))
+            kept = before.id if before.refused is None else None
+            removed = sorted(before.files.keys() - snapshot.files.keys())
+        # First of all it is on record: files are set by nobody unknown, whatever happens next.
+        await self._record(Intervened(what="restore", by=by, why=why, snapshot=snapshot.id))
+        await self._tell(restoring.told(snapshot, removed, facts.baseline), by)
+        if place is not None and laid_out:
+            try:
+                removed = await asyncio.to_thread(workspace.put_back, place, task, snapshot)
+            except (PlantingError, OSError) as error:
+                await self._record(Noted(text=f"the files of {facts.id} could not be set: {error}"))
+                await self._tell(restoring.NOT_DONE, by)
+                raise restoring.RestoreRefusedError(
+                    restoring.failed(facts.id, snapshot, kept, error)
+                ) from error
+        # Where there is no workspace, the next sandbox is built around the newest snapshot.
+        if snapshot.id != self._last:
+            await self._took(snapshot, marks)
+            if all(point.snapshot != snapshot.id for point in facts.points):
+                job = Job(facts.id, snapshot.id, "checkpoint", marks)
+                self._house.verifications.checkpoint(job)
+        return restoring.answer(facts.id, snapshot, removed, kept, dry_run=False)
+
+    async def _tell(self, text: str, by: str) -> None:
+        if self._facts().model is not None:
+            await self._record(MessageLeft(text=text, by=by))
 
     def final_jobs(self, last: str) -> list[Job]:
         """What is to be judged with nobody at work: the best snapshot, then the last one."""
@@ -102,24 +190,18 @@ class SessionFiles:
         )
 
     async def tidy(self) -> None:
-        """Export the best files, then remove the workspace."""
-        place, best = self.place, self._facts().best_snapshot
+        """Export the best files and remove the workspace."""
+        house, facts = self._house, self._facts()
+        for trouble in await asyncio.to_thread(
+            tidy, house.state_dir, facts.id, house.snapshots, facts.best_snapshot
+        ):
+            await self._record(Noted(text=trouble))
 
-        def tidy() -> None:
-            if best is not None:
-                for path, data in self._house.snapshots.get(best).files.items():
-                    target = self._folder / "best" / path
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(data)
-            if place is not None:
-                workspace.remove(place)
-                self.place_file.unlink(missing_ok=True)
-
-        try:
-            await asyncio.to_thread(tidy)
-        except (OSError, LookupError) as error:
-            text = f"could not tidy up after {self._facts().id}: {error}"
-            await self._record(Noted(text=text))
+    async def _store(self, snapshot: str, files: Mapping[str, bytes]) -> Snapshot:
+        store = self._house.snapshots
+        return await self._house.disk.keep(
+            "the snapshot store", lambda: asyncio.to_thread(store.put, snapshot, files)
+        )
 
     async def _collect(self, place: Place, task: Task) -> Snapshot:
         store = self._house.snapshots

@@ -38,27 +38,12 @@ class _Manifest(msgspec.Struct):
     refused: str | None = None
 
 
-class SnapshotStore:
-    """The snapshots of one state folder. Safe to use from several threads."""
+class SnapshotReader:
+    """Reads the snapshots of one state folder. Safe to use from several threads."""
 
     def __init__(self, folder: Path) -> None:
-        self._files = make_private(folder / "files")
-        self._manifests = make_private(folder / "manifests")
-
-    def put(self, snapshot_id: str, files: Mapping[str, bytes]) -> Snapshot:
-        """Store the files of a snapshot; durable when it returns."""
-        snapshot = Snapshot(snapshot_id, dict(files))
-        hashes = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
-        for path, digest in hashes.items():
-            _write_once(self._files / digest, files[path])
-        _write_once(self._manifests / snapshot_id, msgspec.json.encode(_Manifest(hashes)))
-        return snapshot
-
-    def put_refused(self, reason: str) -> Snapshot:
-        """Store that an artifact was refused, and why."""
-        snapshot_id = hashlib.sha256(b"refused\0" + reason.encode()).hexdigest()
-        _write_once(self._manifests / snapshot_id, msgspec.json.encode(_Manifest({}, reason)))
-        return Snapshot(snapshot_id, {}, reason)
+        self._files = folder / "files"
+        self._manifests = folder / "manifests"
 
     def get(self, snapshot_id: str) -> Snapshot:
         """Read a snapshot back. Raises `SnapshotMissingError`."""
@@ -75,6 +60,30 @@ class SnapshotStore:
         if hashlib.sha256(data).hexdigest() != digest:
             raise SnapshotMissingError(f"the stored file {digest} is damaged")
         return data
+
+
+class SnapshotStore(SnapshotReader):
+    """Stores snapshots, too. Safe to use from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        make_private(self._files)
+        make_private(self._manifests)
+
+    def put(self, snapshot_id: str, files: Mapping[str, bytes]) -> Snapshot:
+        """Store the files of a snapshot; durable when it returns."""
+        snapshot = Snapshot(snapshot_id, dict(files))
+        hashes = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
+        for path, digest in hashes.items():
+            _write_once(self._files / digest, files[path])
+        _write_once(self._manifests / snapshot_id, msgspec.json.encode(_Manifest(hashes)))
+        return snapshot
+
+    def put_refused(self, reason: str) -> Snapshot:
+        """Store that an artifact was refused, and why."""
+        snapshot_id = hashlib.sha256(b"refused\0" + reason.encode()).hexdigest()
+        _write_once(self._manifests / snapshot_id, msgspec.json.encode(_Manifest({}, reason)))
+        return Snapshot(snapshot_id, {}, reason)
 
 
 def _write_once(path: Path, data: bytes) -> None:

@@ -16,6 +16,7 @@ from engine.events import (
     ActivityChanged,
     AlertCleared,
     AlertRaised,
+    BaselineKept,
     BudgetChanged,
     ClockMoved,
     ContextCompacted,
@@ -23,6 +24,7 @@ from engine.events import (
     EngineStarted,
     EngineStopped,
     Event,
+    Intervened,
     Limit,
     MessageLeft,
     MessageTold,
@@ -152,6 +154,7 @@ class SessionState(msgspec.Struct, kw_only=True):
     best_reward: float | None = None
     best_snapshot: str | None = None
     final_reward: float | None = None
+    baseline: str | None = None
     last_snapshot: str | None = None
     last_snapshot_active: float = 0.0
     snapshots: int = 0
@@ -290,6 +293,8 @@ def _reduce_session(  # noqa: PLR0912 - one case for each kind of event reads be
             session.last_snapshot, session.last_snapshot_active = snapshot, active
             session.unjudged = taken
             session.snapshots += 1
+        case BaselineKept(snapshot=snapshot):
+            session.baseline = snapshot
         case VerificationStarted(snapshot=snapshot):
             session.verifying = snapshot
             if session.unjudged is not None and session.unjudged.snapshot == snapshot:
@@ -361,6 +366,9 @@ def _reduce_intervention(state: State, session: SessionState, event: Event) -> N
             session.messages.append(Message(event.seq, text, by, origin))
             session.assisted = session.assisted or origin == "operator"
             _feed(state, event, "message", f"{by} to the model: {text}")
+        case Intervened(what=what, by=by, why=why):
+            session.assisted = True
+            _feed(state, event, "intervention", f"{what} by {by}{_because(why)}")
         case MessageTold(message=told):
             session.messages = [m for m in session.messages if m.id != told]
         case SessionRebuilt(source=source, why=why):

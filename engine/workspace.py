@@ -22,6 +22,7 @@ from engine.paths import make_private
 from engine.snapshots import Snapshot, SnapshotStore
 from tasks import Task
 from verifier.artifact import ArtifactRefusedError, collect
+from verifier.planting import PlantingError, plant, weed
 from verifier.sandbox import places, uids
 from verifier.sandbox.keeper.client import KeeperClient, SandboxFrozenError
 from verifier.sandbox.spec import Limits, Mount, SandboxSpec
@@ -221,6 +222,25 @@ def take_snapshot(place: Place, task: Task, store: SnapshotStore) -> Snapshot:
     except ArtifactRefusedError as error:
         return store.put_refused(str(error))
     return store.put(artifact.hash, artifact.files)
+
+
+def put_back(place: Place, task: Task, snapshot: Snapshot) -> list[str]:
+    """Make the editable files of a workspace, whose processes stand still, those of a snapshot.
+
+    Returns what was removed for it. Raises `PlantingError` when something there cannot be replaced,
+    `OSError` when the disk does not take it; the files may then be in neither state.
+    """
+    editable = task.autolab.editable if task.autolab else ()
+    removed = weed(place.directory, editable, snapshot.files.keys())
+    uid = uids.identity().host_uid("agent", place.slot)
+    plant(place.directory, snapshot.files, owner=uid, clear=True)
+    try:
+        found = collect(place.directory, editable)
+    except ArtifactRefusedError as error:
+        raise PlantingError(error.path, error.why) from error
+    if found.hash != snapshot.id:
+        raise PlantingError(str(place.directory), "the files are not what was written")
+    return removed
 
 
 def remove(place: Place) -> None:

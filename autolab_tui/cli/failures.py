@@ -14,6 +14,7 @@ _SPEAKING = (
     ("engine.client", "EngineError"),
     ("engine.client", "EngineDownError"),
     ("engine.journal", "JournalError"),
+    ("engine.offline.snapshots", "OfflineError"),
     ("engine.harnesses", "HarnessError"),
     ("engine.paths", "PathError"),
     ("tasks", "TaskError"),
@@ -21,6 +22,7 @@ _SPEAKING = (
     ("verifier.pins", "PinsError"),
     ("verifier.sealed", "VerifierError"),
     ("verifier.artifact", "ArtifactRefusedError"),
+    ("verifier.planting", "PlantingError"),
     ("verifier.sandbox.spec", "SandboxUnavailableError"),
 )
 

@@ -13,6 +13,7 @@ from engine.events import (
     ContextCompacted,
     EngineStarted,
     EngineStopped,
+    Intervened,
     ModelPaced,
     ModelRetried,
     Noted,
@@ -72,6 +73,8 @@ def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case f
             return compacted.in_words
         case SnapshotTaken(snapshot=snapshot, files=files):
             return f"snapshot {snapshot[:12]} of {', '.join(files)}"
+        case Intervened(what=what, by=by, why=why):
+            return f"{what} by {by}" + (f": {why}" if why else "")
         case VerificationStarted(stage=stage, snapshot=snapshot):
             return f"verifying {snapshot[:12]} ({stage})"
         case VerdictGiven(verdict=verdict, active=active):

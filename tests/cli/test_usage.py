@@ -108,6 +108,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         *(f"themes {verb}" for verb in ("list", "check")),
         *(f"harness {verb}" for verb in ("list", "show", "diff")),
         *(f"models {verb}" for verb in ("list", "check")),
+        *(f"snapshot {verb}" for verb in ("list", "diff", "export", "restore")),
         "runs list",
     }
 
@@ -130,6 +131,7 @@ def test_json_and_dry_run_are_where_the_contract_wants_them(name: str) -> None:
     changes = {
         *("demo", "run", "pause", "resume", "stop", "extend", "message"),
         *("tasks new", "tasks pin", "engine start", "engine stop", "engine restart"),
+        *("snapshot export", "snapshot restore"),
     }
     assert ("--dry-run" in options) is (name in changes)
 

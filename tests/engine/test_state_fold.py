@@ -99,6 +99,10 @@ session_bodies = st.one_of(
         size=whole,
         active=amounts,
     ),
+    st.builds(
+        ev.BaselineKept, snapshot=words, files=st.lists(words, max_size=2).map(tuple), size=whole
+    ),
+    st.builds(ev.Intervened, what=words, by=words, why=words, snapshot=st.none() | words),
     st.builds(ev.VerificationStarted, snapshot=words, stage=st.just("checkpoint")),
     st.builds(ev.VerdictGiven, verdict=verdicts(), active=amounts, wall=amounts),
     st.builds(
