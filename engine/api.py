@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from engine.api_terminals import TerminalRequestError, TerminalRoutes
 from engine.api_trace import Traced
 from engine.events import Event, encode, rfc3339
 from engine.history import SnapshotNameError
@@ -42,8 +43,10 @@ from engine.selecting import NothingSelectedError
 from engine.service import Engine, EngineBusyError
 from engine.session import Leaving
 from engine.state import SessionState
+from engine.terminals import TerminalRefusedError
 from engine.transcripts import TranscriptReader, transcript_path
 from engine.view import View
+from verifier.sandbox.keeper.client import KeeperError
 
 T = TypeVar("T")
 HEARTBEAT_SECONDS = 1.0
@@ -68,6 +71,9 @@ _STATUS: dict[type[Exception], int] = {
     UnknownSessionError: 404,
     SnapshotNameError: 404,
     RestoreRefusedError: 409,
+    TerminalRequestError: 400,
+    TerminalRefusedError: 409,
+    KeeperError: 503,
     EngineBusyError: 503,
     NotRecordedError: 503,
     OrderRefusedError: 400,
@@ -159,6 +165,8 @@ class Api:
             Route("/sessions/{session}/verdicts", self._verdicts),
             Route("/sessions/{session}/restore", self._restore, methods=["POST"]),
         ]
+        terminals = TerminalRoutes(self._engine, self._ask, self._session, self._is_closing)
+        routes += terminals.routes()
         handlers = dict.fromkeys(_STATUS, _refused)
         return Starlette(routes=routes, exception_handlers=handlers)
 
@@ -289,6 +297,9 @@ class Api:
             "trouble": self._engine.trouble,
         }
         return b"event: heartbeat\ndata: " + msgspec.json.encode(data) + b"\n\n"
+
+    def _is_closing(self) -> bool:
+        return self._closing is not None and self._closing.is_set()
 
     def _session(self, request: Request) -> SessionState:
         name = request.path_params["session"]

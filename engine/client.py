@@ -26,6 +26,7 @@ from urllib.parse import quote, urlencode
 from engine.paths import engine_socket, make_private, state_dir
 
 if TYPE_CHECKING:
+    from engine.client_terminal import TerminalStream
     from engine.events import Event
     from engine.state import State
 
@@ -89,24 +90,27 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = self.link = link
 
 
-class EventStream(Iterator["Event | Heartbeat"]):
-    """Events and heartbeats as they come; an iterator and a context manager.
+class LineStream:
+    """The lines of an answer that goes on; a context manager.
 
-    `close` may be called from any thread: the iteration then ends. When the engine dies or says
-    nothing for five seconds the iteration raises `EngineDownError`.
+    `close` may be called from any thread: reading then raises `StopIteration`. When the engine dies
+    or says nothing for five seconds it raises `EngineDownError`.
     """
 
-    def __init__(self, path: Path, after: int) -> None:
+    def __init__(
+        self, path: Path, method: str, target: str, body: Mapping[str, Any] | None = None
+    ) -> None:
         self._path = path
         self._closed = False
         self._connection = _UnixConnection(path, STREAM_TIMEOUT)
+        data = None if body is None else json.dumps(dict(body))
         with _down(path):
-            self._connection.request("GET", f"/events?after={after}")
+            self._connection.request(method, target, data)
             self._response = self._connection.getresponse()
         if self._response.status != 200:
-            body = self._response.read()
+            answer = self._response.read()
             self.close()
-            raise _refusal(self._response.status, body)
+            raise _refusal(self._response.status, answer)
 
     def __enter__(self) -> Self:
         return self
@@ -115,27 +119,15 @@ class EventStream(Iterator["Event | Heartbeat"]):
         self.close()
 
     def close(self) -> None:
-        """End the stream; an iteration that waits in another thread ends at once."""
+        """End the stream; whoever waits for a line in another thread waits no more."""
         self._closed = True
         if self._connection.link is not None:
             with suppress(OSError):
                 self._connection.link.shutdown(socket.SHUT_RDWR)
         self._connection.close()
 
-    def __next__(self) -> Event | Heartbeat:
-        kind, data = "", ""
-        while True:
-            line = self._line()
-            if line == "":
-                if data:
-                    return _message(kind, data)
-                kind = ""
-            elif line.startswith("event:"):
-                kind = line[6:].strip()
-            elif line.startswith("data:"):
-                data += line[5:].strip()
-
-    def _line(self) -> str:
+    def line(self) -> str:
+        """The next line, without its end."""
         try:
             with _down(self._path):
                 raw = self._response.readline()
@@ -152,6 +144,26 @@ class EventStream(Iterator["Event | Heartbeat"]):
             self.close()
             raise EngineDownError(f"the engine at {self._path} closed the stream; {_REMEDY}")
         return raw.decode().rstrip("\r\n")
+
+
+class EventStream(LineStream, Iterator["Event | Heartbeat"]):
+    """Events and heartbeats as they come; an iterator, see `LineStream`."""
+
+    def __init__(self, path: Path, after: int) -> None:
+        super().__init__(path, "GET", f"/events?after={after}")
+
+    def __next__(self) -> Event | Heartbeat:
+        kind, data = "", ""
+        while True:
+            line = self.line()
+            if line == "":
+                if data:
+                    return _message(kind, data)
+                kind = ""
+            elif line.startswith("event:"):
+                kind = line[6:].strip()
+            elif line.startswith("data:"):
+                data += line[5:].strip()
 
 
 def _message(kind: str, data: str) -> Event | Heartbeat:
@@ -224,6 +236,20 @@ class EngineClient:
         body = {"snapshot": snapshot, "by": by, "why": why}
         return self._call("POST", path, {"dry_run": "1"} if dry_run else {}, body)
 
+    def terminal(
+        self, session: str, columns: int, rows: int, *, write: bool, by: str, why: str = ""
+    ) -> TerminalStream:
+        """A session's terminal as a stream of what it shows; with `write` keys can be typed."""
+        from engine.client_terminal import TerminalStream
+
+        body = {"columns": columns, "rows": rows, "write": write, "by": by, "why": why}
+        return TerminalStream(self.socket_path, session, body, self._raw)
+
+    def can_attach(self, session: str) -> dict[str, Any]:
+        """`{session, still}`: `still` says why it stands still, if it does. Changes nothing."""
+        path = f"/sessions/{quote(session, safe='')}/terminal"
+        return self._call("POST", path, {"dry_run": "1"}, {"columns": 80, "rows": 24})
+
     def shutdown(self, keep: bool = False) -> None:
         """End the engine in good order; the next one takes its sessions up.
 
@@ -258,11 +284,11 @@ class EngineClient:
         method: str,
         path: str,
         query: Mapping[str, str] | None = None,
-        body: dict[str, Any] | None = None,
+        body: dict[str, Any] | bytes | None = None,
     ) -> bytes:
         connection = _UnixConnection(self.socket_path, READ_TIMEOUT)
         target = f"{path}?{urlencode(query)}" if query else path
-        data = None if body is None else json.dumps(body)
+        data = json.dumps(body) if isinstance(body, dict) else body
         try:
             with _down(self.socket_path):
                 connection.request(method, target, data, {"Content-Type": "application/json"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from engine.trace import Trace
@@ -59,6 +59,8 @@ class Keepers:
             return self._client
 
     def _asking(self, operation: str, sandbox: str) -> AbstractContextManager[None]:
+        if operation == "look":  # asked for as long as somebody looks
+            return nullcontext()
         return self._trace.doing("keeper call", sandbox, operation)
 
     async def leave(self) -> None:

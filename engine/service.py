@@ -53,6 +53,7 @@ from engine.snapshots import Snapshot, SnapshotMissingError, SnapshotStore
 from engine.starvation import Starvation
 from engine.state import SessionState
 from engine.supervision import Supervision
+from engine.terminals import Terminals
 from engine.tidying import place_file, tidy
 from engine.trace import Trace
 from engine.verdicts.process import VerifierProcess
@@ -128,6 +129,7 @@ class Engine:
         self._verifications = Verifications(
             judging.judge, self._elapsed, settings.verification_share
         )
+        self.terminals = Terminals(self._sessions.get)
         self._scheduler = Scheduler(self._live, settings.concurrency or len(cpus.every))
         self._house = House(
             state_dir=state_dir,
@@ -332,6 +334,10 @@ class Engine:
         )
         self.journal.append(ended, session_id)
         self.journal.append(SessionMoved(state="finished"), session_id)
+
+    async def check_terminal(self, facts: SessionState) -> str:
+        """Why a session that can be attached to stands still, or ""; see `Terminals.check`."""
+        return self.terminals.check(facts)
 
     async def restore(
         self, session_id: str, name: str, by: str, why: str, dry_run: bool

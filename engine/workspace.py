@@ -25,6 +25,7 @@ from verifier.artifact import ArtifactRefusedError, collect
 from verifier.planting import PlantingError, plant, weed
 from verifier.sandbox import places, uids
 from verifier.sandbox.keeper.client import KeeperClient, SandboxFrozenError
+from verifier.sandbox.keeper.protocol import Pan
 from verifier.sandbox.spec import Limits, Mount, SandboxSpec
 
 T = TypeVar("T")
@@ -194,6 +195,36 @@ class Workspace:
                     await self._keeper.thaw(self._id)
                 finally:
                     self._free.set()
+
+    @property
+    def still(self) -> bool:
+        """Whether it is held at the moment."""
+        return not self._free.is_set()
+
+    async def attach(self, columns: int, rows: int, *, write: bool) -> int:
+        """Show the terminal to a person, as soon as nothing holds it; the viewer's number.
+
+        Raises `OSError` when too many look already, or for a size that no terminal has.
+        """
+        return await self._when_free(
+            lambda: self._keeper.attach(self._id, columns, rows, write=write)
+        )
+
+    async def look(self, viewer: int, wait: float) -> bytes | None:
+        """What a viewer shows next; empty when nothing came in time, None when it has ended."""
+        return await self._keeper.look(viewer, wait)
+
+    async def keys(self, viewer: int, content: bytes) -> int:
+        """Type into a viewer, as soon as nothing holds it; how many bytes were taken."""
+        return await self._when_free(lambda: self._keeper.keys(viewer, content))
+
+    async def view(self, viewer: int, columns: int, rows: int, pan: Pan, by: int) -> None:
+        """Another size for a viewer, or another part of the window."""
+        await self._when_free(lambda: self._keeper.view(viewer, columns, rows, pan, by))
+
+    async def leave(self, viewer: int) -> None:
+        """Nobody looks there any more."""
+        await self._keeper.leave(viewer)
 
     async def thaw(self) -> None:
         """Let it run again after the keeper held it because the engine was silent."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import autolab_tui
 from autolab_tui.cli import (
     app,
+    attach,
     demo,
     doctor,
     engine,
@@ -61,6 +62,7 @@ def build() -> Parser:
         run,
         status,
         watch,
+        attach,
         orders,
         logs,
         runs,

@@ -36,7 +36,7 @@ _LONG: Mapping[str, float] = {
     "keeper call": 30.0,
     "model turn": 3600.0,
 }
-_UNBOUNDED_CALLS = ("run", "terminal_read")
+_UNBOUNDED_CALL = "run"
 
 Life = Literal["running", "stopped", "ended", "dead", "rebooted", "unknown"]
 
@@ -274,7 +274,7 @@ def _anomalies(
         for line in open_:
             age = now - line.stamp
             long = _LONG.get(line.what)
-            bounded = line.what != "keeper call" or line.detail not in _UNBOUNDED_CALLS
+            bounded = line.what != "keeper call" or line.detail != _UNBOUNDED_CALL
             if long is not None and age > long and bounded:
                 whose = f" of {line.session}" if line.session else ""
                 yield f"{line.what} {line.detail}{whose} has been in flight for {age:.0f} s"

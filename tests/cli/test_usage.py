@@ -99,6 +99,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         "message",
         "verify",
         "logs",
+        "attach",
         "doctor",
         *(f"tasks {verb}" for verb in ("list", "show", "check", "new", "pin")),
         *(
@@ -131,7 +132,7 @@ def test_json_and_dry_run_are_where_the_contract_wants_them(name: str) -> None:
     changes = {
         *("demo", "run", "pause", "resume", "stop", "extend", "message"),
         *("tasks new", "tasks pin", "engine start", "engine stop", "engine restart"),
-        *("snapshot export", "snapshot restore"),
+        *("snapshot export", "snapshot restore", "attach"),
     }
     assert ("--dry-run" in options) is (name in changes)
 

@@ -12,7 +12,8 @@ from verifier.inside.exec_keys import clients
 from verifier.inside.exec_processes import stat_fields
 
 RUN = "/run/shell"
-_TMUX = ["/usr/bin/tmux", "-S", f"{RUN}/tmux", "-f", "/run/autolab/tmux.conf"]
+_SOCKET = f"{RUN}/tmux"
+_TMUX = ["/usr/bin/tmux", "-S", _SOCKET, "-f", "/run/autolab/tmux.conf"]
 _TARGET = "agent:0.0"
 _SHELL = "exec /bin/bash --noprofile --rcfile /run/autolab/shellrc -i"
 _SHOWN_PER_SECOND = 256 * 1024
@@ -39,7 +40,9 @@ class Pane:
         _tmux("kill-server")
         Path(RUN, "tmux").unlink(missing_ok=True)
         size = ["-x", "200", "-y", "50"]
-        started = _tmux("new-session", "-d", "-s", "agent", *size, "-c", workdir, _SHELL)
+        # No client that looks on may change what the agent's programs see of their terminal.
+        fixed = [";", "set-option", "-w", "-t", "agent", "window-size", "manual"]
+        started = _tmux("new-session", "-d", "-s", "agent", *size, "-c", workdir, _SHELL, *fixed)
         if started is None or started.returncode != 0:
             why = "no free process" if started is None else started.stderr.decode(errors="replace")
             raise PaneError(f"tmux did not start: {why.strip()}")
@@ -120,6 +123,18 @@ class Pane:
         """The process group that has the terminal, or None."""
         fields = stat_fields(self.pid) if self.pid else None
         return int(fields[5]) if fields and int(fields[5]) > 1 else None
+
+
+def viewing(write: bool) -> list[str]:
+    """The command of a client that shows the session to a person."""
+    flags = "ignore-size" if write else "read-only,ignore-size"
+    return [*_TMUX[:1], "-u", "-S", _SOCKET, "attach-session", "-t", "agent", "-f", flags]
+
+
+def move_view(tty: str, direction: str, by: int) -> None:
+    """Show another part of a window that is larger than the client; "c" follows the cursor."""
+    how = ["-c"] if direction == "c" else [f"-{direction}", str(by)]
+    _tmux("refresh-client", "-t", tty, *how)
 
 
 def _ask(question: str) -> str | None:

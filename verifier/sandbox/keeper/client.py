@@ -165,6 +165,42 @@ class KeeperClient:
         """What the terminal shows, with what has scrolled out of it. Raises as `press` does."""
         return await self._ask(protocol.Screen(sandbox=sandbox_id), bytes)
 
+    async def attach(self, sandbox_id: str, columns: int, rows: int, *, write: bool) -> int:
+        """Start a tmux client inside that shows the terminal to a person; its number.
+
+        What it shows are an agent's bytes. Raises `OSError` (EUSERS when too many look, EINVAL for
+        the size), `SandboxFrozenError`.
+        """
+        body = protocol.Attach(sandbox=sandbox_id, columns=columns, rows=rows, write=write)
+        return await self._ask(body, int)
+
+    async def look(self, viewer: int, wait: float) -> bytes | None:
+        """What a client shows next (at most 64 KiB); empty when nothing came in `wait` seconds,
+        None when it has ended. One look at a time. Nothing is read ahead.
+        """
+        body = protocol.Look(viewer=viewer, wait=wait)
+        return await self._ask(body, bytes | None)  # type: ignore[arg-type]  # see `stat`
+
+    async def keys(self, viewer: int, content: bytes) -> int:
+        """Type into a client; how many of the bytes were taken. Raises `SandboxFrozenError`."""
+        return await self._ask(protocol.Type(viewer=viewer, content=content), int)
+
+    async def view(
+        self,
+        viewer: int,
+        columns: int,
+        rows: int,
+        pan: protocol.Pan = "",
+        by: int = 0,
+    ) -> None:
+        """Give a client another size, or show another part of the window; see `protocol.View`."""
+        body = protocol.View(viewer=viewer, columns=columns, rows=rows, pan=pan, by=by)
+        await self._ask(body, type(None))
+
+    async def leave(self, viewer: int) -> None:
+        """End a client. Unknown ones are fine."""
+        await self._ask(protocol.Leave(viewer=viewer), type(None))
+
     async def stat(self, sandbox_id: str, path: str) -> FileStat | None:
         """What is at a path, or None. Raises `OSError` for anything but its absence."""
         return await self._ask(

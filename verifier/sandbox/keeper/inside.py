@@ -29,7 +29,7 @@ _PAYLOAD_LIMIT = 17 * 1024 * 1024
 _MODULES = (
     *("exec_server", "exec_channel", "exec_pane", "exec_command"),
     "exec_keys",
-    *("exec_processes", "exec_files"),
+    *("exec_processes", "exec_files", "exec_viewers"),
 )
 _FOLDER = "/run/autolab"
 _SCRATCH = "/run/shell"
@@ -43,7 +43,7 @@ set -g history-limit 5000
 set -g remain-on-exit on
 set -g exit-empty off
 set -s escape-time 0
-set -g status-left ""
+set -g status off
 """
 # Bash says at each prompt how the last line ended, and which command of ours that was.
 # It is an interactive shell with job control, as people are used to: Ctrl-C ends the job in front

@@ -22,6 +22,7 @@ SILENCE_SECONDS = 2.0
 OUTPUT_LIMIT = 128 * 1024
 FILE_LIMIT = 16 * 1024 * 1024
 KEYS_LIMIT = 64 * 1024
+LOOK_LIMIT = 64 * 1024
 ALREADY_RUNNING = 75  # exit status of a second keeper for one state directory
 
 
@@ -91,6 +92,50 @@ class Screen(Body, frozen=True, kw_only=True, tag="screen"):
     sandbox: str
 
 
+class Attach(Body, frozen=True, kw_only=True, tag="attach"):
+    """Start a tmux client inside, for a person to look at the terminal. Answer: its number."""
+
+    sandbox: str
+    columns: int
+    rows: int
+    write: bool
+
+
+class Look(Body, frozen=True, kw_only=True, tag="look"):
+    """What a client shows next, waited for at most `wait` seconds. Answer: bytes, empty when
+    nothing came, or null when the client has ended."""
+
+    viewer: int
+    wait: float
+
+
+class Type(Body, frozen=True, kw_only=True, tag="type"):
+    """Type into a client. Answer: how many of the bytes were taken."""
+
+    viewer: int
+    content: bytes
+
+
+Pan = Literal["", "L", "R", "U", "D", "c"]
+
+
+class View(Body, frozen=True, kw_only=True, tag="view"):
+    """Give a client another size, and show another part of the window: `pan` is L, R, U or D, by
+    so many cells, or c to follow the cursor, or "". Answer: null."""
+
+    viewer: int
+    columns: int
+    rows: int
+    pan: Pan = ""
+    by: int = 0
+
+
+class Leave(Body, frozen=True, kw_only=True, tag="leave"):
+    """End a client. Answer: null."""
+
+    viewer: int
+
+
 class Stat(Body, frozen=True, kw_only=True, tag="stat"):
     """Answer: `FileStat` or null."""
 
@@ -133,6 +178,11 @@ AnyBody = (
     | WriteFile
     | Press
     | Screen
+    | Attach
+    | Look
+    | Type
+    | View
+    | Leave
     | Stat
     | Freeze
     | Thaw

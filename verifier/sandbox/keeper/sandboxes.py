@@ -65,6 +65,7 @@ class Sandbox:
         self._replies: dict[int, asyncio.Future[tuple[inside.Event, bytes]]] = {}
         self._number = 0
         self._restarts = 0
+        self.life = 0  # how often it was started
         self._note = ""
         self._cpu_before = 0.0
 
@@ -88,6 +89,7 @@ class Sandbox:
         finally:
             inner.close()
             os.close(stderr)
+        self.life += 1
         self._ready, self._gone = asyncio.Event(), asyncio.Event()
         self._tasks.create_task(self._listen(self._process, outer))
         self._tasks.create_task(self._watch(self._process, complaints))
@@ -261,6 +263,32 @@ class Sandbox:
             self.start()
             self._restarts += 1
         await self._wait_ready()
+        return await self._answered(operation, payload, arguments)
+
+    async def ask_in(
+        self, life: int, operation: str, payload: bytes = b"", **arguments: object
+    ) -> tuple[inside.Event, bytes]:
+        """Like `ask`, of what exists in one life of the sandbox; it is not started anew."""
+        self._check_usable()
+        if self.alive and self.life == life:
+            await self._wait_ready()
+        self._check_life(life)
+        return await self._answered(operation, payload, arguments)
+
+    async def tell_in(self, life: int, operation: str, **arguments: object) -> None:
+        """Like `ask_in`, without an answer; a sandbox that is frozen hears it later."""
+        self._check_life(life)
+        if self._channel is not None:
+            with contextlib.suppress(ConnectionError):
+                await self._channel.send({"op": operation, "number": 0, **arguments})
+
+    def _check_life(self, life: int) -> None:
+        if not self.alive or self.life != life:
+            raise GoneError(f"sandbox {self.name}: {self._note or 'it has ended'}")
+
+    async def _answered(
+        self, operation: str, payload: bytes, arguments: Mapping[str, object]
+    ) -> tuple[inside.Event, bytes]:
         if self._channel is None:
             raise GoneError(f"sandbox {self.name}: {self._note}")
         self._number += 1

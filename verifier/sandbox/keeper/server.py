@@ -14,20 +14,23 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from verifier.sandbox.bubblewrap import Bubblewrap
 from verifier.sandbox.cgroups import FreezeError
 from verifier.sandbox.keeper import inside, protocol
 from verifier.sandbox.keeper.commands import BadNameError, CommandLog, check_name
 from verifier.sandbox.keeper.protocol import (
+    Attach,
     Create,
     Freeze,
     Heartbeat,
     Kill,
+    Leave,
     List,
+    Look,
     Press,
     ReadFile,
     Reply,
@@ -39,12 +42,16 @@ from verifier.sandbox.keeper.protocol import (
     Shutdown,
     Stat,
     Thaw,
+    Type,
+    View,
     WriteFile,
 )
 from verifier.sandbox.keeper.sandboxes import FrozenError, GoneError, Sandbox
 from verifier.sandbox.keeper.saying import say
+from verifier.sandbox.keeper.viewers import Viewers
 from verifier.sandbox.spec import SandboxUnavailableError
 
+T = TypeVar("T")
 _TICK = 0.1
 _STALL = 0.5
 _IDLE_SECONDS = 60.0
@@ -63,16 +70,20 @@ class Keeper:
         self._prefix = prefix
         self._files = inside.Files.read()
         self._sandboxes: dict[str, Sandbox] = {}
+        self._viewers = Viewers(self._start)
         self._engine: asyncio.StreamWriter | None = None
         self._heard = time.monotonic()
         self._stop = asyncio.Event()
         self._tasks: asyncio.TaskGroup
         self._handlers: dict[type, Callable[[Any], Awaitable[Any]]] = {
+            Attach: self._attach,
             Create: self._create,
             Freeze: self._freeze,
             Heartbeat: self._heartbeat,
             Kill: self._kill,
+            Leave: self._leave_viewer,
             List: self._list,
+            Look: self._viewers.look,
             Press: self._press,
             ReadFile: self._read_file,
             Result: self._result,
@@ -81,6 +92,8 @@ class Keeper:
             Shutdown: self._shutdown,
             Stat: self._stat,
             Thaw: self._thaw,
+            Type: self._viewers.type,
+            View: self._viewers.view,
             WriteFile: self._write_file,
         }
 
@@ -167,11 +180,14 @@ class Keeper:
         finally:
             if self._engine is writer:
                 self._engine = None
+                await self._viewers.leave_all()
             writer.close()
 
     def _replace(self, writer: asyncio.StreamWriter) -> None:
         before, self._engine = self._engine, writer
         self._heard = time.monotonic()
+        if before is not None:
+            self._tasks.create_task(self._viewers.leave_all())
         if before is not None:
             text = "another engine connected to the keeper and took over"
             with contextlib.suppress(OSError):
@@ -231,6 +247,15 @@ class Keeper:
     async def _screen(self, body: Screen) -> bytes:
         _, data = await self._find(body.sandbox).ask("screen")
         return data
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        return self._tasks.create_task(work)
+
+    async def _attach(self, body: Attach) -> int:
+        return await self._viewers.attach(self._find(body.sandbox), body)
+
+    async def _leave_viewer(self, body: Leave) -> None:
+        await self._viewers.leave(body.viewer)
 
     async def _stat(self, body: Stat) -> protocol.FileStat | None:
         return await self._find(body.sandbox).stat(body.path)
