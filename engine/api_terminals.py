@@ -19,12 +19,14 @@ from starlette.routing import Route
 
 from engine.service import Engine
 from engine.state import SessionState
-from engine.terminals import MOST_KEYS
+from engine.terminals import MOST_KEYS, Look
 from verifier.sandbox.keeper.protocol import Pan
 
 T = TypeVar("T")
 _LOOKS_PER_SECOND = 60.0
 _BURST = 20.0
+_PATIENCE = 2.5  # seconds; a look takes about one at most
+_BUSY = "the engine is busy"
 
 
 class TerminalRequestError(ValueError):
@@ -94,16 +96,21 @@ class TerminalRoutes:
         terminals = self._engine.terminals
         loop = asyncio.get_running_loop()
         looks, counted = _BURST, loop.time()
-        still: str | None = None
+        still = ""
+        asked: asyncio.Future[Look] | None = None
         try:
             session = self._facts(request).id
             yield _line({"terminal": number, "session": session, "write": write})
             while not self._closing():
-                look = await self._ask(terminals.look(number))
+                asked = asyncio.ensure_future(self._ask(terminals.look(number)))
+                while not (await asyncio.wait({asked}, timeout=_PATIENCE))[0]:
+                    yield _line({"still": _BUSY} if still != _BUSY else {})
+                    still = _BUSY
+                look = asked.result()
                 if look.over:
                     yield _line({"over": look.over})
                     return
-                if look.still != (still or ""):
+                if look.still != still:
                     yield _line({"still": look.still})
                 still = look.still
                 data = {"data": base64.b64encode(look.data).decode()} if look.data else {}
@@ -115,6 +122,8 @@ class TerminalRoutes:
                     await asyncio.sleep(-looks / _LOOKS_PER_SECOND)
             yield _line({"over": "the engine is ending"})
         finally:
+            if asked is not None:
+                asked.cancel()
             await asyncio.shield(self._ask(terminals.close(number)))
 
     async def _keys(self, request: Request) -> Response:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from autolab_tui.cli.failures import UsageError
 from autolab_tui.cli.output import emit, plain
 from autolab_tui.cli.parser import Commands, command
+from autolab_tui.cli.snapshot import stored
 from autolab_tui.operators import operator
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def add_to(commands: Commands) -> None:
         details=_DETAILS,
         dry_run=True,
     )
-    parser.add_argument("session", metavar="SESSION")
+    parser.add_argument("session", metavar="SESSION", help="an id, or a glob that matches one")
     parser.add_argument("--write", action="store_true", help="type into it: an intervention")
     parser.add_argument("--why", default="", metavar="TEXT", help="the reason, for the journal")
 
@@ -54,10 +55,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json and args.write and not args.dry_run:
         raise UsageError("--json only looks; type with --write in a terminal")
     client = connect(args.state, start=False)
+    session = stored(args).history(args.session).facts.id
     if args.dry_run:
-        return _plan(client, args)
+        return _plan(client, session, args)
     if args.json:
-        return _lines(client, args.session)
+        return _lines(client, session)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "attach needs a terminal and this is none; `autolab attach SESSION --json` prints "
@@ -67,17 +69,15 @@ def run(args: argparse.Namespace) -> int:
 
     keys, screen = sys.stdin.fileno(), sys.stdout.fileno()
     columns, rows = size_of(screen)
-    stream = client.terminal(
-        args.session, columns, rows, write=args.write, by=operator(), why=args.why
-    )
-    attached = Attached(stream, args.session, write=args.write, keys=keys, screen=screen)
+    stream = client.terminal(session, columns, rows, write=args.write, by=operator(), why=args.why)
+    attached = Attached(stream, session, write=args.write, keys=keys, screen=screen)
     why = attached.run()
-    print(f"{plain(args.session)}: {plain(why)}")
+    print(f"{session}: {plain(why)}")
     return 0
 
 
-def _plan(client: EngineClient, args: argparse.Namespace) -> int:
-    found = client.can_attach(args.session)
+def _plan(client: EngineClient, session: str, args: argparse.Namespace) -> int:
+    found = client.can_attach(session)
     if args.json:
         emit("attach", {**found, "write": args.write, "dry_run": True})
         return 0

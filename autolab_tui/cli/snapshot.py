@@ -93,8 +93,8 @@ def list_snapshots(args: argparse.Namespace) -> int:
     """Print the snapshots of each session."""
     import msgspec
 
-    stored = _stored(args)
-    found = [stored.listing(stored.history_of(s)) for s in stored.choose(args.globs)]
+    source = stored(args)
+    found = [source.listing(source.history_of(s)) for s in source.choose(args.globs)]
     if args.json:
         emit("snapshots", {"sessions": msgspec.to_builtins(found)})
         return 0
@@ -104,9 +104,9 @@ def list_snapshots(args: argparse.Namespace) -> int:
 
 def diff_snapshots(args: argparse.Namespace) -> int:
     """Print what differs."""
-    stored = _stored(args)
-    history = stored.history(args.session)
-    old, new, files = stored.difference(history, args.snapshot, args.against)
+    source = stored(args)
+    history = source.history(args.session)
+    old, new, files = source.difference(history, args.snapshot, args.against)
     if args.json:
         emit(
             "snapshot-diff",
@@ -128,10 +128,10 @@ def diff_snapshots(args: argparse.Namespace) -> int:
 
 def export_snapshot(args: argparse.Namespace) -> int:
     """Write the files."""
-    stored = _stored(args)
-    history = stored.history(args.session)
+    source = stored(args)
+    history = source.history(args.session)
     directory = args.directory.expanduser().absolute()
-    found = stored.export(history, args.snapshot, directory, force=args.force, dry_run=args.dry_run)
+    found = source.export(history, args.snapshot, directory, force=args.force, dry_run=args.dry_run)
     if args.json:
         emit(
             "snapshot-export",
@@ -154,7 +154,7 @@ def restore_snapshot(args: argparse.Namespace) -> int:
     from engine.client import connect
 
     client = connect(args.state, start=False)
-    session = _stored(args).history(args.session).facts.id
+    session = stored(args).history(args.session).facts.id
     done = client.restore(session, args.snapshot, by=operator(), why=args.why, dry_run=args.dry_run)
     if args.json:
         emit("snapshot-restore", done)
@@ -168,7 +168,8 @@ def restore_snapshot(args: argparse.Namespace) -> int:
     return 0
 
 
-def _stored(args: argparse.Namespace) -> Stored:
+def stored(args: argparse.Namespace) -> Stored:
+    """The journal and the snapshots of the state folder that is meant."""
     from engine.offline.snapshots import Stored
     from engine.paths import state_dir
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
+from engine.api_terminals import TerminalRoutes
 from engine.client import EngineRefusedError
 from engine.client_terminal import Over, Shown, Still, TerminalStream
 from engine.clock import Clock
@@ -265,3 +268,32 @@ async def test_who_attaches_to_what_stands_still_is_told_and_served_later(
     assert (await looked(terminals, early, "over")).over == "the session is over: converged"
     await terminals.close(early)
     await terminals.close(early)
+
+
+async def test_who_looks_hears_that_the_engine_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        def __init__(self) -> None:
+            self.looks = iter([Look(data=b"x"), Look(over="it was closed")])
+            self.closed: list[int] = []
+
+        async def look(self, number: int) -> Look:
+            await asyncio.sleep(0.2)
+            return next(self.looks)
+
+        async def close(self, number: int) -> None:
+            self.closed.append(number)
+
+    monkeypatch.setattr("engine.api_terminals._PATIENCE", 0.02)
+    slow: Any = Slow()
+    facts: Any = SimpleNamespace(id="s1")
+    engine: Any = SimpleNamespace(terminals=slow)
+    routes = TerminalRoutes(engine, lambda work: work, lambda _: facts, lambda: False)
+    request: Any = None
+    lines = [json.loads(line) async for line in routes._stream(7, False, request)]
+    assert lines[0] == {"terminal": 7, "session": "s1", "write": False}
+    assert lines[1:3] == [{"still": "the engine is busy"}, {}]
+    assert [line for line in lines[3:] if line] == [
+        *({"still": ""}, {"data": "eA=="}, {"still": "the engine is busy"}),
+        {"over": "it was closed"},
+    ]
+    assert slow.closed == [7]
