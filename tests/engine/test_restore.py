@@ -191,7 +191,8 @@ def test_a_paused_session_is_set_and_stays_paused(engine: EngineProcess, suite: 
         engine.client.order("resume", {"globs": [session.id], "by": "ann"})
         facts = engine.until_over(session.id).sessions[session.id]
     assert facts.final_reward == pytest.approx(0.7)
-    assert session.texts("tool")[1].startswith("30\n")
+    # Where signals do the freezing, bash may say that its job was stopped.
+    assert "30" in session.texts("tool")[1].splitlines()
 
 
 @pytest.mark.parametrize("workspace", [True, False], ids=["as it lies", "gone"])
