@@ -444,7 +444,9 @@ def _verdict(state: State, session: SessionState, event: Event, given: VerdictGi
     if verdict.snapshot == session.last_snapshot:
         active = min(active, session.last_snapshot_active)
     if counts and verdict.reward is not None and (before is None or verdict.reward > before):
-        session.best_reward, session.best_snapshot = verdict.reward, verdict.snapshot
+        session.best_reward = verdict.reward
+        # What could not even be collected is nobody's best, although it earned its 0.
+        session.best_snapshot = None if verdict.status == "rejected" else verdict.snapshot
     if improved:
         session.last_improvement_active = active
     session.points.append(
