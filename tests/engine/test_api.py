@@ -55,7 +55,7 @@ def test_an_engine_starts_detached_answers_and_ends(tmp_path: Path) -> None:
         assert connect(state).engine()["pid"] == found["pid"]
         status = msgspec.convert(engine.client.status(), StatusObject)
         assert status.runs == []
-        assert engine.client.state().seq == 1
+        wait_for(lambda: engine.client.state().seq == 1)  # it answers before its first event
     assert find(state) is None
     assert not engine_socket(state).exists()
 
