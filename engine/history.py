@@ -114,7 +114,7 @@ class History:
             case "last":
                 return self.taken[-1].snapshot if self.taken else None
             case "best":
-                return self.facts.best_snapshot
+                return self.facts.best_snapshot if self.facts.best_reward else None
             case _:
                 return self.final
 
@@ -123,6 +123,6 @@ _LACKING = {
     "baseline": "kept: it has not begun, or it began under an older version",
     "first": "yet: its files have not changed",
     "last": "yet: its files have not changed",
-    "best": "yet: none has a reward; name one, or `last`",
+    "best": "yet: none has a reward above 0; name one, or `last`",
     "final": "yet: it is not over, or was not judged; name one, or `last`",
 }

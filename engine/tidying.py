@@ -52,12 +52,14 @@ def export(snapshots: SnapshotReader, snapshot: str, folder: Path) -> None:
 
     Raises `OSError`, `SnapshotMissingError`, `PlantingError`; what was there before is still there.
     """
-    files = snapshots.get(snapshot).files
+    found = snapshots.get(snapshot)
+    if found.refused is not None:
+        return  # rejected, with reward 0, and all that there was
     partial = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        plant(partial, files)
+        plant(partial, found.files)
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
     except BaseException:

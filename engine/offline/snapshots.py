@@ -129,7 +129,7 @@ class Stored:
             task=facts.task,
             state=facts.state,
             baseline=facts.baseline,
-            best=facts.best_snapshot,
+            best=facts.best_snapshot if facts.best_reward else None,
             final=history.final,
             snapshots=[
                 TakenObject(

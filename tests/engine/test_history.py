@@ -100,5 +100,7 @@ def test_what_was_before_and_what_came_of_it() -> None:
     ]
     assert WHOLE.verdict(A).reward == 0.2  # type: ignore[union-attr]
     assert WHOLE.verdict(BASE) is None
+    with pytest.raises(SnapshotNameError, match="none has a reward above 0"):
+        history(taken(A), verdict(A, 0.0)).find("best")
     failed = history(taken(A), verdict(A, 0.2), verdict(A, None))
     assert failed.verdict(A).reward == 0.2  # type: ignore[union-attr]

@@ -42,6 +42,9 @@ def test_the_best_files_replace_those_of_another_time(tmp_path: Path) -> None:
     assert found == {"a": b"1", "src/b": b"2"}
     assert tidy(tmp_path, "s", store, best) == []
     assert tidy(tmp_path, "never", store, None) == []
+    refused = store.put_refused("a: it is a FIFO").id
+    assert tidy(tmp_path, "refused", store, refused) == []
+    assert not (tmp_path / "sessions" / "refused" / "best").exists()
 
 
 def test_a_snapshot_that_is_damaged_is_said(tmp_path: Path) -> None:
