@@ -64,7 +64,7 @@ def _show(found: AnomaliesObject) -> None:
     for title, head, rows in (
         (
             "in flight",
-            ("since", "age", "what", "session", "detail"),
+            ("since (UTC)", "age", "what", "session", "detail"),
             [
                 (_time(f.since), short_duration(f.age), f.what, f.session, f.detail)
                 for f in found.in_flight
@@ -72,7 +72,7 @@ def _show(found: AnomaliesObject) -> None:
         ),
         (
             "slowest",
-            ("since", "seconds", "what", "session", "detail"),
+            ("since (UTC)", "seconds", "what", "session", "detail"),
             [
                 (
                     _time(d.since),
@@ -86,7 +86,7 @@ def _show(found: AnomaliesObject) -> None:
         ),
         (
             "the sessions' loop was late",
-            ("since", "seconds", "stood in"),
+            ("since (UTC)", "seconds", "stood in"),
             [(_time(lag.since), f"{lag.seconds:.3f}", lag.where) for lag in found.lags],
         ),
     ):
