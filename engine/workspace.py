@@ -63,7 +63,10 @@ def lay_out(state: Path, task: Task, slot: int, files: Mapping[str, bytes] | Non
     `files` (by path below it) are laid over the task's own: a snapshot's.
     """
     uid = uids.identity().host_uid("agent", slot)
-    return Place(places.make_workspace(state, task.workspace, uid, files or {}), slot)
+    place = Place(places.make_workspace(state, task.workspace, uid), slot)
+    if files:
+        plant(place.directory, files, owner=uid, clear=True)
+    return place
 
 
 def spec_for(session: str, task: Task, place: Place, cpu_set: tuple[int, ...]) -> SandboxSpec:

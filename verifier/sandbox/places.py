@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 
 _SYSTEM = Path("/var/lib/autolab")
@@ -41,21 +40,16 @@ def _make_passable(folder: Path) -> None:
     folder.chmod(0o711)
 
 
-def make_workspace(
-    state_dir: Path, source: Path, uid: int, over: Mapping[str, bytes] | None = None
-) -> Path:
+def make_workspace(state_dir: Path, source: Path, uid: int) -> Path:
     """Copy `source` to a new folder that belongs to `uid` and return the folder.
 
     Regular files, folders and symbolic links are copied (links as links, never followed);
-    `__pycache__` and `.git` are left out. Modification times are those of the copy. The files
-    `over` (by path below the folder) take the place of what is copied. Raises `ValueError` for
-    anything else (a device, a socket) and `OSError` when it cannot be written.
+    `__pycache__` and `.git` are left out. Modification times are those of the copy. Raises
+    `ValueError` for anything else (a device, a socket) and `OSError` when it cannot be written.
     """
     place = root(state_dir) / secrets.token_hex(6)
     try:
         _copy(source, place, uid)
-        for path, data in (over or {}).items():
-            _put(place, path, data, uid)
     except BaseException:
         remove(place)
         raise
@@ -76,27 +70,6 @@ def _copy(source: Path, target: Path, uid: int) -> None:
                 _copy(entry, target / entry.name, uid)
     else:
         raise ValueError(f"{source} is neither a file, a folder nor a link; a task has no others")
-    _give(target, uid)
-
-
-def _put(place: Path, path: str, data: bytes, uid: int) -> None:
-    """Write one file below `place`, with the folders on its way."""
-    target = place
-    for part in Path(path).parts:
-        if part in ("..", "/"):
-            raise ValueError(f"{path!r} leads out of the workspace")
-        if target.is_symlink() or not target.is_dir():
-            target.unlink(missing_ok=True)
-            target.mkdir(mode=0o755)
-            _give(target, uid)
-        target /= part
-    if target.is_symlink() or target.exists():
-        mode = 0o755 if target.lstat().st_mode & 0o100 else 0o644
-        target.unlink()
-    else:
-        mode = 0o644
-    target.write_bytes(data)
-    target.chmod(mode)
     _give(target, uid)
 
 
