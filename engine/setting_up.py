@@ -106,16 +106,16 @@ class Setting:
         return desk
 
     async def _laid_out(self, facts: SessionState, snapshot: str | None) -> Place:
-        files = {}
+        kept = None
         if snapshot is not None:
             try:
-                files = (await asyncio.to_thread(self.house.snapshots.get, snapshot)).files
+                kept = await asyncio.to_thread(self.house.snapshots.get, snapshot)
             except SnapshotMissingError as error:
                 raise KeeperError(
                     f"the workspace of {facts.id} is gone and so is its snapshot: {error}"
                 ) from error
         place = await asyncio.to_thread(
-            workspace.lay_out, self.house.state_dir, self.task, self.slot, files
+            workspace.lay_out, self.house.state_dir, self.task, self.slot, kept
         )
         place.save(self.place_file)
         return place

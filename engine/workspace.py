@@ -10,7 +10,7 @@ import asyncio
 import errno
 import json
 import posixpath
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,15 +57,15 @@ class Place:
         partial.replace(file)
 
 
-def lay_out(state: Path, task: Task, slot: int, files: Mapping[str, bytes] | None = None) -> Place:
+def lay_out(state: Path, task: Task, slot: int, snapshot: Snapshot | None = None) -> Place:
     """Copy the task's workspace to a folder that the sandbox of `slot` can use.
 
-    `files` (by path below it) are laid over the task's own: a snapshot's.
+    The editable files are those of the `snapshot`, where one is given that was not refused.
     """
     uid = uids.identity().host_uid("agent", slot)
     place = Place(places.make_workspace(state, task.workspace, uid), slot)
-    if files:
-        plant(place.directory, files, owner=uid, clear=True)
+    if snapshot is not None and snapshot.refused is None:
+        put_back(place, task, snapshot)
     return place
 
 

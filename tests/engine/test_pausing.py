@@ -22,6 +22,7 @@ from tests.engine.support import (
     wait_for,
 )
 from tests.engine.test_sessions import kill_keeper, spec
+from verifier.sandbox import places
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
 BUSY = "while :; do :; done"
@@ -172,6 +173,33 @@ def test_a_pause_holds_across_engines_and_a_reboot(
     assert facts.final_reward == pytest.approx(0.4 if reboot else 0.7)
     assert facts.clocks.active("", 0.0) >= active
     assert facts.clocks.causes["operator"] >= 1.0
+
+
+def test_a_workspace_that_is_gone_is_laid_out_from_the_newest_snapshot(
+    engine: EngineProcess, suite: Path
+) -> None:
+    turns = [
+        tool_turn("bash", {"command": "echo 30 > answer.txt; echo mine > scratch.txt"}),
+        tool_turn("bash", {"command": "sleep 60"}),
+        tool_turn("bash", {"command": "cat answer.txt; ls"}),
+        tool_turn("submit", {}),
+    ]
+    with ChatServer(by_answers(turns)) as server:
+        session = launch(engine, suite, server)
+        wait_for(lambda: engine.session(session).activity.startswith("bash sleep"))
+        wait_for(lambda: engine.session(session).last_snapshot)
+        engine.kill()
+        kill_keeper(engine.state_dir)
+        for place in places.every(engine.state_dir):
+            places.remove(place)
+        engine.restart()
+        facts = engine.until_over(session).sessions[session]
+        told = server.requests[2]["messages"][-1]["content"]
+        listed = server.requests[3]["messages"][-1]["content"]
+    assert facts.rebuilds == 1
+    assert "put back as they were at the newest snapshot" in told
+    assert listed.startswith("30\nanswer.txt\nnotes.txt\n")  # and no scratch.txt
+    assert facts.final_reward == pytest.approx(0.7)
 
 
 def test_a_paused_session_leaves_its_slot_to_others_and_waits_for_one(
