@@ -187,7 +187,7 @@ class Server:
         self.count += 1
         name, head, tail = header["command"], header["head"], header["tail"]
         try:
-            command = Command(name, self.count, script, head, tail)
+            command = Command(name, self.count, script, head, tail, rate=header["rate"])
         except OSError as error:  # the agent filled or removed our folder
             note = f"it could not be started: {error}"
             done = {"event": "done", "command": name, "code": None, "omitted": 0, "note": note}
@@ -291,9 +291,12 @@ class Server:
 
     def take(self, command: Command, data: bytes) -> None:
         """Output, for the keeper and for the pane."""
-        passed = {"event": "output", "command": command.name}
-        command.take(data, lambda head: self.channel.send(passed, head))
+        command.take(data, lambda some: self.pass_on(command, some))
         self.pane.show(data)
+
+    def pass_on(self, command: Command, data: bytes) -> None:
+        """Output, for the keeper."""
+        self.channel.send({"event": "output", "command": command.name}, data)
 
     def on_output(self, command: Command) -> None:
         """Something came through a command's pipe, or its last writer left."""
@@ -331,6 +334,7 @@ class Server:
         if command.pipe is not None:  # processes in the background hold it: let them write on
             self.selector.unregister(command.pipe)
             self.linger(command.pipe)
+        command.end_stream(lambda some: self.pass_on(command, some))
         done = {
             "event": "done",
             "command": command.name,

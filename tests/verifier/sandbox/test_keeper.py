@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -511,3 +512,75 @@ async def test_sigterm_ends_it_in_good_order(sandbox_backend, state_dir, spec, e
     assert not (state_dir / "keeper.sock").exists()
     await keeper.close()
     assert list(cgroups.leftovers(hierarchy.discover(), prefix(state_dir))) == []
+
+
+async def read_to_end(keeper: KeeperClient, command: str) -> bytes:
+    """All that a command prints, followed piece by piece."""
+    said, after = b"", 0
+    while True:
+        printed = await keeper.follow("s1", command, after, 20)
+        missed = printed.start - after  # by a reader that was slower than the window is large
+        said += b"?" * missed + printed.data
+        after = printed.start + len(printed.data)
+        if printed.over:
+            return said
+
+
+async def something(keeper: KeeperClient, command: str, after: int = 0) -> protocol.Printed:
+    """The first that is heard of a command."""
+    deadline = time.monotonic() + 20
+    while not (printed := await keeper.follow("s1", command, after, 1)).data:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    return printed
+
+
+async def test_output_can_be_followed_while_the_command_runs(keeper, spec):
+    await keeper.create("s1", spec)
+    script = "echo one; until [ -e go ]; do sleep 0.05; done; echo two; (exit 3)"
+    running = asyncio.create_task(keeper.run("s1", "c1", script, rate=1024))
+    first = await something(keeper, "c1")
+    assert (first.start, first.data, first.over) == (0, b"one\n", False)
+    nothing = await keeper.follow("s1", "c1", 4, 0.05)
+    assert (nothing.start, nothing.data, nothing.over) == (4, b"", False)
+    await keeper.write_file("s1", "/app/go", b"")
+    assert await read_to_end(keeper, "c1") == b"one\ntwo\n"
+    result = await running
+    assert (result.code, result.output) == (3, b"one\ntwo\n")
+    unknown = await keeper.follow("s1", "c2", 0, 0.1)
+    assert (unknown.data, unknown.over) == (b"", False)
+
+
+async def test_a_flood_of_output_is_followed_with_gaps_that_are_counted(keeper, spec):
+    await keeper.create("s1", spec)
+    size = 8 << 20
+    script = f"head -c {size} /dev/zero | tr '\\0' x; echo; echo the last line"
+    running = asyncio.create_task(keeper.run("s1", "c1", script, rate=1024))
+    said = await read_to_end(keeper, "c1")
+    result = await running
+    left_out = sum(int(n) for n in re.findall(rb"\n\[\.\.\. (\d+) bytes left out", said))
+    shown = re.sub(rb"\n\[\.\.\. \d+ bytes left out \.\.\.\]\n", b"", said)
+    assert len(shown) + left_out == size + len(b"\nthe last line\n")
+    assert left_out > 6 << 20
+    assert said.endswith(b"\nthe last line\n")
+    assert result.output.endswith(b"x\nthe last line\n")
+    assert len(result.output) < protocol.OUTPUT_LIMIT + 100
+
+
+async def test_an_engine_that_comes_back_follows_on_where_the_last_one_stood(
+    keeper, spec, state_dir
+):
+    await keeper.create("s1", spec)
+    script = "echo one; until [ -e go ]; do sleep 0.05; done; echo two"
+    asking = asyncio.create_task(keeper.run("s1", "c1", script, rate=1024))
+    assert (await something(keeper, "c1")).data == b"one\n"
+    await keeper.close()
+    with pytest.raises(KeeperLostError):
+        await asking
+    async with await connect(state_dir / "keeper.sock") as again:
+        await again.thaw("s1")
+        await again.write_file("s1", "/app/go", b"")
+        joined = asyncio.create_task(again.run("s1", "c1", "never run", rate=1024))
+        rest = await something(again, "c1", 4)
+        assert (rest.start, rest.data) == (4, b"two\n")
+        assert (await joined).output == b"one\ntwo\n"

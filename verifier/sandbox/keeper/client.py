@@ -25,7 +25,7 @@ from typing import TypeVar
 import msgspec
 
 from verifier.sandbox.keeper import protocol
-from verifier.sandbox.keeper.protocol import CommandResult, FileStat, SandboxInfo
+from verifier.sandbox.keeper.protocol import CommandResult, FileStat, Printed, SandboxInfo
 from verifier.sandbox.spec import SandboxSpec, SandboxUnavailableError
 
 T = TypeVar("T")
@@ -101,13 +101,15 @@ class KeeperClient:
         timeout: float | None = None,  # noqa: ASYNC109 - the keeper keeps the time, not this loop
         *,
         output_limit: int = protocol.OUTPUT_LIMIT,
+        rate: int = 0,
     ) -> CommandResult:
         """Run a script in the sandbox's shell and wait for its end.
 
         A `command_id` that was used before starts nothing: it waits for that command, or answers
         at once with its result, also when the sandbox has ended since. `timeout` counts seconds in
         which the sandbox was not frozen. Cancelling the wait does not stop the command. A command
-        waits while another one runs in the same sandbox.
+        waits while another one runs in the same sandbox. With a `rate` its output can be followed
+        as it comes, up to that many bytes a second for long.
 
         Raises `SandboxFrozenError` for a new command in a frozen sandbox, `SandboxGoneError`,
         `KeeperLostError`.
@@ -118,8 +120,22 @@ class KeeperClient:
             script=script,
             timeout=timeout,
             output_limit=output_limit,
+            rate=rate,
         )
         return await self._ask(body, CommandResult)
+
+    async def follow(
+        self, sandbox_id: str, command_id: str, after: int, patience: float
+    ) -> Printed:
+        """What a command that has a `rate` printed beyond byte number `after`.
+
+        Waits up to `patience` seconds (at most 60) for something to come; nothing comes of a
+        command that was not begun yet. The newest mebibyte is kept.
+        """
+        body = protocol.Follow(
+            sandbox=sandbox_id, command=command_id, after=after, patience=patience
+        )
+        return await self._ask(body, Printed)
 
     async def result(self, sandbox_id: str, command_id: str) -> CommandResult | None:
         """How a command of an earlier sandbox of this name ended, or None; starts nothing.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from verifier.sandbox.keeper.protocol import CommandResult
+from verifier.sandbox.keeper.protocol import WINDOW, CommandResult, Printed
 from verifier.sandbox.keeper.saying import say
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -56,13 +56,51 @@ class Stopwatch:
         return self._elapsed + running
 
 
+class Window:
+    """The newest output of a command, for whoever follows it."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._start = 0
+        self._news = asyncio.Event()
+
+    def take(self, data: bytes) -> None:
+        """More output."""
+        self._data += data
+        excess = len(self._data) - WINDOW
+        if excess > 0:
+            del self._data[:excess]
+            self._start += excess
+        self.stir()
+
+    def stir(self) -> None:
+        """Let whoever waits look again."""
+        self._news.set()
+
+    async def beyond(self, after: int, ended: asyncio.Event) -> Printed:
+        """What comes after byte number `after`; waits until there is something or it ended."""
+        while self._start + len(self._data) <= after and not ended.is_set():
+            self._news.clear()
+            await self._news.wait()
+        return self.now(after, ended)
+
+    def now(self, after: int, ended: asyncio.Event) -> Printed:
+        """What there is after byte number `after`."""
+        start = max(after, self._start)
+        return Printed(start, bytes(self._data[start - self._start :]), ended.is_set())
+
+
 class Command:
     """One command, from being asked for to its result."""
 
-    def __init__(self, name: str, script: str, timeout: float | None, output_limit: int) -> None:
+    def __init__(
+        self, name: str, script: str, timeout: float | None, output_limit: int, *, rate: int
+    ) -> None:
         self.name = name
         self.script = script
         self.timeout = timeout
+        self.rate = rate
+        self.window = Window()
         self.head_limit = output_limit // 2
         self.tail_limit = output_limit - self.head_limit
         self.head = bytearray()
@@ -74,6 +112,8 @@ class Command:
 
     def take(self, data: bytes) -> bytes:
         """Output as it comes; more than was agreed is dropped. Returns what was kept."""
+        if self.rate:
+            self.window.take(data)
         kept = data[: self.head_limit - len(self.head)]
         self.head += kept
         return kept
@@ -98,6 +138,7 @@ class Command:
             note="; ".join(self.notes),
         )
         self.ended.set()
+        self.window.stir()
         return self.result
 
 

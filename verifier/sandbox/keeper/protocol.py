@@ -20,6 +20,8 @@ MAX_FRAME = 64 * 1024 * 1024
 HEARTBEAT_SECONDS = 0.5
 SILENCE_SECONDS = 2.0
 OUTPUT_LIMIT = 128 * 1024
+WINDOW = 1 << 20  # bytes of a command's newest output that can be followed
+LONGEST_PATIENCE = 60.0
 FILE_LIMIT = 16 * 1024 * 1024
 KEYS_LIMIT = 64 * 1024
 LOOK_LIMIT = 64 * 1024
@@ -43,13 +45,24 @@ class Create(Body, frozen=True, kw_only=True, tag="create"):
 
 class Run(Body, frozen=True, kw_only=True, tag="run"):
     """Run a script in the sandbox's shell, or wait for the command of this name that was started
-    before. Answer: `CommandResult`."""
+    before. Answer: `CommandResult`. With a `rate` (bytes a second) its output can be followed."""
 
     sandbox: str
     command: str
     script: str
     timeout: float | None = None
     output_limit: int = OUTPUT_LIMIT
+    rate: int = 0
+
+
+class Follow(Body, frozen=True, kw_only=True, tag="follow"):
+    """What a command has printed beyond byte `after`; waits up to `patience` seconds for more.
+    Answer: `Printed`."""
+
+    sandbox: str
+    command: str
+    after: int
+    patience: float
 
 
 class Result(Body, frozen=True, kw_only=True, tag="result"):
@@ -173,6 +186,7 @@ AnyBody = (
     Heartbeat
     | Create
     | Run
+    | Follow
     | Result
     | ReadFile
     | WriteFile
@@ -232,6 +246,18 @@ class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
     def truncated(self) -> bool:
         """Whether some of the output was left out."""
         return self.omitted > 0
+
+
+class Printed(msgspec.Struct, frozen=True):
+    """A piece of a command's output, of which `start` is the first byte's number.
+
+    It begins later than was asked where more has come than is kept. `over` says that the command
+    has ended and that this is all.
+    """
+
+    start: int
+    data: bytes
+    over: bool
 
 
 class FileStat(msgspec.Struct, frozen=True):

@@ -13,7 +13,15 @@ from typing import Literal
 from verifier.sandbox.bubblewrap import Bubblewrap
 from verifier.sandbox.keeper import inside
 from verifier.sandbox.keeper.commands import Command, CommandLog
-from verifier.sandbox.keeper.protocol import CommandResult, FileStat, Run, SandboxInfo
+from verifier.sandbox.keeper.protocol import (
+    LONGEST_PATIENCE,
+    CommandResult,
+    FileStat,
+    Follow,
+    Printed,
+    Run,
+    SandboxInfo,
+)
 from verifier.sandbox.keeper.saying import say
 from verifier.sandbox.process import BubblewrapProcess
 from verifier.sandbox.spec import Exit, SandboxSpec, SandboxUnavailableError
@@ -161,7 +169,13 @@ class Sandbox:
             if found is not None:
                 return found
             self._check_usable()
-            known = Command(request.command, request.script, request.timeout, request.output_limit)
+            known = Command(
+                request.command,
+                request.script,
+                request.timeout,
+                request.output_limit,
+                rate=request.rate,
+            )
             self._commands[request.command] = known
             # The command belongs to the keeper, not to the engine that asked for it.
             self._tasks.create_task(self._execute(known))
@@ -169,6 +183,17 @@ class Sandbox:
         if known.result is None:
             raise GoneError(f"command {known.name} in sandbox {self.name} has no result")
         return known.result
+
+    async def follow(self, request: Follow) -> Printed:
+        """What a command has printed; see `KeeperClient.follow`."""
+        command = self._commands.get(request.command)
+        if command is None:  # the request to run it may still be on its way
+            return Printed(request.after, b"", False)
+        try:
+            async with asyncio.timeout(min(request.patience, LONGEST_PATIENCE)):
+                return await command.window.beyond(request.after, command.ended)
+        except TimeoutError:
+            return command.window.now(request.after, command.ended)
 
     def _check_usable(self) -> None:
         if self.killed:
@@ -203,6 +228,7 @@ class Sandbox:
             "command": command.name,
             "head": command.head_limit,
             "tail": command.tail_limit,
+            "rate": command.rate,
         }
         await self._channel.send(header, command.script.encode(errors="surrogateescape"))
 

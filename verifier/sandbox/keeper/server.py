@@ -25,6 +25,7 @@ from verifier.sandbox.keeper.commands import BadNameError, CommandLog, check_nam
 from verifier.sandbox.keeper.protocol import (
     Attach,
     Create,
+    Follow,
     Freeze,
     Heartbeat,
     Kill,
@@ -78,6 +79,7 @@ class Keeper:
         self._handlers: dict[type, Callable[[Any], Awaitable[Any]]] = {
             Attach: self._attach,
             Create: self._create,
+            Follow: self._follow,
             Freeze: self._freeze,
             Heartbeat: self._heartbeat,
             Kill: self._kill,
@@ -292,6 +294,9 @@ class Keeper:
             if found is not None:
                 return found
         return await self._find(body.sandbox).run(body)
+
+    async def _follow(self, body: Follow) -> protocol.Printed:
+        return await self._find(body.sandbox).follow(body)
 
     async def _result(self, body: Result) -> protocol.CommandResult | None:
         check_name("command", body.command)
