@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -26,10 +27,20 @@ _KEEPALIVE = (
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A good answer whose bytes are still to come. Header names are in lower case."""
+    """An answer whose bytes are still to come. Header names are in lower case."""
 
+    status: int
     headers: Mapping[str, str]
     pieces: AsyncIterator[bytes]
+
+    async def some(self) -> bytes:
+        """The beginning of it, enough for what an error says."""
+        said = b""
+        async for piece in self.pieces:
+            said += piece
+            if len(said) > _ERROR_BODY:
+                break
+        return said
 
 
 class HttpClient:
@@ -52,23 +63,44 @@ class HttpClient:
         headers: Mapping[str, str],
         secret: str | None,
     ) -> AsyncIterator[Response]:
-        """POST `body` as JSON and give the answer as it comes.
+        """POST `body` as JSON and give the good answer as it comes.
 
         Raises `ModelError` for an error status, a network failure or a silent server; `secret`
         is never in it.
         """
-        timeout = httpx.Timeout(provider.silence_seconds, connect=provider.connect_seconds)
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        sent = {"Accept": "text/event-stream", **headers}
+        async with self.post(provider, path, content.encode(), sent) as response:
+            if response.status != httpx.codes.OK:
+                said = _without(await response.some(), secret)
+                raise from_response(response.status, response.headers, said)
+            yield response
+
+    @asynccontextmanager
+    async def post(
+        self,
+        provider: Provider,
+        path: str,
+        content: bytes,
+        headers: Mapping[str, str],
+        silence: float | None = None,
+    ) -> AsyncIterator[Response]:
+        """POST a body of JSON and give the answer as it comes, whatever its status.
+
+        `silence` is how long (in seconds) not a byte may come, if not as long as the provider has
+        it. Raises `ModelError` for a network failure or a silent server.
+        """
+        timeout = httpx.Timeout(
+            silence or provider.silence_seconds, connect=provider.connect_seconds
+        )
         url = provider.base_url.rstrip("/") + path
-        sent = {"Accept": "text/event-stream", **provider.headers, **headers}
+        sent = {"Content-Type": "application/json", **provider.headers, **headers}
         try:
             async with self._client.stream(
-                "POST", url, json=body, headers=sent, timeout=timeout
+                "POST", url, content=content, headers=sent, timeout=timeout
             ) as response:
-                if response.status_code != httpx.codes.OK:
-                    said = _without(await _some(response), secret)
-                    raise from_response(response.status_code, response.headers, said)
                 _notice_death(response)
-                yield Response(response.headers, response.aiter_bytes())
+                yield Response(response.status_code, response.headers, response.aiter_bytes())
         except httpx.TimeoutException as error:
             raise ModelError("network", "timeout", _said(error, url)) from error
         except httpx.TransportError as error:
@@ -86,15 +118,6 @@ def _notice_death(response: httpx.Response) -> None:
     if found is not None and found.family in (socket.AF_INET, socket.AF_INET6):
         for level, option, value in _KEEPALIVE:
             found.setsockopt(level, option, value)
-
-
-async def _some(response: httpx.Response) -> bytes:
-    said = b""
-    async for piece in response.aiter_bytes():
-        said += piece
-        if len(said) > _ERROR_BODY:
-            break
-    return said
 
 
 def _without(said: bytes, secret: str | None) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -16,7 +15,7 @@ from engine.models.chat import ChatWire
 from engine.models.errors import from_stream
 from engine.models.gemini import GeminiWire
 from engine.models.http import HttpClient, Response
-from engine.models.keys import KeyMissingError, read_key
+from engine.models.keys import CurrentKey
 from engine.models.pace import Pace
 from engine.models.responses import ResponsesWire
 from engine.models.sse import ServerEvent, SseParser
@@ -35,7 +34,6 @@ from engine.models.types import (
 from engine.models.wire import Answer, Ask, Wire, merged
 
 MAX_ANSWER_BYTES = 256 << 20
-_KEY_SECONDS = 300.0  # a key from a file or a command is looked up again after this
 _SAID = 200
 _START = 4096
 
@@ -59,26 +57,25 @@ class HttpModel:
         pace: Pace | None = None,
     ) -> None:
         self.pace = pace or Pace()
-        self._http = http
-        self._provider = provider
-        self._name = name
+        self.http = http
+        self.provider = provider
+        self.name = name
+        self.wire = _WIRES[provider.api]()
+        self.key = CurrentKey(provider.key)
         self._price = price
-        self._wire = _WIRES[provider.api]()
-        self._key: str | None = None
-        self._key_read: float | None = None
         self.headers: Mapping[str, str] = {}  # of the newest good answer; limits are told there
 
     async def ask(
         self, messages: Sequence[Message], tools: Sequence[ToolSchema]
     ) -> AsyncIterator[Delta]:
         """Stream one answer; the last item is the whole `Turn`. Raises `ModelError`."""
-        key = await self._current_key()
-        provider = self._provider
-        request = self._wire.request(Ask(provider, self._name, key, messages, tools))
+        key = await self.key.get()
+        provider = self.provider
+        request = self.wire.request(Ask(provider, self.name, key, messages, tools))
         body = merged(request.body, provider.body)
-        answer = self._wire.answer()
+        answer = self.wire.answer()
         try:
-            async with self._http.stream(
+            async with self.http.stream(
                 provider, request.path, body, request.headers, key
             ) as response:
                 self.headers = response.headers
@@ -87,9 +84,9 @@ class HttpModel:
                         yield delta
         except ModelError as error:
             if error.failure == "auth":
-                self._key_read = None  # it may be mended before the next call
+                self.key.doubt()
             raise
-        yield self._priced(_whole(answer))
+        yield self.priced(_whole(answer))
 
     async def _deltas(
         self, response: Response, answer: Answer, key: str | None
@@ -110,11 +107,11 @@ class HttpModel:
                 raise ModelError("broken_stream", "unreadable stream", clean(str(error))) from error
             if answer.done:
                 return
-            if monotonic() - heard > self._provider.stall_seconds:
+            if monotonic() - heard > self.provider.stall_seconds:
                 raise ModelError(
                     "broken_stream",
                     "the stream stalled",
-                    f"nothing but signs of life for {self._provider.stall_seconds:g} s",
+                    f"nothing but signs of life for {self.provider.stall_seconds:g} s",
                 )
             if size > MAX_ANSWER_BYTES:
                 raise ModelError(
@@ -123,16 +120,8 @@ class HttpModel:
         if not events:
             raise _no_stream(response, start, key)
 
-    async def _current_key(self) -> str | None:
-        if self._key_read is None or monotonic() - self._key_read > _KEY_SECONDS:
-            try:
-                self._key = await asyncio.to_thread(read_key, self._provider.key)
-            except KeyMissingError as error:
-                raise ModelError("auth", "no key", str(error)) from None
-            self._key_read = monotonic()
-        return self._key
-
-    def _priced(self, turn: Turn) -> Turn:
+    def priced(self, turn: Turn) -> Turn:
+        """The turn with what it cost, where that is known."""
         usage = turn.usage
         if usage.cost is not None or self._price is None or not usage.tokens:
             return turn

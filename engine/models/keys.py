@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 from pathlib import Path
+from time import monotonic
 
-from engine.models.types import KeySource
+from engine.models.types import KeySource, ModelError
 
 _COMMAND_SECONDS = 30.0
+_FRESH_SECONDS = 300.0  # a key from a file or a command is looked up again after this
 
 
 class KeyMissingError(ValueError):
     """A key that cannot be had; the message says where it was looked for and what to do."""
+
+
+class CurrentKey:
+    """A provider's key as it is now."""
+
+    def __init__(self, source: KeySource) -> None:
+        self._source = source
+        self._key: str | None = None
+        self._read: float | None = None
+
+    async def get(self) -> str | None:
+        """The key, None where none is needed. Raises `ModelError` where it cannot be had."""
+        if self._read is None or monotonic() - self._read > _FRESH_SECONDS:
+            try:
+                self._key = await asyncio.to_thread(read_key, self._source)
+            except KeyMissingError as error:
+                raise ModelError("auth", "no key", str(error)) from None
+            self._read = monotonic()
+        return self._key
+
+    def doubt(self) -> None:
+        """The provider refused it: look it up again before the next call, it may be mended."""
+        self._read = None
 
 
 def read_key(source: KeySource) -> str | None:
