@@ -1,11 +1,11 @@
 """Which state a session's clock is in, from what is going on at the moment.
 
 By precedence: paused; working while a model turn is in flight; frozen while the sandbox is held for
-a measurement; waiting while it is held for want of a slot; working while a command runs; waiting
-for a retry or a connection; and working otherwise, since the agent loop's own book-keeping is the
-session's time too. A command that is held frozen does no work and is not charged. A soft pause
-begins when the turn in flight is over. Only changes are journalled, so that intervals are as long
-as they can be.
+a measurement; waiting while it is held for want of a slot, or because all that its command asked of
+the model waits; working while a command runs; waiting for a retry or a connection; and working
+otherwise, since the agent loop's own book-keeping is the session's time too. A command that is held
+frozen does no work and is not charged. A soft pause begins when the turn in flight is over. Only
+changes are journalled, so that intervals are as long as they can be.
 """
 
 from __future__ import annotations
@@ -111,6 +111,12 @@ class Meter:
     def frozen(self, reason: str) -> Iterator[None]:
         """The sandbox is held still while something else is measured."""
         with self._within(self._holds, _Why("frozen", "verifying", reason)):
+            yield
+
+    @contextmanager
+    def stalled(self, reason: str, cause: ClockCause = "retry") -> Iterator[None]:
+        """The sandbox is held still until a retry or a connection is due, command or not."""
+        with self._within(self._holds, _Why("waiting", cause, reason)):
             yield
 
     @contextmanager

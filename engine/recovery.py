@@ -131,6 +131,8 @@ class Recovery:
             place = Place.load(folder / session / "place.json")
             if place is not None:
                 kept.add(place.directory.resolve())
+                if place.door is not None:
+                    kept.add(place.door.resolve())
         leftovers = [p for p in places.every(self.state_dir) if p.resolve() not in kept]
         for leftover in leftovers:
             places.remove(leftover)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -18,6 +19,8 @@ from engine.settings import Settings
 from tasks import Suite, Task, TaskError, load_suite
 from verifier.availability import availability
 from verifier.pins import PinsError, check, task_hash
+from verifier.sandbox import uids
+from verifier.sandbox.places import why_unreachable
 from verifier.scoring import ScaleError, scale_of
 
 MOST_SESSIONS = 1000
@@ -179,6 +182,7 @@ def _workers(spec: RunSpec, settings: Settings) -> list[_Worker]:
         for name in dict.fromkeys(spec.harnesses):
             try:
                 harness = harnesses.load(name)
+                _check_program(harness)
                 provider, _, price = choose_provider(model, settings, overrides)
                 check_key(provider)
             except (harnesses.HarnessError, ModelChoiceError) as error:
@@ -195,6 +199,19 @@ def _workers(spec: RunSpec, settings: Settings) -> list[_Worker]:
                 )
             )
     return workers
+
+
+def _check_program(harness: harnesses.Harness) -> None:
+    """Raises `HarnessError` when a sandbox could not see the folder that its agent lies in."""
+    if harness.program:
+        folder = Path(harness.program)
+        why = why_unreachable(folder, uids.identity().host_uid("agent"))
+        if why is None and not folder.is_dir():
+            why = "it is no folder"
+        if why is not None:
+            raise harnesses.HarnessError(
+                f"program = {harness.program!r} of harness {harness.name}: {why}"
+            )
 
 
 def _tasks(spec: RunSpec) -> list[Task]:

@@ -39,9 +39,10 @@ from engine.meter import Meter
 from engine.models.choice import choose_provider
 from engine.models.http_model import HttpModel
 from engine.models.retry import RetryPolicy
-from engine.models.types import Model
 from engine.outcomes import Ending
+from engine.outside import Outside
 from engine.pausing import Pausing
+from engine.proxy.door import Door
 from engine.restoring import RestoreRefusedError
 from engine.session_files import SessionFiles
 from engine.setting_up import Setting
@@ -51,7 +52,7 @@ from engine.transcripts import Transcript, TranscriptDamagedError, transcript_pa
 from engine.verdicts.queue import VerificationsClosedError
 from engine.watching import BudgetWatch, watch_storage
 from engine.workbench import Live, Workbench
-from engine.workspace import Workspace
+from engine.workspace import Workspace, agent_uid
 from tasks import Task, load_task
 from verifier.sandbox.keeper.client import KeeperError
 from verifier.sandbox.spec import SandboxUnavailableError
@@ -202,7 +203,14 @@ class Session:
             return Ending("operator", facts.stopping)
         place_file = self._files.place_file
         setting = Setting(
-            self.id, self.slot, task, self._house, self.meter, self.record, place_file
+            session=self.id,
+            slot=self.slot,
+            task=task,
+            harness=self._harness,
+            house=self._house,
+            meter=self.meter,
+            record=self.record,
+            place_file=place_file,
         )
         why = _BACK
         for _ in range(_MOST_LOSSES):
@@ -268,12 +276,7 @@ class Session:
 
     async def _bench(self, task: Task, desk: Workspace) -> Workbench:
         facts, house = self.facts, self._house
-        harness = harnesses.load(facts.harness if facts.model else harnesses.DEFAULT)
-        if facts.model and harness.hash != facts.harness_hash:
-            raise harnesses.HarnessError(
-                f"the harness {facts.harness} was changed after the run was created; restore it, "
-                "or launch the run again"
-            )
+        harness = self._harness()
         toolbox = Toolbox(
             desk,
             harness.command_timeout_sec,
@@ -281,6 +284,23 @@ class Session:
             harness.output_chars,
         )
         settings = house.settings
+        policy = RetryPolicy(settings.retry_attempts, patience=settings.retry_patience_seconds)
+        model, transcript = self._model(facts), await self._transcript()
+        doing = house.trace.of(self.id)
+        outside = None
+        if model is not None and desk.place.door is not None:
+            outside = Outside(
+                desk=desk,
+                door=Door(desk.place.door, agent_uid(desk.place.slot)),
+                model=model,
+                services=self,
+                transcript=transcript,
+                live=self.live,
+                meter=self.meter,
+                clock=house.clock,
+                policy=policy,
+                doing=doing,
+            )
         return Workbench(
             task=task,
             harness=harness,
@@ -288,15 +308,27 @@ class Session:
             active_sec=budgets.counted(facts.budget, facts.counts) or 0.0,
             size=house.view.state.runs[facts.run].spec.get("size", "full"),
             services=self,
-            transcript=await self._transcript(),
+            transcript=transcript,
             toolbox=toolbox,
             meter=self.meter,
-            model=self._model(facts),
+            model=model,
             live=self.live,
             clock=house.clock,
-            policy=RetryPolicy(settings.retry_attempts, patience=settings.retry_patience_seconds),
-            doing=house.trace.of(self.id),
+            policy=policy,
+            outside=outside,
+            doing=doing,
         )
+
+    def _harness(self) -> harnesses.Harness:
+        """The session's harness. Raises `HarnessError` when it is not what it was."""
+        facts = self.facts
+        harness = harnesses.load(facts.harness if facts.model else harnesses.DEFAULT)
+        if facts.model and harness.hash != facts.harness_hash:
+            raise harnesses.HarnessError(
+                f"the harness {facts.harness} was changed after the run was created; restore it, "
+                "or launch the run again"
+            )
+        return harness
 
     async def _transcript(self) -> Transcript:
         """The conversation so far; one that is damaged waits for the operator's word."""
@@ -312,7 +344,7 @@ class Session:
             path, self.record, house.clock, self.facts.transcript_bytes, house.disk
         )
 
-    def _model(self, facts: SessionState) -> Model | None:
+    def _model(self, facts: SessionState) -> HttpModel | None:
         if facts.model is None:
             return None
         overrides = self._house.view.state.runs[facts.run].spec.get("providers") or {}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from engine import workspace
 from engine.events import AnyBody, MessageLeft, SessionRebuilt
+from engine.harnesses import Harness
 from engine.house import House
 from engine.meter import Meter
 from engine.snapshots import SnapshotMissingError
@@ -46,6 +47,7 @@ class Setting:
     session: str
     slot: int
     task: Task
+    harness: Callable[[], Harness]
     house: House
     meter: Meter
     record: Callable[[AnyBody], Awaitable[object]]
@@ -114,14 +116,17 @@ class Setting:
                 raise KeeperError(
                     f"the workspace of {facts.id} is gone and so is its snapshot: {error}"
                 ) from error
+        harness = self.harness()
         place = await asyncio.to_thread(
-            workspace.lay_out, self.house.state_dir, self.task, self.slot, kept
+            workspace.lay_out, self.house.state_dir, self.task, self.slot, kept, harness
         )
         place.save(self.place_file)
         return place
 
     async def _around(self, place: Place) -> Workspace:
         keeper = await self.house.keepers.get()
+        if place.door is not None:
+            await asyncio.to_thread(places.make_door, place.directory)
         desk = Workspace(keeper, self.session, place, self.task, self.meter)
         await desk.create(self.house.agent_cpus)
         return desk
@@ -130,4 +135,4 @@ class Setting:
         """Remove the workspace of a preparation that was cut short."""
         place = Place.load(self.place_file)
         if place is not None:
-            await asyncio.to_thread(places.remove, place.directory)
+            await asyncio.to_thread(workspace.remove, place)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.agents.conversation import Conversation, carried_fields
+from engine.agents.launching import Exit, Launch
 from engine.agents.offers import schemas
 from engine.agents.standing import Standing, standing_of
 from engine.agents.toolbox import Output, Toolbox, summary
-from engine.clock import Clock, ClockCause, PauseCause
+from engine.clock import Clock
 from engine.events import (
     ActivityChanged,
-    AlertCleared,
-    AlertRaised,
     AnyBody,
     CompactedBecause,
     ContextCompacted,
     MessageTold,
-    ModelRetried,
-    SessionPaused,
     ToolFinished,
     ToolStarted,
     TurnAbandoned,
@@ -32,7 +29,7 @@ from engine.events import (
 from engine.gate import CallInterruptedError, Gate
 from engine.harnesses import Harness
 from engine.meter import Meter
-from engine.models.retry import Retries, RetryPolicy
+from engine.models.retry import RetryPolicy
 from engine.models.types import (
     Delta,
     Message,
@@ -45,20 +42,13 @@ from engine.models.types import (
     ToolSchema,
     Turn,
 )
+from engine.retrying import Trouble, clock_cause
 from engine.state import SessionState
 from engine.trace import Doing
 from engine.transcripts import Entry, Transcript
 from tasks import Task
 
 _JUDGED_POLL = 0.1
-_ALARMING = 3  # failures in a row of which the operator should know
-_ALERT = "model"
-_PAUSED = "paused"
-_REMEDIES: Mapping[PauseCause, str] = {
-    "missing key": "mend the key, then resume",
-    "no credit": "mend the account, then resume",
-    "unreachable": "see that the provider can be reached, then resume",
-}
 _LIVE_CHARS = 16_384  # of each part of a turn that is being streamed
 
 
@@ -84,6 +74,14 @@ class Live:
             case Turn():
                 return
         self.turn = {name: text[-_LIVE_CHARS:] for name, text in turn.items()}
+
+
+class Launcher(Protocol):
+    """What runs an agent of somebody else's."""
+
+    async def run(self, launch: Launch, again: bool) -> Exit:
+        """See `Bench.launch`."""
+        ...
 
 
 class Services(Protocol):
@@ -145,6 +143,7 @@ class Workbench:
         clock: Clock,
         policy: RetryPolicy,
         doing: Doing,
+        outside: Launcher | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.task = task
@@ -161,10 +160,16 @@ class Workbench:
         self._clock = clock
         self._policy = policy
         self._doing = doing
+        self._outside = outside
         self._sleep = sleep
         self._inherited = len(transcript.entries)
         self._conversation = Conversation()
         self._turns = sum(map(_turns_of, transcript.entries))
+
+    @property
+    def model_name(self) -> str:
+        """The model's name at its provider."""
+        return (self._services.facts.model or "").partition("/")[2]
 
     @property
     def entries(self) -> Sequence[Entry]:
@@ -226,7 +231,7 @@ class Workbench:
 
     async def _turn(self, question: _Question) -> Turn:
         """One turn, with retries and journalled; it counts when it is whole."""
-        retries, alarmed = Retries(self._policy), False
+        trouble = Trouble(self._policy, self._services.record, self._services.gate)
         number = self._turns + 1
         while True:
             await self._services.gate.passed()
@@ -237,17 +242,14 @@ class Workbench:
             except CallInterruptedError:
                 continue
             except ModelError as error:
-                wait = retries.wait(error)
+                wait = await trouble.wait(error)
                 if wait is not None:
-                    alarmed = alarmed or retries.failures >= _ALARMING
-                    await self._wait_after(error, wait, retries.failures)
-                elif (cause := _pause_cause(error, number)) is not None:
-                    await self._pause(cause, error)
-                    retries = Retries(self._policy)
-                else:
+                    waiting = self._meter.waiting(error.cause, clock_cause(error))
+                    with waiting, self._doing("wait", error.cause):
+                        await self._sleep(wait)
+                elif not await trouble.mended(error, number):
                     raise
-        if alarmed:
-            await self._services.record(AlertCleared(alert=_ALERT))
+        await trouble.over()
         # Usage first: if the engine dies between the two, the turn is asked, and paid, again.
         await self._services.record(
             TurnFinished(
@@ -256,30 +258,6 @@ class Workbench:
         )
         self._turns = number
         return turn
-
-    async def _wait_after(self, error: ModelError, wait: float, failures: int) -> None:
-        await self._services.record(
-            ModelRetried(
-                attempt=failures, cause=error.cause, wait=round(wait, 3), detail=error.detail
-            )
-        )
-        if failures == _ALARMING:
-            text = f"the model has failed {failures} times: {error}"
-            await self._services.record(AlertRaised(alert=_ALERT, text=text))
-        await self._services.record(
-            ActivityChanged(activity=f"waiting {wait:.0f} s after {error.cause}")
-        )
-        cause: ClockCause = "rate limit" if error.failure == "rate_limit" else "retry"
-        with self._meter.waiting(error.cause, cause), self._doing("wait", error.cause):
-            await self._sleep(wait)
-
-    async def _pause(self, cause: PauseCause, error: ModelError) -> None:
-        """Wait for the operator, who can mend what no retry can; the work so far is kept."""
-        why = f"{error}; {_REMEDIES[cause]}"
-        await self._services.record(AlertRaised(alert=_PAUSED, text=why))
-        await self._services.record(SessionPaused(cause=cause, why=why))
-        await self._services.gate.passed()
-        await self._services.record(AlertCleared(alert=_PAUSED))
 
     async def _stream(self, number: int, question: _Question) -> tuple[Turn, float]:
         if self._model is None:
@@ -345,6 +323,12 @@ class Workbench:
             await self._services.after_tool()
         return result
 
+    async def launch(self, launch: Launch, again: bool) -> Exit:
+        """Start an agent of somebody else's, or join it; see `Bench.launch`."""
+        if self._outside is None:
+            raise ValueError(f"the harness {self.harness.name} has no command")
+        return await self._outside.run(launch, again)
+
     async def screen(self) -> str:
         """What the session's terminal shows."""
         return await self._toolbox.screen()
@@ -367,19 +351,6 @@ class Workbench:
                 return entry["n"], done
             done += entry["kind"] == "tool"
         return 0, done
-
-
-def _pause_cause(error: ModelError, turn: int) -> PauseCause | None:
-    """Why the session is paused rather than ended by this failure; None when it is not.
-
-    A provider that was never reached is more likely a wrong address than an outage.
-    """
-    match error.failure:
-        case "auth":
-            return "missing key"
-        case "quota":
-            return "no credit"
-    return "unreachable" if error.kind == "retry" and turn > 1 else None
 
 
 def _turns_of(entry: Entry) -> int:

@@ -16,16 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from engine.agents.launching import FOLDER, PROGRAM
 from engine.agents.toolbox import WORKDIR, CommandOutput, FileTroubleError
+from engine.harnesses import Harness
 from engine.meter import Meter
 from engine.paths import make_private
 from engine.snapshots import Snapshot, SnapshotStore
 from tasks import Task
 from verifier.artifact import ArtifactRefusedError, collect
+from verifier.inside import relay
 from verifier.planting import PlantingError, plant, weed
 from verifier.sandbox import places, uids
 from verifier.sandbox.keeper.client import KeeperClient, SandboxFrozenError
-from verifier.sandbox.keeper.protocol import Pan
+from verifier.sandbox.keeper.protocol import Pan, Printed
 from verifier.sandbox.spec import Limits, Mount, SandboxSpec
 
 T = TypeVar("T")
@@ -34,49 +37,90 @@ _WAIT_STEP = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a session's workspace lies on the host, and which of the agents' uids it has."""
+    """Where a session's workspace lies on the host, and which of the agents' uids it has.
+
+    An agent of somebody else's has a `door` too, the folder of the socket that leads to its model,
+    and perhaps a `program`, a folder of the operator's that it sees.
+    """
 
     directory: Path
     slot: int
+    door: Path | None = None
+    program: Path | None = None
 
     @classmethod
     def load(cls, file: Path) -> Place | None:
         """The place that `save` wrote, or None."""
         try:
             data = json.loads(file.read_text(encoding="utf-8"))
-            return cls(Path(data["directory"]), int(data["slot"]))
+            door, program = data.get("door"), data.get("program")
+            return cls(
+                Path(data["directory"]),
+                int(data["slot"]),
+                Path(door) if door else None,
+                Path(program) if program else None,
+            )
         except FileNotFoundError:
             return None
 
     def save(self, file: Path) -> None:
         """Remember it across the engine's death."""
         make_private(file.parent)
-        data = {"directory": str(self.directory), "slot": self.slot}
+        data = {
+            "directory": str(self.directory),
+            "slot": self.slot,
+            "door": str(self.door) if self.door else None,
+            "program": str(self.program) if self.program else None,
+        }
         partial = file.with_suffix(".new")
         partial.write_text(json.dumps(data), encoding="utf-8")
         partial.replace(file)
 
 
-def lay_out(state: Path, task: Task, slot: int, snapshot: Snapshot | None = None) -> Place:
+def lay_out(
+    state: Path,
+    task: Task,
+    slot: int,
+    snapshot: Snapshot | None = None,
+    harness: Harness | None = None,
+) -> Place:
     """Copy the task's workspace to a folder that the sandbox of `slot` can use.
 
-    The editable files are those of the `snapshot`, where one is given that was not refused.
+    The editable files are those of the `snapshot`, where one is given that was not refused. With a
+    harness of `loop = "command"` there is a door beside it.
     """
-    uid = uids.identity().host_uid("agent", slot)
-    place = Place(places.make_workspace(state, task.workspace, uid), slot)
+    directory = places.make_workspace(state, task.workspace, agent_uid(slot))
+    place = Place(directory, slot)
+    if harness is not None and harness.loop == "command":
+        program = Path(harness.program) if harness.program else None
+        place = Place(directory, slot, places.make_door(directory), program)
     if snapshot is not None and snapshot.refused is None:
         put_back(place, task, snapshot)
     return place
 
 
+def agent_uid(slot: int) -> int:
+    """The host uid under which the agent of a slot works."""
+    return uids.identity().host_uid("agent", slot)
+
+
 def spec_for(session: str, task: Task, place: Place, cpu_set: tuple[int, ...]) -> SandboxSpec:
-    """The sandbox of a session: the task's limits, its workspace at /app, and nothing else."""
+    """The sandbox of a session: the task's limits, its workspace at /app, and nothing else.
+
+    But for an agent of somebody else's: it has the door to its model, and its program.
+    """
     environment = task.config.environment
+    mounts = [Mount(place.directory, WORKDIR, writable=True)]
+    if place.door is not None:
+        mounts.append(Mount(place.door, relay.FOLDER))
+    if place.program is not None:
+        mounts.append(Mount(place.program, PROGRAM))
     return SandboxSpec(
         label=session,
         role="agent",
         slot=place.slot,
-        mounts=(Mount(place.directory, WORKDIR, writable=True),),
+        mounts=tuple(mounts),
+        scratch=() if place.door is None else (FOLDER,),
         workdir=WORKDIR,
         limits=Limits(
             memory_mb=environment.memory_mb or Limits().memory_mb,
@@ -115,6 +159,25 @@ class Workspace:
                 lambda: self._keeper.run(self._id, command_id, script, seconds)
             )
         return CommandOutput(result.output, result.code, result.seconds, result.note)
+
+    async def launch(self, name: str, script: str, rate: int) -> CommandOutput:
+        """Run a script for as long as it takes; the same name again joins the same one.
+
+        Its output can be followed, up to `rate` bytes a second for long.
+        """
+        with self._meter.command():
+            result = await self._when_free(
+                lambda: self._keeper.run(self._id, name, script, rate=rate)
+            )
+        return CommandOutput(result.output, result.code, result.seconds, result.note)
+
+    async def follow(self, name: str, after: int, patience: float) -> Printed:
+        """What a launched script printed beyond byte number `after`; see `KeeperClient.follow`."""
+        return await self._keeper.follow(self._id, name, after, patience)
+
+    async def knows(self, name: str) -> bool:
+        """Whether this very sandbox was asked before to run the script of this name."""
+        return any(name in s.commands for s in await self._keeper.list() if s.id == self._id)
 
     async def result(self, command_id: str) -> CommandOutput | None:
         """How a command of an earlier sandbox ended or was cut short; None for one unknown."""
@@ -280,3 +343,5 @@ def put_back(place: Place, task: Task, snapshot: Snapshot) -> list[str]:
 def remove(place: Place) -> None:
     """Delete a workspace that nobody needs any more."""
     places.remove(place.directory)
+    if place.door is not None:
+        places.remove(place.door)

@@ -42,6 +42,10 @@ def entry_lines(entry: Entry, opened: bool, page: Page) -> list[Line]:
         title, role = _result(entry)
         body = _text(entry.get("output"))
         return [_heading((title, role), "", page), *_body(body, "output", most, page)]
+    if kind == "output":  # of an agent that is a program in the sandbox
+        body = _text(entry.get("text"))
+        heading = _heading(("agent prints", "dim"), time_of(entry), page)
+        return [heading, *_body(body, "output", most, page)]
     if kind == "note":
         body = _text(entry.get("text"))
         return _body(f"note: {body}", "dim", most, page)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from engine.agents.launching import Exit, Launch
 from engine.agents.standing import Standing
 from engine.agents.toolbox import Output
 from engine.events import CompactedBecause
@@ -28,6 +29,11 @@ class Bench(Protocol):
     budget: str
     active_sec: float
     size: str
+
+    @property
+    def model_name(self) -> str:
+        """The model's name at its provider, "" without a model."""
+        ...
 
     @property
     def entries(self) -> Sequence[Entry]:
@@ -71,6 +77,14 @@ class Bench(Protocol):
 
     async def screen(self) -> str:
         """What the session's terminal shows. Raises `FileTroubleError`."""
+        ...
+
+    async def launch(self, launch: Launch, again: bool) -> Exit:
+        """Start an agent of somebody else's, with the model's API at its side; wait for its end.
+
+        With `again` it was started before: the one that runs is joined, or found lost. What it
+        prints and what the model answers it become entries. Raises `ArgumentTooLongError`.
+        """
         ...
 
     async def rest(self, seconds: float) -> None:

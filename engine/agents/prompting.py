@@ -10,6 +10,8 @@ from engine.agents.bench import Bench
 from engine.harnesses import TIME_TOOL, Harness
 from verifier.scoring import scale_of
 
+_SURE = "When you are sure that no further improvement is worth its time"
+
 
 def system_prompt(bench: Bench) -> str:
     """The whole system prompt of a session."""
@@ -93,9 +95,11 @@ def _time(bench: Bench) -> str:
 def stopping_words(harness: Harness) -> str:
     """How the model ends the session, as its harness has it."""
     done = "call `submit`" if "submit" in harness.tools else "answer without calling a tool"
+    if harness.loop == "command":
+        return _ending_words(harness)
     if harness.loop == "terminal":
         done = "set `task_complete` to true"
-    sure = "When you are sure that no further improvement is worth its time"
+    sure = _SURE
     match harness.stop:
         case "agent":
             return f"{sure}, {done}; this ends the session."
@@ -108,4 +112,24 @@ def stopping_words(harness: Harness) -> str:
             return (
                 f"{end}, or until the verifier has found no improvement for a long part of it. "
                 f"Until then a wish to stop ({done[0].lower()}{done[1:]}) sends you back to work."
+            )
+
+
+def _ending_words(harness: Harness) -> str:
+    """The same for an agent of somebody else's, which ends the session by ending itself."""
+    match harness.stop:
+        case "agent":
+            return f"{_SURE}, finish; this ends the session."
+        case "confirm":
+            return (
+                f"{_SURE}, finish. You are then started once more to confirm it, and remember "
+                "nothing but what your files say; when you finish again, the session ends."
+            )
+        case "budget":
+            until = "its budget is used"
+            if harness.plateau > 0:
+                until += ", or the verifier has found no improvement for a long part of it"
+            return (
+                f"The session goes on until {until}: when you finish before that, you are started "
+                "again, and remember nothing but what your files say. So leave notes in them."
             )

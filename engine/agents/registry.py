@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine.agents.bench import Agent
+from engine.agents.command import CommandLoop
 from engine.agents.scripted import Ladder, Nop, Oracle
 from engine.agents.terminal import TerminalLoop
 from engine.agents.tools import ToolsLoop
@@ -15,7 +18,8 @@ def make_agent(name: str) -> Agent:
 
     Raises `KeyError` for a name that there is not.
     """
-    makers: dict[str, type[Nop | Oracle | Ladder | ToolsLoop | TerminalLoop]] = {
+    makers: dict[str, Callable[[], Agent]] = {
+        "command": CommandLoop,
         "nop": Nop,
         "oracle": Oracle,
         "ladder": Ladder,

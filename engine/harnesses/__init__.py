@@ -13,10 +13,12 @@ from engine.harnesses.files import (
     user_folder,
 )
 from engine.harnesses.harness import TIME_TOOL, Harness, knobs
+from engine.harnesses.outside import COMMAND_SLOTS
 
 DEFAULT = "minimal"
 
 __all__ = [
+    "COMMAND_SLOTS",
     "DEFAULT",
     "TIME_TOOL",
     "Broken",

@@ -21,11 +21,14 @@ _PROMPTS = "prompts"
 _PARENT = "extends"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _SIZE_LIMIT = 256 * 1024
-# Knobs that mean something only beside some values of another: (knob, the other, its values).
-_MATES = (
-    ("feedback_minutes", "feedback", ("score-every",)),
-    ("plateau", "stop", ("budget",)),
-    ("context_tokens", "context", ("summary", "drop-tool-output")),
+# Knobs that mean something only beside some values of another: (knob, the other, its values, and
+# what the knob is beside all others).
+_MATES: tuple[tuple[str, str, tuple[str, ...], Any], ...] = (
+    ("feedback_minutes", "feedback", ("score-every",), 0),
+    ("plateau", "stop", ("budget",), 0),
+    ("context_tokens", "context", ("summary", "drop-tool-output"), 0),
+    ("command", "loop", ("command",), []),
+    ("program", "loop", ("command",), ""),
 )
 
 
@@ -109,7 +112,7 @@ def _merged(name: str, heirs: tuple[str, ...]) -> dict[str, Any]:
     else:
         raise HarnessError(f"{path}: {_PARENT} = {parent!r} must be the name of a harness")
     merged = inherited | own
-    for knob, mate, values in _MATES:
+    for knob, mate, values, idle in _MATES:
         if merged.get(mate) not in values:
             if own.get(knob):
                 only = " or ".join(f'"{value}"' for value in values)
@@ -117,7 +120,8 @@ def _merged(name: str, heirs: tuple[str, ...]) -> dict[str, Any]:
                     f"{path}: {knob} = {own[knob]!r} means something with {mate} = {only} only, "
                     f"and {mate} is {merged.get(mate)!r}; drop one of the two"
                 )
-            merged[knob] = 0
+            merged[knob] = idle
+    merged.setdefault("program", "")
     missing = [knob for knob in KNOBS if knob not in merged]
     if missing:
         raise HarnessError(

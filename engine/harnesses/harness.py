@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 import msgspec
 
-Loop = Literal["tools", "terminal"]
+from engine.harnesses.outside import complaints, slots
+
+Loop = Literal["tools", "terminal", "command"]
 Feedback = Literal["sealed", "gates", "score", "score-every"]
 Time = Literal["none", "start", "every-turn", "on-request"]
 Stop = Literal["agent", "confirm", "budget"]
@@ -21,6 +23,7 @@ SLOTS = ("workdir", "editable")  # what a prompt's text may leave to be filled i
 # Say nothing of what a model gets to see in a session.
 _NAMELESS = ("name", "description", "prompt", "attempts")
 _WORKING: tuple[Tool, ...] = ("bash", "edit")
+_OUTSIDE = ("command", "program")  # knobs of loop = "command" alone
 _LEAST_CHARS, _MOST_CHARS = 500, 1_000_000
 _LEAST_TOKENS = 4_000  # of a conversation; the prompt and the tools alone take about a thousand
 MOST_ATTEMPTS = 1_000
@@ -40,7 +43,9 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tool (or is not in the terminal's protocol); after `nudges` answers in a row that did no work
     the session is taken as ended by its agent. `context`: what gives way when the conversation
     no longer fits, or has `context_tokens` (0: only when it no longer fits). `attempts`: how many
-    sessions a run makes of each task and model, unless it says so itself.
+    sessions a run makes of each task and model, unless it says so itself. `command` is the program
+    that is the agent, with its arguments, in which `COMMAND_SLOTS` are filled in; `program` a
+    folder of the host that it sees.
     """
 
     name: str
@@ -63,6 +68,8 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     context: Context
     context_tokens: int
     attempts: int
+    command: tuple[str, ...] = ()
+    program: str = ""
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -72,7 +79,8 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def hash(self) -> str:
         """SHA-256 over all that changes what a model sees or may do; the name is not part of it."""
-        told = {key: value for key, value in knobs(self).items() if key not in _NAMELESS}
+        unheard = _NAMELESS if self.loop == "command" else (*_NAMELESS, *_OUTSIDE)
+        told = {key: value for key, value in knobs(self).items() if key not in unheard}
         told["wording"] = WORDING
         return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()
 
@@ -88,7 +96,7 @@ def knobs(harness: Harness) -> dict[str, Any]:
 
 def problem(harness: Harness) -> str | None:
     """What is wrong with the values of a harness: key, value and remedy; None when all is well."""
-    for check in (_wrong_number, _wrong_count, _wrong_together, _wrong_tools):
+    for check in (_wrong_number, _wrong_count, _wrong_together, _wrong_tools, _wrong_command):
         found = check(harness)
         if found:
             return found
@@ -96,7 +104,7 @@ def problem(harness: Harness) -> str | None:
         if not str(getattr(harness, key)).strip():
             where = f"the prompt {harness.prompt!r}" if key == "system" else key
             return f"{where} is empty; say something in it"
-    for name in _slots(harness.system):
+    for name in slots(harness.system):
         if name not in SLOTS:
             known = ", ".join("{" + slot + "}" for slot in SLOTS)
             return f"the prompt {harness.prompt!r} has {{{name}}}; only {known} are filled in"
@@ -143,10 +151,11 @@ def _wrong_together(harness: Harness) -> str | None:
 
 def _wrong_tools(harness: Harness) -> str | None:
     tools = list(harness.tools)
-    if harness.loop == "terminal":
+    if harness.loop != "tools":
         if tools:
-            return f'tools = {tools} must be [] with loop = "terminal", which has keystrokes only'
-        if harness.time == "on-request":
+            has = {"terminal": "keystrokes only", "command": "its own tools"}[harness.loop]
+            return f'tools = {tools} must be [] with loop = "{harness.loop}", which has {has}'
+        if harness.loop == "terminal" and harness.time == "on-request":
             return 'time = "on-request" is a tool, and loop = "terminal" has none; use another time'
         return None
     if len(set(tools)) != len(tools):
@@ -156,7 +165,5 @@ def _wrong_tools(harness: Harness) -> str | None:
     return None
 
 
-def _slots(text: str) -> list[str]:
-    """The words in braces, `{like_this}`; other braces are text."""
-    words = [part.partition("}")[0] for part in text.split("{")[1:] if "}" in part]
-    return [word for word in words if word.isidentifier()]
+def _wrong_command(harness: Harness) -> str | None:
+    return next(complaints(harness), None)

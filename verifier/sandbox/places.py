@@ -83,6 +83,14 @@ def every(state_dir: Path) -> list[Path]:
     return [entry for entry in root(state_dir).iterdir() if entry.is_dir()]
 
 
+def make_door(workspace: Path) -> Path:
+    """A folder beside a workspace for a socket that its sandbox may reach; ours, not its uid's."""
+    door = workspace.with_name(f"{workspace.name}.model")
+    door.mkdir(exist_ok=True)
+    door.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    return door
+
+
 def remove(place: Path) -> None:
     """Delete a workspace, whatever modes its files were given inside. Links are not followed."""
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 import verifier.inside
+from verifier.inside import relay
 from verifier.sandbox.spec import SandboxSpec
 
 CHANNEL = 3
@@ -86,6 +87,7 @@ class Files:
         """From the package's own folder."""
         files = {
             _ARCHIVE: _archive(),
+            f"{_FOLDER}/relay.py": Path(relay.__file__).read_bytes(),
             f"{_FOLDER}/tmux.conf": _TMUX_CONF.encode(),
             f"{_FOLDER}/shellrc": _SHELLRC.encode(),
         }
