@@ -336,6 +336,15 @@ def test_a_tool_call_is_folded_to_its_command() -> None:
     assert len(transcript.entry_lines(result, True, page())) == 41
 
 
+def test_what_an_agent_of_somebody_elses_prints_is_shown_as_output() -> None:
+    entry = {"kind": "output", "text": "\x1b[31mone\x1b[0m\n" + "more\n" * 9, "until": 60}
+    shown = transcript.entry_lines(entry, False, page())
+    assert "agent prints" in texts(shown) and "one" in texts(shown)
+    assert "6 more lines" in texts(shown)
+    assert shown[1][1][1] == "output"
+    assert "\x1b" not in texts(shown)
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
     lambda inner: (
@@ -349,7 +358,9 @@ KEYS += ("replaces",)
 
 @settings(deadline=None)
 @given(
-    st.sampled_from(["system", "user", "assistant", "tool", "summary", "note", "", "strange"]),
+    st.sampled_from(
+        ["system", "user", "assistant", "tool", "summary", "note", "output", "", "strange"]
+    ),
     st.dictionaries(st.sampled_from(KEYS), VALUES),
     st.integers(1, 100),
     st.booleans(),

@@ -55,6 +55,25 @@ def test_show_has_every_knob_as_it_takes_effect(capsys: pytest.CaptureFixture[st
     assert "\x1b" not in text
 
 
+def test_show_has_the_command_of_an_agent_of_somebody_elses(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(
+        "mine",
+        'extends = "minimal"\nloop = "command"\ntools = []\nprogram = "/opt/x"\n'
+        'command = ["my-agent", "--task", "{instruction_file}"]\n',
+    )
+    found = json.loads(printed(capsys, "harness", "show", "mine", "--json"))
+    check(found)
+    assert found["knobs"]["command"] == ["my-agent", "--task", "{instruction_file}"]
+    text = printed(capsys, "harness", "show", "mine")
+    assert '["my-agent", "--task", "{instruction_file}"]' in text
+    assert "/opt/x" in text
+    assert "command" in printed(capsys, "harness", "list")
+    found = json.loads(printed(capsys, "harness", "diff", "minimal", "mine", "--json"))
+    assert {d["knob"] for d in found["differences"]} == {"loop", "tools", "command", "program"}
+
+
 def test_diff_has_the_knobs_that_differ_and_no_others(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(printed(capsys, "harness", "diff", "minimal", "timeaware", "--json"))
     check(found)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
 import signal
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,9 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.client import EngineClient, EngineDownError, connect, find
+from engine.paths import keeper_socket
 from engine.state import SessionState, State
 from verifier import pins
 from verifier.sandbox import places
+from verifier.sandbox.keeper.client import KeeperLostError
+from verifier.sandbox.keeper.client import connect as connect_keeper
 
 TASK_TOML = """
 schema_version = "1.4"
@@ -92,6 +98,27 @@ def wait_for(check: Callable[[], Any], seconds: float = 30.0) -> Any:
         if time.monotonic() > deadline:
             raise AssertionError(f"{check} was still {found!r} after {seconds} s")
         time.sleep(0.05)
+
+
+def kill_keeper(state: Path) -> None:
+    """kill -9, with every sandbox, and wait until it is gone."""
+    with socket.socket(socket.AF_UNIX) as link:
+        link.connect(str(keeper_socket(state)))
+        size = struct.calcsize("3i")
+        pid, _, _ = struct.unpack(
+            "3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        )
+    os.kill(pid, signal.SIGKILL)
+
+    async def gone() -> bool:
+        try:
+            client = await connect_keeper(keeper_socket(state))
+        except KeeperLostError:
+            return True
+        await client.close()
+        return False
+
+    wait_for(lambda: asyncio.run(gone()))
 
 
 def lacks_sandbox() -> str:

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from engine import harnesses
 from engine.agents.offers import schemas
+from engine.harnesses import COMMAND_SLOTS
 from engine.harnesses.harness import KNOBS, Context, Feedback, Stop, Time, Tool
 from engine.paths import config_dir
 
-# Two of them change what the model sees through others; `attempts` does not change it at all.
-APART = ("description", "prompt", "loop", "attempts")
+# Some change what the model sees through others; `attempts` does not change it at all, and the
+# last two only in their own loop.
+APART = ("description", "prompt", "loop", "attempts", "command", "program")
 PRESETS = {"autolab", "minimal", "persistent", "scored", "timeaware"}
 
 
@@ -89,6 +91,75 @@ def test_every_knob_changes_the_hash(knob: str) -> None:
     assert msgspec.structs.replace(minimal, **{knob: others[knob]}).hash != minimal.hash
     renamed = msgspec.structs.replace(minimal, name="x", description="y", prompt="z", attempts=7)
     assert renamed.hash == minimal.hash
+
+
+COMMAND = """
+extends = "minimal"
+loop = "command"
+tools = []
+command = ["my-agent", "--task", "{instruction_file}"]
+"""
+
+
+def test_a_command_is_part_of_the_hash_of_its_loop_alone() -> None:
+    write("mine", COMMAND)
+    mine, minimal = harnesses.load("mine"), harnesses.load("minimal")
+    assert mine.command == ("my-agent", "--task", "{instruction_file}")
+    assert mine.program == ""
+    for knob, value in (("command", ("other", "{instruction}")), ("program", "/opt/x")):
+        assert msgspec.structs.replace(mine, **{knob: value}).hash != mine.hash
+        assert msgspec.structs.replace(minimal, **{knob: value}).hash == minimal.hash
+    write("back", 'extends = "mine"\nloop = "tools"\ntools = ["bash", "edit", "submit"]\n')
+    assert harnesses.load("back").hash == minimal.hash
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("command = []", r"command = \[\] names no program"),
+        ('command = [" ", "{instruction}"]', r"command = \[\] names no program"),
+        ('command = "my-agent"', "command = 'my-agent' does not fit"),
+        ('command = ["my-agent"]', r"tells the agent no task; give it \{instruction_file\}"),
+        ('command = ["a", "{instruction}", "{modle}"]', r"command has \{modle\}; only \{instr"),
+        ('command = ["a\\u0000", "{instruction}"]', "zero byte"),
+        ('command = ["a", "{instruction}", "{program}"]', 'program is ""; give the folder'),
+        ('program = "my-agent"', "program = 'my-agent' must be the absolute path"),
+        ('program = "/opt/../etc"', "must be the absolute path"),
+        ('program = "/"', "must be the absolute path"),
+        (
+            'tools = ["bash"]',
+            r"tools = \['bash'\] must be \[\] with loop = .command., which has its",
+        ),
+        ('feedback = "score"', 'feedback = "score" cannot be told to a command; use "sealed"'),
+        ('time = "every-turn"', 'time = "every-turn" cannot be told to a command; use "start"'),
+        (
+            'time = "none"\ncommand = ["a", "{instruction}", "{budget_sec}"]',
+            'which time = "none" does not',
+        ),
+    ],
+)
+def test_a_mistake_in_a_command_is_answered_too(text: str, said: str) -> None:
+    write("mine", COMMAND)
+    path = write("wrong", f'extends = "mine"\n{text}')
+    with pytest.raises(harnesses.HarnessError, match=said) as caught:
+        harnesses.load("wrong")
+    assert str(path) in str(caught.value)
+
+
+def test_braces_that_are_no_slots_are_left_to_the_shell() -> None:
+    write("mine", COMMAND)
+    script = "'echo ${HOME} {a,b} {} { x; }; my-agent \"$1\"'"
+    write("shell", f'extends = "mine"\ncommand = ["bash", "-c", {script}, "x", "{{instruction}}"]')
+    assert harnesses.load("shell").command[2].startswith("echo ${HOME} {a,b}")
+
+
+def test_a_command_means_nothing_to_the_other_loops() -> None:
+    write("wrong", 'extends = "minimal"\ncommand = ["my-agent", "{instruction}"]')
+    with pytest.raises(harnesses.HarnessError, match='means something with loop = "command" only'):
+        harnesses.load("wrong")
+    write("wrong", 'extends = "minimal"\nloop = "command"\ntools = []')
+    with pytest.raises(harnesses.HarnessError, match=r"command = .. names no program"):
+        harnesses.load("wrong")
 
 
 @pytest.mark.parametrize(
@@ -227,6 +298,10 @@ def test_the_documented_knobs_and_presets_are_all_there_are() -> None:
     assert {word.strip("` ") for cell in named for word in cell.split(",")} >= set(KNOBS)
     presets = doc.partition("## Presets")[2].partition("##")[0]
     assert all(f"| `{name}` |" in presets for name in PRESETS)
-    example = doc.partition("```toml\n")[2].partition("```")[0]
-    write("documented", example)
+    first, second = (part.partition("```")[0] for part in doc.split("```toml\n")[1:])
+    write("documented", first)
     assert harnesses.load("documented").feedback_minutes == 15
+    write("outside", second)
+    assert harnesses.load("outside").command[-4:-2] == ("-t", "{instruction}")
+    slots = doc.partition("| slot |")[2].partition("\n\n")[0]
+    assert all(f"`{{{slot}}}`" in slots for slot in COMMAND_SLOTS)

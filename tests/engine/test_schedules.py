@@ -241,6 +241,13 @@ def test_states_by_precedence() -> None:
                 with meter.paused("operator", "operator", soft=True):
                     assert (meter.state, meter.cause) == ("paused", "operator")
             assert meter.state == "working"
+            with meter.stalled("429"):
+                assert meter.state == "waiting"  # nor is one that is held until a retry is due
+                with meter.frozen("measuring"):
+                    assert meter.state == "frozen"
+                with meter.turn():
+                    assert meter.state == "working"
+            assert meter.state == "working"
         assert meter.state == "waiting"
     meter.stop()
     assert meter.state == "stopped"
@@ -282,7 +289,10 @@ def test_a_gap_is_paused_from_when_it_began() -> None:
 actions = st.lists(
     st.tuples(
         st.sampled_from(
-            ["turn", "command", "frozen", "waiting", "without_slot", "paused", "soft", "leave"]
+            [
+                *("turn", "command", "frozen", "stalled", "waiting"),
+                *("without_slot", "paused", "soft", "leave"),
+            ]
         ),
         st.floats(0, 100),
     ),

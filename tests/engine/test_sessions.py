@@ -21,6 +21,7 @@ from tests.engine.support import (
     ChatServer,
     EngineProcess,
     Reply,
+    kill_keeper,
     sse,
     text_turn,
     tool_turn,
@@ -396,35 +397,6 @@ def test_a_session_whose_sandbox_is_gone_goes_on_in_a_new_one_and_its_model_is_t
     assert "[engine] The engine was away" in asked[2]["messages"][-1]["content"]
     assert "files in the working directory are as they were" in asked[2]["messages"][-1]["content"]
     assert "80\nThe number counts.\none\n" in asked[3]["messages"][-1]["content"]  # once, not twice
-
-
-def kill_keeper(state: Path) -> None:
-    import asyncio
-    import os
-    import signal
-    import socket
-    import struct
-
-    from engine.paths import keeper_socket
-    from verifier.sandbox.keeper.client import KeeperLostError, connect
-
-    with socket.socket(socket.AF_UNIX) as link:
-        link.connect(str(keeper_socket(state)))
-        size = struct.calcsize("3i")
-        pid, _, _ = struct.unpack(
-            "3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-        )
-    os.kill(pid, signal.SIGKILL)
-
-    async def gone() -> bool:
-        try:
-            client = await connect(keeper_socket(state))
-        except KeeperLostError:
-            return True
-        await client.close()
-        return False
-
-    wait_for(lambda: asyncio.run(gone()))
 
 
 @pytest.mark.parametrize("keep", [False, True])

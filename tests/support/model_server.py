@@ -253,6 +253,57 @@ def _gemini(say: Say) -> Iterator[tuple[str, Json | str]]:
     yield kind, last
 
 
+def whole(api: Api, say: Say) -> Json:
+    """The answer to a request that asked for no stream."""
+    found = [data for _, data in events(api, say) if isinstance(data, dict)]
+    match api:
+        case "chat":
+            message: Json = {"role": "assistant", "content": say.text}
+            if say.reasoning:
+                message["reasoning_content"] = say.reasoning
+            if say.calls:
+                message["tool_calls"] = [
+                    {
+                        "id": call,
+                        "type": "function",
+                        "function": {"name": name, "arguments": json.dumps(arguments)},
+                    }
+                    for call, name, arguments in say.calls
+                ]
+            ends = [c["choices"][0]["finish_reason"] for c in found if c["choices"]]
+            choice = {"index": 0, "message": message, "finish_reason": ends[-1]}
+            return {
+                "object": "chat.completion",
+                "choices": [choice],
+                "usage": found[-1]["usage"],
+            }
+        case "responses":
+            status = "incomplete" if say.stop == "length" else "completed"
+            return {"object": "response", "status": status, **found[-1]["response"]}
+        case "anthropic":
+            content: list[Json] = []
+            if say.reasoning or say.signature:
+                thinking = {"thinking": say.reasoning, "signature": say.signature}
+                content.append({"type": "thinking", **thinking})
+            if say.text:
+                content.append({"type": "text", "text": say.text})
+            for call, name, arguments in say.calls:
+                used = {"id": call, "name": name, "input": arguments}
+                content.append({"type": "tool_use", **used})
+            start = next(d for d in found if d["type"] == "message_start")["message"]["usage"]
+            end = next(d for d in found if d["type"] == "message_delta")
+            usage = {**start, **end["usage"]}
+            return {"type": "message", "content": content, **end["delta"], "usage": usage}
+    parts = [part for d in found for part in d["candidates"][0]["content"]["parts"]]
+    last = found[-1]
+    one = {**last["candidates"][0], "content": {"role": "model", "parts": parts}}
+    return {"candidates": [one], "usageMetadata": last["usageMetadata"]}
+
+
+def _wants_a_stream(path: str, body: Json) -> bool:
+    return ":streamGenerateContent" in path or body.get("stream") is True
+
+
 _ENDS = ("[DONE]", "finish_reason", "finishReason", "message_delta", "message_stop")
 _ENDS += ("response.completed", "response.incomplete")
 
@@ -288,6 +339,7 @@ def api_of(path: str) -> Api | None:
         ("/responses", "responses"),
         ("/messages", "anthropic"),
         (":streamGenerateContent", "gemini"),
+        (":generateContent", "gemini"),
     ):
         if mark in path:
             return api  # type: ignore[return-value]  # the literals above are the formats
@@ -326,7 +378,11 @@ class ModelServer:
                     step = script(body, number)
                 else:
                     step = script[number]
-                outer._answer(self, api or "chat", step)
+                if isinstance(step, Say) and not _wants_a_stream(self.path, body):
+                    found = json.dumps(whole(api or "chat", step))
+                    step = Fault(status=200, body=found, content_type="application/json")
+                asked = body.get("stream_options") or {}
+                outer._answer(self, api or "chat", step, asked.get("include_usage") is True)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -337,8 +393,12 @@ class ModelServer:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
-    def _answer(self, to: BaseHTTPRequestHandler, api: Api, step: Say | Fault) -> None:
+    def _answer(
+        self, to: BaseHTTPRequestHandler, api: Api, step: Say | Fault, with_usage: bool
+    ) -> None:
         found, fault = pieces_of(api, step)
+        if api == "chat" and not with_usage:
+            found = [piece for piece in found if b'"choices": [], "usage"' not in piece]
         to.send_response(fault.status)
         for name, value in fault.headers.items():
             to.send_header(name, value)
