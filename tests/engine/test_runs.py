@@ -184,7 +184,7 @@ def test_the_file_and_the_environment_make_settings(
     assert price is not None
     assert price.output == 15.0
     monkeypatch.delenv("LAB_KEY")
-    with pytest.raises(ModelChoiceError, match=r"LAB_KEY holds no key.*`autolab engine stop`"):
+    with pytest.raises(ModelChoiceError, match=r"LAB_KEY holds no key.*`autolab engine restart`"):
         check_key(provider)
     overridden, _, _ = choose_provider("lab/big", settings, {"lab": {"base_url": "http://x/v1"}})
     assert (overridden.base_url, overridden.key.env) == ("http://x/v1", None)
