@@ -53,6 +53,13 @@ def money(dollars: float | None) -> str:
     return f"${dollars:,.0f}" if dollars >= 1000 else f"${dollars:.2f}"
 
 
+def cost(dollars: float | None, unpriced: int) -> str:
+    """What was spent: all of it, at least so much where calls are `unpriced`, or unknown."""
+    if dollars is None:
+        return "unknown"
+    return f"at least {money(dollars)}" if unpriced else money(dollars)
+
+
 def count(number: float | None) -> str:
     """A count, short: `912`, `12.3k`, `1.2M`."""
     if number is None:

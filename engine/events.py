@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from engine.clock import ClockCause, ClockState, PauseCause
+from engine.money import Price
 from verifier.verdict import Direction, Stage, Verdict
 
 SessionPhase = Literal[
@@ -52,7 +53,9 @@ class Usage(msgspec.Struct, frozen=True):
     """Tokens, turns and money; unknown cost is null, never 0.
 
     `input`, `cached` (read from a cache) and `cache_write` (written to one) add up to what was
-    sent; `reasoning` is a part of `output`.
+    sent; `reasoning` is a part of `output`. `cost` is what is known to have been spent: the whole
+    only while `unpriced`, the calls whose cost is unknown or known in part, is 0. `stated` are the
+    calls whose cost the server itself told.
     """
 
     input: int = 0
@@ -62,6 +65,8 @@ class Usage(msgspec.Struct, frozen=True):
     turns: int = 0
     cost: float | None = None
     cache_write: int = 0
+    unpriced: int = 0
+    stated: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         costs = [c for c in (self.cost, other.cost) if c is not None]
@@ -73,12 +78,24 @@ class Usage(msgspec.Struct, frozen=True):
             self.turns + other.turns,
             sum(costs) if costs else None,
             self.cache_write + other.cache_write,
+            self._unpriced() + other._unpriced(),
+            self.stated + other.stated,
         )
+
+    def _unpriced(self) -> int:
+        """Journals before this field say of a call without a price no more than `cost` null."""
+        silent = self.cost is None and (self.turns > 0 or self.tokens > 0)
+        return 1 if silent and not self.unpriced else self.unpriced
+
+    @property
+    def sent(self) -> int:
+        """All tokens of the requests."""
+        return self.input + self.cached + self.cache_write
 
     @property
     def tokens(self) -> int:
         """All tokens that count against a token budget."""
-        return self.input + self.cached + self.cache_write + self.output
+        return self.sent + self.output
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
@@ -115,7 +132,8 @@ class SessionCreated(Body, frozen=True, kw_only=True, tag="session.created"):
     """One model (or scripted agent), one task, one sandbox to come.
 
     `reference_reward` is a horizontal line of its plot; `metric_*` name what the verifier measures.
-    `counts` is the clock that the task's own time limit is held against.
+    `counts` is the clock that the task's own time limit is held against. `price` is what its
+    model's tokens cost for the session's whole life, null where that is unknown.
     """
 
     run: str
@@ -134,6 +152,7 @@ class SessionCreated(Body, frozen=True, kw_only=True, tag="session.created"):
     metric_direction: Direction = "lower"
     reference_reward: float = 0.5
     counts: Counts = "active"
+    price: Price | None = None
 
 
 class SessionMoved(Body, frozen=True, kw_only=True, tag="session.moved"):
@@ -238,6 +257,17 @@ class TurnFinished(Body, frozen=True, kw_only=True, tag="turn.finished"):
     usage: Usage
     seconds: float
     stop_reason: str = ""
+
+
+class TurnFailed(Body, frozen=True, kw_only=True, tag="turn.failed"):
+    """A model turn ended without an answer; `usage` is what it cost all the same, as far as known.
+
+    `cause` is short; it is tried again if `model.retried` follows.
+    """
+
+    turn: int
+    cause: str
+    usage: Usage = Usage()
 
 
 class TurnAbandoned(Body, frozen=True, kw_only=True, tag="turn.abandoned"):
@@ -423,6 +453,7 @@ KnownBody = (
     | ActivityChanged
     | TurnStarted
     | TurnFinished
+    | TurnFailed
     | TurnAbandoned
     | ModelRetried
     | ModelPaced

@@ -14,6 +14,7 @@ import msgspec
 
 from engine.clock import Clock, Clocks
 from engine.events import BUDGET_KEYS, Counts, Limit, Outcome, SessionPhase, Usage, rfc3339
+from engine.money import Price
 from engine.state import Pause, RunState, SessionState, State, run_over
 
 STATUS_SCHEMA = "autolab/status/1"
@@ -32,7 +33,10 @@ class ClocksObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UsageObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Tokens, turns and US dollars; `input` is the uncached part."""
+    """Tokens, turns and US dollars; `input` is the uncached part.
+
+    `cost` is the whole only while `unpriced`, the calls whose cost is not wholly known, is 0.
+    """
 
     input: int
     cached: int
@@ -41,6 +45,8 @@ class UsageObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     turns: int
     cost: float | None
     cache_write: int
+    unpriced: int
+    stated: int
 
 
 class AlertObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,6 +86,7 @@ class SessionObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clocks: ClocksObject
     budget: dict[str, Limit]
     usage: UsageObject
+    price: Price | None
     compactions: int
     gpu_seconds: float | None
     best_reward: float | None
@@ -163,6 +170,7 @@ def session_object(session: SessionState, clock: Clock) -> SessionObject:
         clocks=_clocks([session.clocks], boot, now),
         budget={key: session.budget[key] for key in BUDGET_KEYS if key in session.budget},
         usage=_usage(session.usage),
+        price=session.price,
         compactions=session.compactions,
         gpu_seconds=None,
         best_reward=session.best_reward,
@@ -257,4 +265,6 @@ def _usage(usage: Usage) -> UsageObject:
         usage.turns,
         usage.cost,
         usage.cache_write,
+        usage.unpriced,
+        usage.stated,
     )

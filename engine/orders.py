@@ -17,6 +17,7 @@ from engine.clock import PauseCause
 from engine.events import (
     AnyBody,
     BudgetChanged,
+    Limit,
     MessageLeft,
     SessionPaused,
     SessionResumed,
@@ -157,7 +158,16 @@ def _extend(session: SessionState, order: Extend) -> BudgetChanged:
         budget = budgets.changed(session.budget, order.changes)
     except ValueError as error:
         raise OrderRefusedError(f"session {session.id}: {error}") from error
+    _check_priced(budget, session)
     return BudgetChanged(budget=budget, by=order.by, why=order.why)
+
+
+def _check_priced(budget: Mapping[str, Limit], session: SessionState) -> None:
+    if "cost" in budget and session.model is not None and session.price is None:
+        raise OrderRefusedError(
+            f"session {session.id}: a cost limit needs a price, and that of {session.model} was "
+            "not known when the session was created; limit tokens instead"
+        )
 
 
 def _message(session: SessionState, text: str, by: str) -> MessageLeft:
@@ -183,6 +193,8 @@ def _for_runs(state: State, order: Extend) -> list[tuple[str, AnyBody]]:
             budget = budgets.changed(run.budget, order.changes, session=False)
         except ValueError as error:
             raise OrderRefusedError(f"run {name}: {error}") from error
+        for session in run.sessions:
+            _check_priced(budget, state.sessions[session])
         bodies.append((name, BudgetChanged(budget=budget, by=order.by, why=order.why, run=name)))
     return bodies
 

@@ -15,6 +15,7 @@ from engine.events import (
     Noted,
     SnapshotTaken,
     TurnAbandoned,
+    Usage,
     VerdictGiven,
 )
 from engine.journal import Journal
@@ -57,7 +58,8 @@ class Recovery:
             await self._close_clock(session, worked.get(session.id), seen)
             if session.turn_open:
                 why = "the engine went away while it was under way"
-                await self.record(TurnAbandoned(turn=session.turn, why=why), session.id)
+                lost = TurnAbandoned(turn=session.turn, why=why, usage=Usage(unpriced=1))
+                await self.record(lost, session.id)
             if session.begun:
                 await self.record(Noted(text=f"the engine is back; {session.id} is taken up"), None)
             self._verify_again(session)

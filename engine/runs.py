@@ -14,6 +14,7 @@ from engine import budgets, harnesses
 from engine.agents.registry import SCRIPTED
 from engine.events import Counts, Limit, RunCreated, SessionCreated
 from engine.models.choice import ModelChoiceError, check_key, choose_provider
+from engine.models.prices import Finding, price_of
 from engine.models.types import Api
 from engine.settings import Settings
 from tasks import Suite, Task, TaskError, load_suite
@@ -134,7 +135,7 @@ class _Worker(msgspec.Struct, frozen=True):
     agent: str
     harness: str
     harness_hash: str
-    priced: bool
+    found: Finding  # its price
     attempts: int
 
 
@@ -164,10 +165,12 @@ def _run_budget(spec: RunSpec, workers: list[_Worker]) -> dict[str, Limit]:
 
 
 def _check_priced(budget: Mapping[str, Limit], worker: _Worker) -> None:
-    if "cost" in budget and not worker.priced:
+    if "cost" in budget and worker.model is not None and worker.found.price is None:
+        provider, _, name = worker.model.partition("/")
         raise RunRefusedError(
-            f"a cost limit needs the price of {worker.model}; state it in autolab.toml under "
-            "[providers.NAME.prices], or limit tokens instead"
+            f"a cost limit needs the price of {worker.model}, and {worker.found.why_not}; "
+            f'state it in autolab.toml under [providers.{provider}.prices."{name}"], or limit '
+            "tokens instead"
         )
 
 
@@ -176,28 +179,21 @@ def _workers(spec: RunSpec, settings: Settings) -> list[_Worker]:
     for agent in dict.fromkeys(spec.agents):
         if agent not in SCRIPTED:
             raise RunRefusedError(f"there is no agent {agent!r}; use one of {', '.join(SCRIPTED)}")
-        workers.append(_Worker(agent, None, agent, "none", "", True, 1))
+        workers.append(_Worker(agent, None, agent, "none", "", Finding(None), 1))
+    overrides = msgspec.to_builtins(spec.providers)
     for model in dict.fromkeys(spec.models):
-        overrides = msgspec.to_builtins(spec.providers)
-        for name in dict.fromkeys(spec.harnesses):
-            try:
-                harness = harnesses.load(name)
+        try:
+            provider, _ = choose_provider(model, settings, overrides)
+            check_key(provider)
+            found = price_of(model, settings, overrides)
+            loops = {name: harnesses.load(name) for name in dict.fromkeys(spec.harnesses)}
+            for harness in loops.values():
                 _check_program(harness)
-                provider, _, price = choose_provider(model, settings, overrides)
-                check_key(provider)
-            except (harnesses.HarnessError, ModelChoiceError) as error:
-                raise RunRefusedError(str(error)) from error
-            workers.append(
-                _Worker(
-                    model,
-                    model,
-                    harness.loop,
-                    name,
-                    harness.hash,
-                    price is not None,
-                    harness.attempts,
-                )
-            )
+        except (harnesses.HarnessError, ModelChoiceError) as error:
+            raise RunRefusedError(str(error)) from error
+        for name, harness in loops.items():
+            attempts = harness.attempts
+            workers.append(_Worker(model, model, harness.loop, name, harness.hash, found, attempts))
     return workers
 
 
@@ -288,6 +284,7 @@ def _sessions_of(
                 metric_direction=task.optimization.direction if task.optimization else "lower",
                 reference_reward=reference,
                 counts=spec.clock,
+                price=worker.found.price,
             )
 
 

@@ -348,8 +348,10 @@ class Session:
         if facts.model is None:
             return None
         overrides = self._house.view.state.runs[facts.run].spec.get("providers") or {}
-        provider, name, price = choose_provider(facts.model, self._house.settings, overrides)
-        return HttpModel(self._house.http, provider, name, price, self._house.paces.of(provider))
+        provider, name = choose_provider(facts.model, self._house.settings, overrides)
+        pace = self._house.paces.of(provider)
+        # The price of the day on which the session was created, whatever is known by now.
+        return HttpModel(self._house.http, provider, name, facts.price, pace)
 
     async def _watch_storage(self, task: Task, desk: Workspace) -> None:
         self._end(await watch_storage(task, desk.place))

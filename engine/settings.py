@@ -38,14 +38,26 @@ class SettingsError(ValueError):
     """A setting that does not fit; the message names file or variable, value and remedy."""
 
 
-class PriceSettings(BaseModel):
+class RateSettings(BaseModel):
     """US dollars for a million tokens."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     input: float = Field(ge=0)
     output: float = Field(ge=0)
     cached: float | None = Field(default=None, ge=0)
     cache_write: float | None = Field(default=None, ge=0)
+
+
+class TierSettings(RateSettings):
+    """The rates of a whole call that sends more than `above` tokens."""
+
+    above: int = Field(ge=1)
+
+
+class PriceSettings(RateSettings):
+    """A model's price; long calls may have another."""
+
+    tiers: tuple[TierSettings, ...] = ()
 
 
 class ModelSettings(BaseModel):
@@ -73,6 +85,7 @@ class ProviderSettings(BaseModel):
     silence_seconds: Positive = 300.0
     stall_seconds: Positive = 1800.0
     prices: dict[str, PriceSettings] = Field(default_factory=dict)
+    list_prices: str = Field(default="", pattern=r"^[\w.-]*$")
     models: dict[str, ModelSettings] = Field(default_factory=dict)
 
     @field_validator("headers")

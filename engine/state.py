@@ -45,12 +45,14 @@ from engine.events import (
     ToolStarted,
     TranscriptGrew,
     TurnAbandoned,
+    TurnFailed,
     TurnFinished,
     TurnStarted,
     Usage,
     VerdictGiven,
     VerificationStarted,
 )
+from engine.money import Price
 from verifier.verdict import Direction, Stage, Status
 
 FEED_LENGTH = 200
@@ -140,6 +142,7 @@ class SessionState(msgspec.Struct, kw_only=True):
     metric_direction: Direction
     reference_reward: float
     created: float
+    price: Price | None = None
     state: SessionPhase = "queued"
     state_reason: str = ""
     activity: str = ""
@@ -323,7 +326,7 @@ def _reduce_work(state: State, session: SessionState, event: Event) -> None:
     match event.body:
         case TurnStarted(turn=turn):
             session.turn, session.retries, session.turn_open = turn, 0, True
-        case TurnFinished(usage=usage):
+        case TurnFinished(usage=usage) | TurnFailed(usage=usage):
             session.usage, session.turn_open = session.usage + usage, False
         case TurnAbandoned(turn=turn, usage=usage, why=why):
             session.usage, session.turn_open = session.usage + usage, False

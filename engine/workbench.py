@@ -23,8 +23,10 @@ from engine.events import (
     ToolFinished,
     ToolStarted,
     TurnAbandoned,
+    TurnFailed,
     TurnFinished,
     TurnStarted,
+    Usage,
 )
 from engine.gate import CallInterruptedError, Gate
 from engine.harnesses import Harness
@@ -49,6 +51,7 @@ from engine.transcripts import Entry, Transcript
 from tasks import Task
 
 _JUDGED_POLL = 0.1
+_UNTOLD = "usage"
 _LIVE_CHARS = 16_384  # of each part of a turn that is being streamed
 
 
@@ -256,8 +259,19 @@ class Workbench:
                 turn=number, usage=turn.usage, seconds=round(seconds, 3), stop_reason=turn.stop
             )
         )
+        await self._warn_of_untold(turn.usage)
         self._turns = number
         return turn
+
+    async def _warn_of_untold(self, usage: Usage) -> None:
+        """A limit of tokens or money is none while the provider does not tell what calls use."""
+        facts = self._services.facts
+        limits = [key for key in ("tokens", "cost") if key in facts.budget]
+        if limits and not usage.tokens and all(alert.id != _UNTOLD for alert in facts.alerts):
+            text = (
+                f"the provider does not tell what calls use: limit of {' and '.join(limits)} void"
+            )
+            await self._services.record(AlertRaised(alert=_UNTOLD, text=text))
 
     async def _stream(self, number: int, question: _Question) -> tuple[Turn, float]:
         if self._model is None:
@@ -286,9 +300,15 @@ class Workbench:
                     if isinstance(delta, Turn):
                         return delta, self._clock.now() - started
                     self._live.take(delta)
+            except ModelError as error:
+                self._live.turn = None
+                failed = TurnFailed(turn=number, cause=error.cause, usage=model.spent)
+                await self._services.record(failed)
+                raise
             except asyncio.CancelledError:
                 self._live.turn = None
-                self._services.note(TurnAbandoned(turn=number, why="it was called off"))
+                why = "it was called off"
+                self._services.note(TurnAbandoned(turn=number, why=why, usage=model.spent))
                 raise
             except BaseException:
                 self._live.turn = None

@@ -22,6 +22,7 @@ ENGINE_DOORS = {
     "engine.events",
     "engine.harnesses",
     "engine.models",
+    "engine.money",
     "engine.offline",
     "engine.paths",
     "engine.settings",
@@ -29,7 +30,9 @@ ENGINE_DOORS = {
 }
 HEAVY = {
     "aiofiles",
+    "genai_prices",
     "httpx",
+    "httpx2",
     "pydantic",
     "pydantic_settings",
     "starlette",

@@ -24,7 +24,9 @@ from engine.events import (
     SnapshotTaken,
     ToolFinished,
     ToolStarted,
+    TurnFailed,
     TurnFinished,
+    Usage,
     VerdictGiven,
     VerificationStarted,
 )
@@ -60,6 +62,8 @@ def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case f
             return f"{state}: {reason}" if reason else state
         case TurnFinished(usage=usage, seconds=seconds):
             return f"answered in {seconds:.1f} s, {usage.output} tokens"
+        case TurnFailed(cause=cause, usage=usage) if usage != Usage():
+            return f"paid for no answer ({cause}): {usage.tokens} tokens that are known of"
         case ToolStarted(tool=tool, summary=summary):
             return f"$ {tool} {summary}".rstrip()
         case ToolFinished(tool=tool, code=code, seconds=seconds) if code != 0:

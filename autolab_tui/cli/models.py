@@ -6,12 +6,14 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from autolab_tui.cli.failures import DONE, NEGATIVE, CommandError, UsageError
-from autolab_tui.cli.output import emit, number, plain, table
+from autolab_tui.cli.output import emit, plain, table
 from autolab_tui.cli.parser import Commands, command, group
 
 if TYPE_CHECKING:
+    from engine.events import Usage
     from engine.models.proving import Proof
-    from engine.models.types import KeySource, Price
+    from engine.models.types import KeySource
+    from engine.money import Price
     from engine.settings import ProviderSettings, Settings
 
 _LIST_DETAILS = """\
@@ -20,6 +22,9 @@ configuration folder:
 
   [providers.lab]
   base_url = "http://10.0.0.5:8000/v1"
+
+Prices are those of the settings and, for models that these name without a price, of the price list
+that came with autolab. With PROVIDER: everything that the price list has of that provider.
 
 docs/settings.md has every key, docs/models.md what each API wants."""
 _CHECK_DETAILS = """\
@@ -34,13 +39,14 @@ cannot be read, 2 there is no such provider, 3 the check found something"""
 def add_to(commands: Commands) -> None:
     """Declare the noun."""
     verbs = group(commands, "models", "where models are reached: list, check")
-    command(
+    listing = command(
         verbs,
         "list",
         list_models,
         summary="the providers, what they speak, whether their key is there; the prices",
         details=_LIST_DETAILS,
     )
+    listing.add_argument("provider", metavar="PROVIDER", nargs="?")
     check = command(
         verbs,
         "check",
@@ -57,7 +63,14 @@ def list_models(args: argparse.Namespace) -> int:
     """Print the providers. Nothing is asked of them, and no key command is run."""
     from engine.models.choice import known_providers
 
-    rows = [_provider(name, p) for name, p in sorted(known_providers(_settings()).items())]
+    settings = _settings()
+    known = known_providers(settings)
+    if args.provider is not None and args.provider not in known:
+        raise UsageError(
+            f"there is no provider {args.provider!r}; known are {', '.join(sorted(known))}"
+        )
+    wanted = sorted(known) if args.provider is None else [args.provider]
+    rows = [_provider(name, known[name], settings, args.provider is not None) for name in wanted]
     if args.json:
         emit("models", {"providers": rows})
         return DONE
@@ -72,7 +85,7 @@ def list_models(args: argparse.Namespace) -> int:
         for model in row["models"]
     ]
     if priced:
-        heads = ("model", "input", "cached", "cache write", "output")
+        heads = ("model", "input", "cached", "cache write", "output", "who says so")
         print("\nUS dollars for a million tokens\n" + table(heads, priced, right=(1, 2, 3, 4)))
     return DONE
 
@@ -106,19 +119,23 @@ def _settings() -> Settings:
         raise CommandError(str(error)) from None
 
 
-def _provider(name: str, provider: ProviderSettings) -> dict[str, Any]:
-    from engine.models.types import KeySource, Price
+def _provider(
+    name: str, provider: ProviderSettings, settings: Settings, every: bool
+) -> dict[str, Any]:
+    from engine.models.prices import listed_prices, price_of
+    from engine.models.types import KeySource
 
     source = KeySource(provider.key_env, provider.key_file, provider.key_command)
     named = {*provider.prices, *provider.models}
-    prices = {model: Price(**p.model_dump()) for model, p in provider.prices.items()}
+    prices: dict[str, Price | None] = dict(listed_prices(provider)) if every else {}
+    prices |= {model: price_of(f"{name}/{model}", settings, {}).price for model in named}
     return {
         "name": name,
         "api": provider.api,
         "base_url": provider.base_url,
         "key": _where(source),
         "key_found": _there(source),
-        "models": [{"name": m, "price": _price(prices.get(m))} for m in sorted(named)],
+        "models": [{"name": m, "price": _price(p)} for m, p in sorted(prices.items())],
     }
 
 
@@ -142,20 +159,23 @@ def _there(source: KeySource) -> bool | None:
         return False
 
 
-def _price(price: Price | None) -> dict[str, float | None] | None:
-    if price is None:
-        return None
-    return {
-        "input": price.input,
-        "cached": price.cached,
-        "cache_write": price.cache_write,
-        "output": price.output,
-    }
+def _price(price: Price | None) -> dict[str, Any] | None:
+    import msgspec
+
+    return None if price is None else msgspec.to_builtins(price)
 
 
-def _dollars(price: dict[str, float | None] | None) -> tuple[str, ...]:
+def _dollars(price: dict[str, Any] | None) -> tuple[str, ...]:
     known = price or {}
-    return tuple(number(known.get(k), 2) for k in ("input", "cached", "cache_write", "output"))
+    rates = [known.get(k) for k in ("input", "cached", "cache_write", "output")]
+    figures = ("-" if rate is None else f"{rate:.6g}" for rate in rates)
+    return (*figures, _who_says(known) if known else "nobody: unknown")
+
+
+def _who_says(price: dict[str, Any]) -> str:
+    more = [f"above {tier['above']} tokens sent" for tier in price["tiers"]]
+    more += ["at some hours"] if price["hours"] else []
+    return f"{price['source']}{'; other ' if more else ''}{' and '.join(more)}"
 
 
 def _found(there: bool | None) -> str:
@@ -178,26 +198,38 @@ def _proof(model: str, proof: Proof) -> dict[str, Any]:
         "seconds": proof.seconds,
         "first_seconds": proof.first_seconds,
         "usage": None if proof.usage is None else msgspec.to_builtins(proof.usage),
-        "price": _price(proof.price),
+        "price": _price(proof.found.price),
+        "price_unknown": proof.found.why_not or None,
         "limits": dict(proof.limits),
     }
 
 
 def _in_words(model: str, proof: Proof) -> str:
     lines = [f"{model}: {proof.provider.api} at {proof.provider.base_url}"]
-    if proof.usage is not None:
-        used = proof.usage
-        sent = used.input + used.cached + used.cache_write
-        cost = "cost unknown" if used.cost is None else f"{used.cost:.6f} US dollars"
+    if proof.usage is not None and not proof.failure:
         lines += [
             f"key taken, {'streamed' if proof.streamed else 'not streamed'}, answered in "
             f"{proof.seconds:.1f} s",
-            f"{sent} tokens sent, {used.output} got, {cost}"
-            if used.tokens
-            else "the provider does not tell what the call used",
             f"reasoning {'comes' if proof.reasoning else 'does not come'} with the answer",
         ]
+    if proof.usage is not None:
+        lines.append(_spent(proof.usage, proof.found.price))
+    if proof.found.price is None:
+        lines.append(f"price unknown: {proof.found.why_not}")
     limits = [f"{name} {value}" for name, value in sorted(proof.limits.items())]
     lines.append("limits: " + (", ".join(limits) if limits else "the provider tells none"))
     lines.append(f"wrong: {proof.problem}" if proof.problem else "ok: key, streaming, tool calls")
     return "\n".join(plain(line) for line in lines)
+
+
+def _spent(used: Usage, price: Price | None) -> str:
+    """What the call used, what that costs, and who says so."""
+    if not used.tokens and used.cost is None:
+        return "the provider does not tell what the call used"
+    if used.cost is None:
+        cost = "cost unknown"
+    else:
+        least = "at least " if used.unpriced else ""
+        source = "the provider" if used.stated or price is None else price.source
+        cost = f"{least}{used.cost:.6f} US dollars ({source})"
+    return f"{used.sent} tokens sent, {used.output} got, {cost}"

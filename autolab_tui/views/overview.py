@@ -91,7 +91,7 @@ def _summary(
     older = len(state.runs) - len(runs)
     said = [remark(name, "text", rank=3)]
     usage = sum((s.usage for s in sessions), Usage())
-    cost = words.money(usage.cost) if usage.cost is not None else "unknown"
+    cost = words.cost(usage.cost, usage.unpriced)
     said.append(Remark((("cost ", "dim"), (cost, "text")), rank=1))
     said.append(Remark(((words.count(usage.tokens), "text"), (" tokens", "dim")), rank=5))
     said.append(_left(sessions, moment))

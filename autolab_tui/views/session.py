@@ -91,7 +91,7 @@ def clocks(session: SessionState, frame: Frame, cells: int) -> tuple[Line, Line]
     usage = session.usage
     second.append(_counted(session, "turns", session.turn))
     second.append(_counted(session, "tokens", usage.tokens))
-    cost = "unknown" if usage.cost is None else words.money(usage.cost)
+    cost = words.cost(usage.cost, usage.unpriced)
     limit = say.hard(session, "cost")
     second.append(_named("cost", cost if limit is None else f"{cost} of {words.money(limit)}"))
     blank: Span = (" ", "text")

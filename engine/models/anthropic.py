@@ -150,6 +150,10 @@ class AnthropicAnswer:
         # Figures are cumulative, and a later event may leave some out.
         self._usage.update({k: v for k, v in usage.items() if v is not None})
 
+    def usage(self) -> Usage:
+        """What the stream has told so far of what it uses."""
+        return _usage(self._usage)
+
     def turn(self) -> Turn:
         """The whole answer. Raises `ModelError` when the stream broke off."""
         if self._stop is None:
@@ -168,7 +172,7 @@ class AnthropicAnswer:
             "".join(b.text for b in blocks if b.type == "thinking"),
             calls,
             stop_of(_STOPS.get(self._stop, "unknown"), calls),
-            _usage(self._usage),
+            self.usage(),
             Carried("anthropic", echo) if any(b["type"] not in _PLAIN for b in echo) else None,
         )
 

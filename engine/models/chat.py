@@ -103,10 +103,10 @@ class ChatAnswer:
             self.done = True
             return
         chunk = read_object(event.data)
-        if chunk.get("error"):
-            raise from_stream(chunk["error"])
         if isinstance(chunk.get("usage"), dict):
             self._usage = chunk["usage"]
+        if chunk.get("error"):
+            raise from_stream(chunk["error"])
         for choice in dicts(chunk.get("choices"))[:1]:
             if isinstance(choice.get("finish_reason"), str):
                 self._finish = choice["finish_reason"]
@@ -168,6 +168,10 @@ class ChatAnswer:
         self._calls.append(call)
         return call
 
+    def usage(self) -> Usage:
+        """What the stream has told so far of what it uses."""
+        return _usage(self._usage)
+
     def turn(self) -> Turn:
         """The whole answer. Raises `ModelError` when the stream broke off or was empty."""
         if self._finish is None and not self.done:
@@ -187,7 +191,7 @@ class ChatAnswer:
             "".join(self._reasoning),
             calls,
             "refusal" if self._refused else stop_of(stated, calls),
-            _usage(self._usage),
+            self.usage(),
             Carried("chat", details) if details else None,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.models.keys import KeyMissingError, read_key
-from engine.models.types import Api, KeySource, Price, Provider
+from engine.models.types import Api, KeySource, Provider
 from engine.models.wire import merged
 from engine.paths import config_dir
 from engine.settings import (
@@ -21,7 +21,7 @@ from engine.settings import (
 
 # What a provider given for one run may take over from a known one of its name. The key is not
 # among it: it would be sent to another address.
-_INHERITED = ("api", "version", "body", "max_output_tokens", "prices", "models")
+_INHERITED = ("api", "version", "body", "max_output_tokens", "prices", "list_prices", "models")
 
 
 def known_providers(settings: Settings) -> dict[str, ProviderSettings]:
@@ -48,10 +48,21 @@ class ModelChoiceError(ValueError):
 
 def choose_provider(
     model: str, settings: Settings, overrides: Mapping[str, Mapping[str, Any]]
-) -> tuple[Provider, str, Price | None]:
-    """The provider of `provider/name`, the model's name there, and its price.
+) -> tuple[Provider, str]:
+    """The provider of `provider/name` and the model's name there. The key is not read.
 
-    The key is not read. Raises `ModelChoiceError` for a provider that is unknown or does not fit.
+    Raises `ModelChoiceError` for a provider that is unknown or does not fit.
+    """
+    provider, chosen, name = chosen_settings(model, settings, overrides)
+    return _provider(provider, chosen, chosen.models.get(name, ModelSettings())), name
+
+
+def chosen_settings(
+    model: str, settings: Settings, overrides: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, ProviderSettings, str]:
+    """The provider's name, what is said of it, and the model's name there.
+
+    Raises `ModelChoiceError` for a provider that is unknown or does not fit.
     """
     provider, slash, name = model.partition("/")
     if not slash or not provider or not name:
@@ -68,13 +79,7 @@ def choose_provider(
             f"{', '.join(sorted(known))}; add one with --provider {provider}=BASE_URL or in "
             f"{config_dir() / CONFIG_FILE}"
         )
-    chosen = known[provider]
-    price = chosen.prices.get(name)
-    return (
-        _provider(provider, chosen, chosen.models.get(name, ModelSettings())),
-        name,
-        Price(**price.model_dump()) if price else None,
-    )
+    return provider, known[provider], name
 
 
 def check_key(provider: Provider) -> None:

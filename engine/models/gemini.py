@@ -93,12 +93,12 @@ class GeminiAnswer:
         if event.data.strip() == "[DONE]":  # translators send it
             return
         data = read_object(event.data)
+        self._usage.update(dict_of(data.get("usageMetadata")))
         if data.get("error"):
             raise from_stream(data["error"])
         blocked = dict_of(data.get("promptFeedback")).get("blockReason")
         if isinstance(blocked, str):
             raise ModelError("content_filter", "the provider's filter stopped the request", blocked)
-        self._usage.update(dict_of(data.get("usageMetadata")))
         for candidate in dicts(data.get("candidates"))[:1]:
             for part in dicts(dict_of(candidate.get("content")).get("parts")):
                 yield from self._part(part)
@@ -117,6 +117,10 @@ class GeminiAnswer:
             yield ToolDelta(text_of(call.get("name")), json.dumps(call.get("args") or {}))
         elif text:
             yield ReasoningDelta(text) if part.get("thought") else TextDelta(text)
+
+    def usage(self) -> Usage:
+        """What the stream has told so far of what it uses."""
+        return _usage(self._usage)
 
     def turn(self) -> Turn:
         """The whole answer. Raises `ModelError` when the stream broke off or made no sense."""
@@ -148,7 +152,7 @@ class GeminiAnswer:
             _joined(self._parts, thought=True),
             calls,
             stop_of(_STOPS.get(finish, "unknown"), calls),
-            _usage(self._usage),
+            self.usage(),
             Carried("gemini", tuple(self._parts)) if signed else None,
         )
 

@@ -101,10 +101,12 @@ class HttpClient:
             ) as response:
                 _notice_death(response)
                 yield Response(response.status_code, response.headers, response.aiter_bytes())
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise ModelError("network", "no connection", _said(error, url)) from error
         except httpx.TimeoutException as error:
-            raise ModelError("network", "timeout", _said(error, url)) from error
+            raise ModelError("network", "timeout", _said(error, url), unanswered=True) from error
         except httpx.TransportError as error:
-            raise ModelError("network", "network", _said(error, url)) from error
+            raise ModelError("network", "network", _said(error, url), unanswered=True) from error
         except httpx.DecodingError as error:
             raise ModelError("broken_stream", "unreadable stream", _said(error, url)) from error
         except httpx.InvalidURL as error:

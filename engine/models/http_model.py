@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
-from time import monotonic
+from dataclasses import dataclass, replace
+from time import monotonic, time
 
-import msgspec
-
+from engine.events import Usage
 from engine.models.anthropic import AnthropicWire
 from engine.models.chat import ChatWire
 from engine.models.errors import from_stream
@@ -18,6 +17,7 @@ from engine.models.http import HttpClient, Response
 from engine.models.keys import CurrentKey
 from engine.models.pace import Pace
 from engine.models.responses import ResponsesWire
+from engine.models.spending import committed, most_output, of_failed, priced, request_bytes
 from engine.models.sse import ServerEvent, SseParser
 from engine.models.storable import clean, storable
 from engine.models.types import (
@@ -26,12 +26,12 @@ from engine.models.types import (
     Delta,
     Message,
     ModelError,
-    Price,
     Provider,
     ToolSchema,
     Turn,
 )
 from engine.models.wire import Answer, Ask, Wire, merged
+from engine.money import Price
 
 MAX_ANSWER_BYTES = 256 << 20
 _SAID = 200
@@ -43,6 +43,26 @@ _WIRES: Mapping[Api, Callable[[], Wire]] = {
     "anthropic": AnthropicWire,
     "gemini": GeminiWire,
 }
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call as it stands: made `at` (Unix time); a good status came; a delta; the end."""
+
+    answer: Answer
+    at: float
+    answered: bool = False
+    heard: bool = False
+    ended: bool = False
+
+    def spent(self, error: BaseException, price: Price | None) -> Usage:
+        """What it used, although it failed so or was left."""
+        failed = error if isinstance(error, ModelError) else None
+        broken = failed is None or failed.failure in ("network", "broken_stream")
+        silent = failed is None or failed.unanswered
+        begun = (self.heard or broken) if self.answered else silent
+        whole = self.answer.done or (self.ended and not broken)
+        return of_failed(self.answer.usage(), price, self.at, whole=whole, begun=begun)
 
 
 class HttpModel:
@@ -63,30 +83,57 @@ class HttpModel:
         self.wire = _WIRES[provider.api]()
         self.key = CurrentKey(provider.key)
         self._price = price
+        self.spent = Usage()
         self.headers: Mapping[str, str] = {}  # of the newest good answer; limits are told there
 
     async def ask(
         self, messages: Sequence[Message], tools: Sequence[ToolSchema]
     ) -> AsyncIterator[Delta]:
         """Stream one answer; the last item is the whole `Turn`. Raises `ModelError`."""
+        self.spent = Usage()
         key = await self.key.get()
+        call = _Call(self.wire.answer(), time())
+        try:
+            async with aclosing(self._stream(call, messages, tools, key)) as deltas:
+                async for delta in deltas:
+                    call.heard = True
+                    yield delta
+            call.ended = True
+            turn = _whole(call.answer)
+        except BaseException as error:
+            self.spent = call.spent(error, self._price)
+            if isinstance(error, ModelError) and error.failure == "auth":
+                self.key.doubt()
+            raise
+        yield replace(turn, usage=priced(turn.usage, self._price, call.at))
+
+    def committed(
+        self, messages: Sequence[Message], tools: Sequence[ToolSchema], before: Usage
+    ) -> float | None:
+        """US dollars that asking this will probably cost, after `before`; None without a price."""
+        if self._price is None:
+            return None
+        size = request_bytes(messages, tools)
+        return committed(self._price, size, most_output(self.provider), before, time())
+
+    async def _stream(
+        self,
+        call: _Call,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSchema],
+        key: str | None,
+    ) -> AsyncGenerator[Delta, None]:
         provider = self.provider
         request = self.wire.request(Ask(provider, self.name, key, messages, tools))
         body = merged(request.body, provider.body)
-        answer = self.wire.answer()
-        try:
-            async with self.http.stream(
-                provider, request.path, body, request.headers, key
-            ) as response:
-                self.headers = response.headers
-                async with aclosing(self._deltas(response, answer, key)) as deltas:
-                    async for delta in deltas:
-                        yield delta
-        except ModelError as error:
-            if error.failure == "auth":
-                self.key.doubt()
-            raise
-        yield self.priced(_whole(answer))
+        async with self.http.stream(
+            provider, request.path, body, request.headers, key
+        ) as response:
+            call.answered = True
+            self.headers = response.headers
+            async with aclosing(self._deltas(response, call.answer, key)) as deltas:
+                async for delta in deltas:
+                    yield delta
 
     async def _deltas(
         self, response: Response, answer: Answer, key: str | None
@@ -122,10 +169,7 @@ class HttpModel:
 
     def priced(self, turn: Turn) -> Turn:
         """The turn with what it cost, where that is known."""
-        usage = turn.usage
-        if usage.cost is not None or self._price is None or not usage.tokens:
-            return turn
-        return replace(turn, usage=msgspec.structs.replace(usage, cost=self._price.of(usage)))
+        return replace(turn, usage=priced(turn.usage, self._price, time()))
 
 
 def _whole(answer: Answer) -> Turn:

@@ -12,7 +12,8 @@ from engine.events import Usage
 from engine.models.choice import choose_provider
 from engine.models.http import HttpClient
 from engine.models.http_model import HttpModel
-from engine.models.types import Message, ModelError, Price, Provider, ToolSchema, Turn
+from engine.models.prices import Finding, price_of
+from engine.models.types import Message, ModelError, Provider, ToolSchema, Turn
 from engine.settings import Settings
 
 _WORD = "ready"
@@ -42,7 +43,7 @@ class Proof:
 
     provider: Provider
     name: str
-    price: Price | None
+    found: Finding  # its price
     problem: str
     failure: str | None = None
     streamed: bool = False
@@ -58,9 +59,10 @@ async def prove(
     model: str, settings: Settings, overrides: Mapping[str, Mapping[str, Any]]
 ) -> Proof:
     """Ask `provider/name` once. Raises `ModelChoiceError` when there is no such provider."""
-    provider, name, price = choose_provider(model, settings, overrides)
+    provider, name = choose_provider(model, settings, overrides)
+    found = price_of(model, settings, overrides)
     http = HttpClient()
-    asked = HttpModel(http, provider, name, price)
+    asked = HttpModel(http, provider, name, found.price)
     started = monotonic()
     first: float | None = None
     pieces = 0
@@ -73,14 +75,15 @@ async def prove(
                 pieces += 1
                 first = monotonic() - started if first is None else first
     except ModelError as error:
-        return Proof(provider, name, price, str(error), failure=error.failure)
+        spent = asked.spent if asked.spent != Usage() else None
+        return Proof(provider, name, found, str(error), failure=error.failure, usage=spent)
     finally:
         await http.close()
     called = turn is not None and _called(turn)
     return Proof(
         provider,
         name,
-        price,
+        found,
         problem="" if called else _instead(turn),
         streamed=pieces > 0,
         tool_call=called,

@@ -112,6 +112,7 @@ class ResponsesAnswer:
         self.done = False
         self._items: dict[int, _Item] = {}
         self._final: Json = {}
+        self._usage: Json = {}
         self._last: tuple[int, str] | None = None
         self._refused = False
 
@@ -123,6 +124,8 @@ class ResponsesAnswer:
         if self._repeated(data, event.data):
             return
         kind = text_of(data.get("type")) or event.event
+        response = dict_of(data.get("response"))
+        self._usage = dict_of(response.get("usage")) or self._usage
         match kind:
             case "response.output_item.added":
                 yield from self._added(data)
@@ -143,9 +146,9 @@ class ResponsesAnswer:
                 item.arguments += more
                 yield ToolDelta(text_of(item.item.get("name")), more)
             case "response.completed" | "response.incomplete":
-                self._end(dict_of(data.get("response")))
+                self._end(response)
             case "response.failed" | "response.cancelled":
-                raise from_stream(dict_of(data.get("response")).get("error") or {"message": kind})
+                raise from_stream(response.get("error") or {"message": kind})
             case "error":
                 raise from_stream(data.get("error") or data)
 
@@ -177,6 +180,10 @@ class ResponsesAnswer:
             if known is None or not known.whole:
                 self._finished(index, item)
 
+    def usage(self) -> Usage:
+        """What the stream has told so far of what it uses."""
+        return _usage(self._usage)
+
     def turn(self) -> Turn:
         """The whole answer. Raises `ModelError` when the stream broke off."""
         if not self.done:
@@ -202,7 +209,7 @@ class ResponsesAnswer:
             "\n\n".join(filter(None, (i.thought() for i in items if i.type == "reasoning"))),
             calls,
             stop_of(stop, calls),
-            _usage(dict_of(self._final.get("usage"))),
+            self.usage(),
             None if any(call.parsed is None for call in calls) else _carried(items),
         )
 

@@ -117,27 +117,6 @@ Delta = TextDelta | ReasoningDelta | ToolDelta | Turn
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """US dollars for a million tokens.
-
-    Input that was read from or written to a cache costs `input` unless `cached` or `cache_write`
-    is given.
-    """
-
-    input: float
-    output: float
-    cached: float | None = None
-    cache_write: float | None = None
-
-    def of(self, usage: Usage) -> float:
-        """What a turn costs."""
-        cached = self.input if self.cached is None else self.cached
-        written = self.input if self.cache_write is None else self.cache_write
-        spent = usage.input * self.input + usage.output * self.output
-        return (spent + usage.cached * cached + usage.cache_write * written) / 1e6
-
-
-@dataclass(frozen=True, slots=True)
 class KeySource:
     """Where a provider's key is found, not the key: at most one of the three is given."""
 
@@ -202,10 +181,17 @@ class ModelError(Exception):
     `failure` is its class. `kind` follows from it and says what to do: try again (after
     `retry_after` seconds if given), give up, or end the session because the conversation no longer
     fits or the model refuses. `cause` is short ("429 rate limit"), `detail` what the provider said.
+    `unanswered` says that the request was sent and neither an answer nor a refusal came.
     """
 
     def __init__(
-        self, failure: Failure, cause: str, detail: str = "", retry_after: float | None = None
+        self,
+        failure: Failure,
+        cause: str,
+        detail: str = "",
+        retry_after: float | None = None,
+        *,
+        unanswered: bool = False,
     ) -> None:
         super().__init__(f"{cause}: {detail}" if detail else cause)
         self.failure = failure
@@ -213,6 +199,7 @@ class ModelError(Exception):
         self.cause = cause
         self.detail = detail
         self.retry_after = retry_after
+        self.unanswered = unanswered
 
 
 class Places(Protocol):
@@ -236,6 +223,17 @@ class Model(Protocol):
         """The places that it shares with the other models of its account."""
         ...
 
+    @property
+    def spent(self) -> Usage:
+        """What the newest call used although it failed or was left; empty if it did not."""
+        ...
+
     def ask(self, messages: Sequence[Message], tools: Sequence[ToolSchema]) -> AsyncIterator[Delta]:
         """Stream one answer; the last item is the whole `Turn`. Raises `ModelError`."""
+        ...
+
+    def committed(
+        self, messages: Sequence[Message], tools: Sequence[ToolSchema], before: Usage
+    ) -> float | None:
+        """US dollars that asking this will probably cost, after `before`; None without a price."""
         ...

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from engine.events import Usage
 from engine.models.sse import ServerEvent
 from engine.models.storable import LARGEST, clean
 from engine.models.types import Delta, Message, Provider, StopReason, ToolCall, ToolSchema, Turn
@@ -53,11 +54,15 @@ class Answer(Protocol):
         """
         ...
 
-    def turn(self) -> Turn:
-        """The whole answer; its cost is set only if the server stated one.
+    def usage(self) -> Usage:
+        """What the stream has told so far of what it uses, as of one turn; whole or not.
 
-        Raises `ModelError` when the stream broke off before the answer was whole.
+        Its cost is set only if the server stated one.
         """
+        ...
+
+    def turn(self) -> Turn:
+        """The whole answer. Raises `ModelError` when the stream broke off before it was whole."""
         ...
 
 

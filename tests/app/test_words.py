@@ -52,6 +52,12 @@ def test_money_and_speedups() -> None:
     assert words.plural(1, "session") == "1 session" and words.plural(2, "session") == "2 sessions"
 
 
+def test_a_cost_says_whether_it_is_all() -> None:
+    assert words.cost(1.5, 0) == "$1.50"
+    assert words.cost(1.5, 2) == "at least $1.50"
+    assert words.cost(None, 2) == words.cost(None, 0) == "unknown"
+
+
 def test_limits_are_exact() -> None:
     assert [words.limit(s) for s in (None, 45, 150, 600, 7200)] == [
         "—",

@@ -52,7 +52,10 @@ def test_list_says_where_keys_are_looked_for(capsys: pytest.CaptureFixture[str])
     assert rows["lab"]["models"] == [
         {
             "name": "tiny",
-            "price": {"input": 1.0, "cached": None, "cache_write": None, "output": 10.0},
+            "price": {
+                **{"input": 1.0, "output": 10.0, "cached": None, "cache_write": None},
+                **{"tiers": [], "hours": [], "source": "settings", "model": ""},
+            },
         }
     ]
     assert rows["vault"]["key"] == "command no-such-command"
@@ -63,6 +66,34 @@ def test_list_says_where_keys_are_looked_for(capsys: pytest.CaptureFixture[str])
     text = capsys.readouterr().out
     assert "lab/tiny" in text
     assert KEY not in text + json.dumps(found)
+
+
+def test_list_of_one_provider_has_every_listed_price(capsys: pytest.CaptureFixture[str]) -> None:
+    write(
+        '[providers.openai]\nbase_url = "https://api.openai.com/v1"\n'
+        '[providers.openai.prices."gpt-5.6-sol"]\ninput = 7\noutput = 70\n'
+        '[providers.openai.models."gpt-99"]\nmax_output_tokens = 5\n'
+    )
+    assert main(["models", "list", "openai", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    check(found)
+    (row,) = found["providers"]
+    prices = {m["name"]: m["price"] for m in row["models"]}
+    assert (prices["gpt-5.6-sol"]["input"], prices["gpt-5.6-sol"]["source"]) == (7.0, "settings")
+    assert prices["gpt-5.4"]["source"].startswith("genai-prices ")
+    assert prices["gpt-5.4"]["model"] == "openai/gpt-5.4"
+    assert prices["gpt-99"] is None
+    assert main(["models", "list", "openai"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("openai/gpt-99 ") and "unknown" in line for line in lines)
+    assert any(
+        line.startswith("openai/gpt-5.4 ") and "other above 272000 tokens" in line for line in lines
+    )
+
+
+def test_list_of_a_provider_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "list", "nobody"]) == 2
+    assert "no provider 'nobody'; known are anthropic, deepseek" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -84,6 +115,8 @@ def test_check_proves_key_streaming_and_tool_calls(
     assert (found["streamed"], found["tool_call"], found["reasoning"]) == (True, True, True)
     assert found["usage"]["cost"] == pytest.approx((100 * 1.0 + 10 * 10.0) / 1e6)
     assert found["limits"] == limits
+    assert (found["price"]["source"], found["price_unknown"]) == ("settings", None)
+    assert "0.000200 US dollars (settings)" in text
     assert "x-ratelimit-remaining-requests 59" in text
     assert KEY not in text + json.dumps(found)
 
@@ -122,6 +155,23 @@ def test_check_of_a_provider_given_on_the_line(capsys: pytest.CaptureFixture[str
         assert main(["models", "check", "here/tiny", *line]) == 0
         assert server.headers[0]["authorization"] == f"Bearer {KEY}"
     assert "ok: key, streaming, tool calls" in capsys.readouterr().out
+
+
+def test_check_of_a_model_without_a_price_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    cut = Fault(say=Say(text="word " * 40), cut=0.5)
+    with ModelServer([CALL, CALL, cut]) as server:
+        line = ["models", "check", "here/tiny", "--provider", f"here={server.url('chat')}"]
+        assert main(line) == 0
+        text = capsys.readouterr().out
+        assert main([*line, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert main([*line, "--json"]) == 3  # broken off: paid for, and nobody knows how much
+        broken = json.loads(capsys.readouterr().out)
+    assert "100 tokens sent, 10 got, cost unknown" in text
+    assert "price unknown: genai-prices " in text
+    assert "does not know the address" in found["price_unknown"]
+    assert (found["price"], found["usage"]["cost"], found["usage"]["unpriced"]) == (None, None, 1)
+    assert (broken["usage"]["turns"], broken["usage"]["unpriced"]) == (0, 1)
 
 
 def test_a_missing_key_is_a_finding(capsys: pytest.CaptureFixture[str]) -> None:

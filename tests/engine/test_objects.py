@@ -27,7 +27,7 @@ from verifier.verdict import Cause, Status, Verdict
 DOC = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
 PROMISED = {
     SessionObject: """id, run, task, domain, model, agent, harness, harness_hash, attempt, state,
-        activity, activity_age, clocks, budget, usage, compactions, gpu_seconds, best_reward,
+        activity, activity_age, clocks, budget, usage, price, compactions, gpu_seconds, best_reward,
         final_reward, best_snapshot, last_improvement_active, verdict_count, outcome,
         outcome_evidence, assisted, official, alerts, counts, pause, stopping, idle, rebuilds,
         turns_abandoned, budget_changes, messages_waiting""",

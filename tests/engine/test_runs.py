@@ -13,6 +13,8 @@ from engine import harnesses
 from engine.agents.prompting import system_prompt
 from engine.events import Limit
 from engine.models.choice import ModelChoiceError, check_key, choose_provider
+from engine.models.prices import price_of
+from engine.money import Price
 from engine.paths import config_dir
 from engine.runs import Plan, RunRefusedError, plan, read_spec
 from engine.selecting import NothingSelectedError, select
@@ -125,7 +127,10 @@ def test_pairs_choose_cells(tmp_path: Path) -> None:
         ({"agents": ["nop"], "size": "huge"}, "huge"),
         ({"agents": ["nop"], "budget": {"active": {"hard": -1}}}, "active=-1"),
         ({"agents": ["nop"], "budget": {"time": {"hard": 1}}}, "no limit 'time'"),
-        ({"models": ["local/x"], "budget": {"cost": {"hard": 1}}}, "price of local/x"),
+        (
+            {"models": ["local/x"], "budget": {"cost": {"hard": 1}}},
+            r"price of local/x.*does not know the address.*\[providers.local.prices.\"x\"\]",
+        ),
         ({"agents": ["nop"], "pairs": [["none", "nop"]]}, "pairs leave no session"),
         ({"agents": ["nop"], "colour": "red"}, "colour"),
     ],
@@ -179,14 +184,13 @@ def test_the_file_and_the_environment_make_settings(
     settings = load_settings()
     assert (settings.concurrency, settings.verification_share) == (9, 0.5)
     assert settings.thresholds().noise == 0.1
-    provider, name, price = choose_provider("lab/big", settings, {})
+    provider, name = choose_provider("lab/big", settings, {})
     assert (provider.base_url, provider.key.env, name) == ("http://lab/v1", "LAB_KEY", "big")
-    assert price is not None
-    assert price.output == 15.0
+    assert price_of("lab/big", settings, {}).price == Price(input=3.0, output=15.0)
     monkeypatch.delenv("LAB_KEY")
     with pytest.raises(ModelChoiceError, match=r"LAB_KEY holds no key.*`autolab engine restart`"):
         check_key(provider)
-    overridden, _, _ = choose_provider("lab/big", settings, {"lab": {"base_url": "http://x/v1"}})
+    overridden, _ = choose_provider("lab/big", settings, {"lab": {"base_url": "http://x/v1"}})
     assert (overridden.base_url, overridden.key.env) == ("http://x/v1", None)
 
 

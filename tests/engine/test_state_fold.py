@@ -79,6 +79,12 @@ session_bodies = st.one_of(
         seconds=amounts,
         stop_reason=words,
     ),
+    st.builds(
+        ev.TurnFailed,
+        turn=whole,
+        cause=words,
+        usage=st.builds(Usage, input=whole, cost=st.none() | amounts, unpriced=whole),
+    ),
     st.builds(ev.ModelRetried, attempt=whole, cause=words, wait=amounts, detail=words),
     st.builds(
         ev.ContextCompacted,

@@ -17,6 +17,7 @@ from engine.models.types import Api
 
 APIS: tuple[Api, ...] = ("chat", "responses", "anthropic", "gemini")
 Json = dict[str, Any]
+_LONGEST = 60.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Fault:
 
     `status` and `body` answer with an error. Otherwise `say` is answered and spoilt: only the
     first `cut` of its bytes come (0..1), nothing comes for `stall` seconds in its middle, `insert`
-    is put there, the event in its middle comes twice, or the end markers are left out.
+    is put there, the event in its middle comes twice, or the end markers are left out. `silent`:
+    not even a status comes before the server is closed.
     """
 
     status: int = 200
@@ -60,6 +62,7 @@ class Fault:
     twice: bool = False
     endless: bool = False  # no end marker
     content_type: str = "text/event-stream"
+    silent: bool = False
 
 
 Script = Sequence[Say | Fault]
@@ -399,6 +402,10 @@ class ModelServer:
         found, fault = pieces_of(api, step)
         if api == "chat" and not with_usage:
             found = [piece for piece in found if b'"choices": [], "usage"' not in piece]
+        if fault.silent:
+            self._released.wait(_LONGEST)
+            to.close_connection = True
+            return
         to.send_response(fault.status)
         for name, value in fault.headers.items():
             to.send_header(name, value)

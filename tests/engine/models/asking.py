@@ -16,11 +16,11 @@ from engine.models.types import (
     KeySource,
     Message,
     ModelError,
-    Price,
     Provider,
     ToolSchema,
     Turn,
 )
+from engine.money import Price
 from tests.support.model_server import Fault, ModelServer, Say
 
 ASK = (Message("system", "Be brief."), Message("user", "Go."))

@@ -23,7 +23,6 @@ from engine.models.types import (
     Delta,
     Message,
     ModelError,
-    Price,
     ReasoningDelta,
     TextDelta,
     ToolCall,
@@ -31,6 +30,7 @@ from engine.models.types import (
     Turn,
 )
 from engine.models.wire import Answer
+from engine.money import Price
 from tests.engine.models.asking import ASK, ask, key_in, turn_of
 from tests.support.model_server import APIS, Fault, Json, ModelServer, Say, encode, events
 
@@ -57,7 +57,7 @@ async def test_one_script_gives_the_same_turn(api: Api) -> None:
     assert isinstance(turn, Turn)
     assert (turn.text, turn.reasoning, turn.stop) == (CALLING.text, CALLING.reasoning, "tool_calls")
     assert [(c.id, c.name, json.loads(c.arguments)) for c in turn.tool_calls] == list(CALLING.calls)
-    assert turn.usage == Usage(input=60, cached=40, output=10, reasoning=3, turns=1)
+    assert turn.usage == Usage(input=60, cached=40, output=10, reasoning=3, turns=1, unpriced=1)
     assert "".join(d.text for d in deltas if isinstance(d, TextDelta)) == CALLING.text
     assert "".join(d.text for d in deltas if isinstance(d, ReasoningDelta)) == CALLING.reasoning
     assert {d.name for d in deltas if isinstance(d, ToolDelta)} == {"bash"}

@@ -15,7 +15,6 @@ from engine.models.types import (
     Delta,
     Message,
     ModelError,
-    Price,
     Provider,
     ReasoningDelta,
     TextDelta,
@@ -23,6 +22,7 @@ from engine.models.types import (
     ToolSchema,
     Turn,
 )
+from engine.money import Price
 from tests.engine.support import ChatServer, Reply, sse, text_turn, tool_turn
 
 ASK = [Message("system", "Be brief."), Message("user", "Go.")]
@@ -69,7 +69,7 @@ async def test_a_tool_call_in_pieces_of_any_size(piece: int) -> None:
         "",
         (ToolCall("call", "bash", '{"command": "echo \\u00e4"}'),),
         "tool_calls",
-        Usage(60, 40, 10, 3, 1, None),
+        Usage(60, 40, 10, 3, 1, unpriced=1),
     )
     sent = server.requests[0]
     assert sent["stream"] is True
@@ -110,7 +110,7 @@ async def test_deviations_that_servers_are_known_for() -> None:
     assert turn.stop == "tool_calls"
     assert [c.name for c in turn.tool_calls] == ["bash", "edit"]
     assert [json.loads(c.arguments) for c in turn.tool_calls] == [{"a": 1}, {"p": 2}]
-    assert turn.usage == Usage(turns=1)
+    assert turn.usage == Usage(turns=1, unpriced=1)
     assert len({c.id for c in turn.tool_calls}) == 2
 
 
@@ -193,7 +193,7 @@ async def test_nobody_there_is_tried_again() -> None:
     model = HttpModel(http, Provider("local", "http://127.0.0.1:9/v1"), "tiny")
     with pytest.raises(ModelError) as caught:
         _ = [delta async for delta in model.ask(ASK, ())]
-    assert (caught.value.kind, caught.value.cause) == ("retry", "network")
+    assert (caught.value.kind, caught.value.cause) == ("retry", "no connection")
     await http.close()
 
 

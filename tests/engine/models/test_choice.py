@@ -30,11 +30,10 @@ def settings(**providers: Any) -> Settings:
     ],
 )
 def test_known_providers_speak_their_own_format(model: str, api: str) -> None:
-    provider, name, price = choose_provider(model, Settings(), {})
+    provider, name = choose_provider(model, Settings(), {})
     assert provider.api == api
     assert provider.key.env
     assert name == model.partition("/")[2]
-    assert price is None
 
 
 def test_a_provider_is_added_by_settings_alone() -> None:
@@ -44,25 +43,22 @@ def test_a_provider_is_added_by_settings_alone() -> None:
             "headers": {"X-Team": "a"},
             "body": {"temperature": 0.5, "reasoning": {"effort": "low", "summary": "auto"}},
             "max_output_tokens": 100,
-            "prices": {"big": {"input": 1, "output": 2, "cache_write": 3}},
             "models": {
                 "big": {"body": {"reasoning": {"effort": "high"}}, "max_output_tokens": 200}
             },
         }
     )
-    big, _, price = choose_provider("lab/big", known, {})
-    small, _, none = choose_provider("lab/small", known, {})
+    big, _ = choose_provider("lab/big", known, {})
+    small, _ = choose_provider("lab/small", known, {})
     assert big.body == {"temperature": 0.5, "reasoning": {"effort": "high", "summary": "auto"}}
     assert (big.max_output_tokens, small.max_output_tokens) == (200, 100)
     assert small.body["reasoning"] == {"effort": "low", "summary": "auto"}
     assert big.headers == {"X-Team": "a"}
-    assert price is not None
-    assert (price.cache_write, none) == (3, None)
 
 
 def test_another_address_takes_over_the_format_and_never_the_key() -> None:
     given = {"anthropic": {"base_url": "http://127.0.0.1:1", "key_env": None, "api": None}}
-    provider, _, _ = choose_provider("anthropic/x", Settings(), given)
+    provider, _ = choose_provider("anthropic/x", Settings(), given)
     assert provider.api == "anthropic"
     assert provider.key == KeySource()
     given = {"anthropic": {"base_url": "http://127.0.0.1:1/v1", "api": "chat"}}
@@ -154,6 +150,6 @@ def test_a_key_that_cannot_be_had_says_where_it_was_looked_for(
 
 def test_a_run_is_refused_while_its_key_cannot_be_had() -> None:
     known = settings(lab={"base_url": "http://lab/v1", "key_file": "/nowhere/key"})
-    provider, _, _ = choose_provider("lab/x", known, {})
+    provider, _ = choose_provider("lab/x", known, {})
     with pytest.raises(ModelChoiceError, match=r"'lab' has no key.*/nowhere/key"):
         check_key(provider)

@@ -357,7 +357,7 @@ async def test_a_request_that_leads_nowhere(api: Api) -> None:
         url = server.url(api)
     with pytest.raises(ModelError) as caught:
         await ask(server, api, base_url=url)
-    assert (caught.value.failure, caught.value.cause) == ("network", "network")
+    assert (caught.value.failure, caught.value.cause) == ("network", "no connection")
 
 
 # --- the key is told to nobody --------------------------------------------------------------------

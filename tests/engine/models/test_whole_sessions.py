@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.client import Heartbeat
-from engine.events import ModelPaced
+from engine.events import ModelPaced, Usage
 from tests.engine.support import EngineProcess, running_engine, wait_for
 from tests.support.model_server import APIS, Fault, Json, ModelServer, Say
 
@@ -29,7 +29,7 @@ WORK = (
     Say(text="That will do."),  # no call: the harness asks for one
     Say(text="Done.", reasoning="All is done.", calls=(("c4", "submit", {}),)),
 )
-_TOLD = ("TurnStarted", "TurnFinished", "ModelRetried", "ToolStarted", "ToolFinished")
+_TOLD = ("TurnStarted", "TurnFinished", "TurnFailed", "ModelRetried", "ToolStarted", "ToolFinished")
 _TIMES = ("at", "seconds", "wait", "n")
 
 
@@ -84,22 +84,33 @@ def test_the_same_work_gives_the_same_journal_through_every_api(
     sessions = [state.sessions[s] for s in made["sessions"]]
     assert [s.model for s in sessions] == [f"{api}-lab/tiny" for api in APIS]
     assert [s.final_reward for s in sessions] == [pytest.approx(0.7)] * len(APIS)
-    assert [s.usage for s in sessions] == [sessions[0].usage] * len(APIS)
-    assert sessions[0].usage.turns == 4
-    assert sessions[0].usage.cached == 40 + 90 + 40 + 40
     journals = [told(engine, s.id) for s in sessions]
+    answered = [_usage(journal, "TurnFinished") for journal in journals]
+    assert answered == [answered[0]] * len(APIS)
+    assert answered[0].turns == 4
+    assert answered[0].cached == 40 + 90 + 40 + 40
+    # How much a stream tells before it is cut differs; that something was paid does not.
+    cut_off = [_usage(journal, "TurnFailed") for journal in journals]
+    assert [(u.turns, u.unpriced, u.cost) for u in cut_off] == [(0, 1, None)] * len(APIS)
+    assert cut_off[APIS.index("anthropic")].sent == 60 + 40
+    assert [s.usage for s in sessions] == [a + c for a, c in zip(answered, cut_off, strict=True)]
     causes = [facts["cause"] for name, facts in journals[0] if name == "ModelRetried"]
     assert causes[0] == "429 rate limit"
     assert len(causes) == 2
     transcripts = [spoken(engine, s.id) for s in sessions]
     for journal, transcript in zip(journals[1:], transcripts[1:], strict=True):
-        assert [_without_detail(j) for j in journal] == [_without_detail(j) for j in journals[0]]
+        assert [_comparable(j) for j in journal] == [_comparable(j) for j in journals[0]]
         assert transcript == transcripts[0]
 
 
-def _without_detail(line: tuple[str, Json]) -> tuple[str, Json]:
+def _usage(journal: list[Any], name: str) -> Usage:
+    return sum((facts["usage"] for told_of, facts in journal if told_of == name), Usage())
+
+
+def _comparable(line: tuple[str, Json]) -> tuple[str, Json]:
     name, facts = line
-    return name, {k: v for k, v in facts.items() if k != "detail"}
+    left_out = ("detail", "usage") if name == "TurnFailed" else ("detail",)
+    return name, {k: v for k, v in facts.items() if k not in left_out}
 
 
 def test_sessions_share_what_their_account_takes(engine: EngineProcess, suite: Path) -> None:
