@@ -44,14 +44,19 @@ _RULES = (
     _Rule(
         "quota",
         "no credit",
-        (400, 403, 429, _IN_STREAM),
+        (400, 403, 412, 429, _IN_STREAM),
         (
             "insufficient_quota",
+            "exceeded_current_quota",
+            "usage_limit_exceeded",
+            "spend_limit",
+            "credit_balance",
             "billing_error",
             "billing_hard_limit",
-            "billing_not_active",
-            "enforced_spend_limit_reached",
+            "billing_not",
+            "billing_disabled",
             "insufficient_balance",
+            "not_billable",
             "arrearage",
             "perday",
         ),
@@ -68,7 +73,7 @@ _RULES = (
     _Rule(
         "context",
         "the conversation exceeds the model's context",
-        (400, 413, 422, 500, _IN_STREAM),
+        (400, 422, 500, _IN_STREAM),
         ("context_length_exceeded", "contextwindowexceeded", "exceed_context_size"),
         (
             "context length",
@@ -77,6 +82,7 @@ _RULES = (
             "contextwindowexceeded",
             "prompt is too long",
             "maximum context",
+            "range of input length",
             "input token count",
             "exceeds the maximum number of tokens",
             "context limit",
@@ -91,7 +97,7 @@ _RULES = (
     _Rule(
         "context",
         "the request is too large",
-        (429,),
+        (429, _IN_STREAM),
         (),
         ("request too large", "must be reduced in order to run"),
     ),
@@ -99,8 +105,24 @@ _RULES = (
         "content_filter",
         "the provider's filter stopped the request",
         (400, 403, 422, 451, _IN_STREAM),
-        ("content_filter", "content_policy", "moderation", "safety", "prohibited_content"),
-        ("content policy", "content filter", "flagged by moderation"),
+        (
+            "content_filter",
+            "content_policy",
+            "cyber_policy",
+            "bio_policy",
+            "misalignment_policy",
+            "moderation",
+            "safety",
+            "prohibited_content",
+            "data_inspection_failed",
+        ),
+        (
+            "content policy",
+            "content filter",
+            "content exists risk",
+            "flagged by moderation",
+            "violating our usage policy",
+        ),
     ),
     _Rule("auth", "key refused", (400,), ("api_key_invalid",), ("api key not valid",)),
     _Rule("auth", "not authorised", (401,)),
@@ -127,7 +149,12 @@ _RULES = (
         "bad_request",
         "bad request",
         (),
-        ("invalid_request_error", "invalid_prompt", "not_found_error"),
+        (
+            "invalid_request",
+            "invalid_prompt",
+            "not_found",
+            "data_residency_mismatch",
+        ),
     ),
     _Rule("server", "the stream reported an error"),
 )
@@ -158,6 +185,8 @@ def _classify(status: int, headers: Mapping[str, str], data: Any) -> ModelError:
     words = code.lower(), detail.lower()
     rule = next((r for r in _RULES if r.fits(status, *words)), _RULES[-1])
     cause = f"{status} {rule.cause}" if status and rule.failure != "context" else rule.cause
+    if rule.failure == "rate_limit" and headers.get("x-should-retry", "").lower() == "false":
+        return ModelError("quota", f"{cause} for good", detail[:_DETAIL_LENGTH])
     wait = wait_of(headers, data, detail)
     return ModelError(rule.failure, cause, detail[:_DETAIL_LENGTH], wait)
 
@@ -169,10 +198,13 @@ def _read(data: Any) -> tuple[str, str]:
     error = data.get("error", data) if isinstance(data, dict) else data
     if not isinstance(error, dict):
         return clean(str(error)), clean(str(error))
-    said = error.get("message") or error.get("detail") or json.dumps(data)
+    said = str(error.get("message") or error.get("detail") or json.dumps(data))
+    metadata = error.get("metadata")  # where OpenRouter puts what its own provider said
+    if isinstance(metadata, dict) and isinstance(metadata.get("raw"), str):
+        said = f"{said}: {metadata['raw']}"
     codes = [str(error.get(key) or "") for key in ("code", "type", "status")]
     codes += _deep_codes(error.get("details"))
-    return clean(str(said)), clean(" ".join(codes))
+    return clean(said), clean(" ".join(codes))
 
 
 def _deep_codes(details: Any) -> list[str]:

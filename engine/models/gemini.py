@@ -17,6 +17,7 @@ from engine.models.sse import ServerEvent
 from engine.models.types import (
     Carried,
     Delta,
+    Failure,
     Message,
     ModelError,
     ReasoningDelta,
@@ -45,15 +46,27 @@ _STOPS: dict[str, StopReason] = {
     "STOP": "stop",
     "FUNCTION_CALL": "tool_calls",
     "MAX_TOKENS": "length",
+    "CONTINUATION": "length",
     "SAFETY": "refusal",
     "RECITATION": "refusal",
     "LANGUAGE": "refusal",
     "BLOCKLIST": "refusal",
     "PROHIBITED_CONTENT": "refusal",
     "SPII": "refusal",
+    "ESCALATION": "refusal",
+    "MODEL_ARMOR": "refusal",
 }
 # The model wrote nonsense: asked again, it mostly does not.
-_NONSENSE = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS")
+_NONSENSE = (
+    "MALFORMED_FUNCTION_CALL",
+    "MALFORMED_RESPONSE",
+    "UNEXPECTED_TOOL_CALL",
+    "TOO_MANY_TOOL_CALLS",
+)
+_FATAL: dict[str, tuple[Failure, str]] = {
+    "MISSING_THOUGHT_SIGNATURE": ("bad_request", "a thought signature is missing"),
+    "PUP_LIMITED_DISABLED": ("auth", "the account is limited"),
+}
 _MADE = "made-"  # of call ids that the server did not give; they are not sent back
 
 
@@ -131,8 +144,8 @@ class GeminiAnswer:
             )
         if finish in _NONSENSE:
             raise ModelError("server", "the model's answer made no sense", finish)
-        if finish == "MISSING_THOUGHT_SIGNATURE":
-            raise ModelError("bad_request", "a thought signature is missing", finish)
+        if finish in _FATAL:
+            raise ModelError(*_FATAL[finish], finish)
         calls = unique_calls(
             (
                 text_of(call.get("id")) or f"{_MADE}{number}",

@@ -117,6 +117,7 @@ class Seat:
         self.now = 1000.0
         self.calls = 0
         self.recorded: list[AnyBody] = []
+        self.waits: list[float] = []
         self.desk = Desk()
         self.clock = Clock(lambda: "b", lambda: self.now, lambda: 0.0)
         self.gate = CallGate(shut=False)
@@ -173,10 +174,14 @@ class Seat:
             ending = await self.work_with(Provider("local", server.url))
             return ending, server.requests
 
-    async def work_with(self, provider: Provider) -> Ending:
-        """Let a model of this provider work."""
+    async def work_with(self, provider: Provider, policy: RetryPolicy | None = None) -> Ending:
+        """Let a model of this provider work; what it waits for is over at once."""
         http = HttpClient()
         path = self.transcript
+
+        async def at_once(seconds: float) -> None:
+            self.waits.append(seconds)
+
         transcript = Transcript.open(
             path, self.record, self.clock, path.stat().st_size if path.exists() else 0
         )
@@ -200,7 +205,8 @@ class Seat:
                 model=HttpModel(http, provider, "tiny"),
                 live=Live(),
                 clock=self.clock,
-                policy=RetryPolicy(2),
+                policy=policy or RetryPolicy(2),
+                sleep=at_once,
                 doing=Trace(None).of("s"),
             )
             return await make_agent(harness.loop).work(bench)

@@ -18,6 +18,7 @@ from engine.models.types import Api
 APIS: tuple[Api, ...] = ("chat", "responses", "anthropic", "gemini")
 Json = dict[str, Any]
 _LONGEST = 60.0
+_DROP = 16
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ class Fault:
 
     `status` and `body` answer with an error. Otherwise `say` is answered and spoilt: only the
     first `cut` of its bytes come (0..1), nothing comes for `stall` seconds in its middle, `insert`
-    is put there, the event in its middle comes twice, or the end markers are left out. `silent`:
-    not even a status comes before the server is closed.
+    is put there, the event in its middle comes twice, the end markers are left out, or it comes in
+    a `trickle`, a few bytes and so many seconds at a time. `silent`: not even a status comes before
+    the server is closed.
     """
 
     status: int = 200
@@ -63,6 +65,7 @@ class Fault:
     endless: bool = False  # no end marker
     content_type: str = "text/event-stream"
     silent: bool = False
+    trickle: float = 0.0
 
 
 Script = Sequence[Say | Fault]
@@ -335,6 +338,47 @@ def pieces_of(api: Api, step: Say | Fault) -> tuple[list[bytes], Fault]:
     return found, fault
 
 
+Refusal = Literal["overload", "context", "quota"]
+_OPENAI_CODES: dict[Refusal, str] = {
+    "overload": "server_overloaded",
+    "context": "context_length_exceeded",
+    "quota": "insufficient_quota",
+}
+_ANTHROPIC_TYPES: dict[Refusal, str] = {
+    "overload": "overloaded_error",
+    "context": "invalid_request_error",
+    "quota": "billing_error",
+}
+_GOOGLE_STATUSES: dict[Refusal, tuple[int, str]] = {
+    "overload": (503, "UNAVAILABLE"),
+    "context": (400, "INVALID_ARGUMENT"),
+    "quota": (429, "RESOURCE_EXHAUSTED"),
+}
+_REFUSING: dict[Refusal, str] = {
+    "overload": "Please come back later.",
+    "context": "prompt is too long: 9 tokens > 8 maximum",
+    "quota": "You have no credit.",
+}
+_PER_DAY = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel"}]}
+
+
+def refusal_in_stream(api: Api, what: Refusal) -> str:
+    """A refusal that comes as the event of a stream with status 200, in each API's own words."""
+    message = _REFUSING[what]
+    error: Json = {"code": _OPENAI_CODES[what], "message": message}
+    event: Json = {"error": error}
+    if api == "responses":
+        event = {"type": "response.failed", "response": {"status": "failed", "error": error}}
+    elif api == "anthropic":
+        event = {"type": "error", "error": {"type": _ANTHROPIC_TYPES[what], "message": message}}
+    elif api == "gemini":
+        code, status = _GOOGLE_STATUSES[what]
+        details = [_PER_DAY] if what == "quota" else []
+        error = {"code": code, "status": status, "message": message, "details": details}
+        event = {"error": error}
+    return encode([(str(event.get("type", "")), event)])[0].decode()
+
+
 def api_of(path: str) -> Api | None:
     """The format that a path asks for."""
     for mark, api in (
@@ -424,11 +468,13 @@ class ModelServer:
         for number, piece in enumerate(found):
             if fault.stall and number == middle:
                 self._released.wait(fault.stall)
-            size = self._chunk or len(piece) or 1
+            size = _DROP if fault.trickle else self._chunk or len(piece) or 1
             for at in range(0, len(piece), size):
                 part = piece[at : at + size]
                 to.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
                 to.wfile.flush()
+                if fault.trickle:
+                    self._released.wait(fault.trickle)
         if fault.cut is None:
             to.wfile.write(b"0\r\n\r\n")
         else:

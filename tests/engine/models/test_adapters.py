@@ -360,6 +360,25 @@ def test_chunks_unknown_events_and_fields_change_nothing(api: Api, say: Say, dat
         assert say.signature in json.dumps(turn.carried.items if turn.carried else ())
 
 
+@every_api
+@given(say=says, data=st.data())
+def test_no_part_of_an_answer_is_taken_for_the_whole(api: Api, say: Say, data: Any) -> None:
+    """Nor does a part ever tell of more than the whole used."""
+    raw = b"".join(encode(events(api, say)))
+    whole = read(api, raw, [])[1].turn()
+    _, answer = read(api, raw[: data.draw(st.integers(0, len(raw)))], [])
+    told = answer.usage()
+    assert told.turns == whole.usage.turns == 1
+    for kind in ("input", "cached", "cache_write", "output", "reasoning"):
+        assert getattr(told, kind) <= getattr(whole.usage, kind)
+    try:
+        turn = answer.turn()
+    except ModelError as error:
+        assert error.failure == "broken_stream"
+    else:
+        assert (turn.text, turn.tool_calls, turn.stop) == (whole.text, whole.tool_calls, whole.stop)
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | words,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
@@ -378,6 +397,7 @@ def test_events_with_wrong_types_are_survived(api: Api, data: Any) -> None:
         found[at] = (found[at][0], {**spoilt, key: data.draw(values)})
     try:
         _, answer = read(api, b"".join(encode(found)), [])
+        msgspec.json.encode(answer.usage())
         turn = answer.turn()
     except (ModelError, ValueError):
         return

@@ -126,7 +126,51 @@ BILLING_URL = "Slow down. To raise the limit see https://example.org/account/bil
             openai("Request too large for m on tokens per min: Limit 9", "rate_limit_exceeded"),
             "context",
         ),
+        (413, "<html>Request Entity Too Large</html>", "context"),
+        (400, openai("Range of input length should be [1, 9]", "invalid_parameter"), "context"),
+        (
+            429,
+            openai(
+                "Request too large for x on tokens per min (TPM): Limit 9, Requested 99. The input "
+                "or output tokens must be reduced in order to run successfully.",
+                "rate_limit_exceeded",
+                "tokens",
+            ),
+            "context",
+        ),
+        (
+            429,
+            openai("Rate limit reached on tokens per min (TPM): Limit 9, Used 9, Requested 1", "x"),
+            "rate_limit",
+        ),
+        (
+            400,
+            json.dumps(
+                {
+                    "error": {
+                        "message": "Provider returned error",
+                        "code": 400,
+                        "metadata": {"raw": '{"message": "prompt is too long: 9 > 8"}'},
+                    }
+                }
+            ),
+            "context",
+        ),
+        (429, openai("pay", None, "exceeded_current_quota_error"), "quota"),
+        (429, openai("x", "project_spend_limit_exceeded"), "quota"),
+        (429, openai("x", "organization_usage_limit_exceeded"), "quota"),
+        (429, openai("x", "credit_balance_exhausted"), "quota"),
+        (429, openai("x", "billing_not_active"), "quota"),
+        (412, openai("Your account is over its monthly spending limit", None), "quota"),
+        (403, anthropic("permission_error", "x", error_code="user_profile_not_billable"), "quota"),
         (400, openai("no", "content_policy_violation"), "content_filter"),
+        (400, openai("x", "cyber_policy"), "content_filter"),
+        (400, openai("x", "data_inspection_failed"), "content_filter"),
+        (
+            400,
+            openai("your prompt was flagged as potentially violating our usage policy", "y"),
+            "content_filter",
+        ),
         (400, "[" + google(400, "INVALID_ARGUMENT", "API key not valid.") + "]", "auth"),
     ],
 )
@@ -149,12 +193,34 @@ def test_what_an_error_means(status: int, body: str, expected: str) -> None:
         ({"type": "authentication_error", "message": "x"}, "auth"),
         ({"type": "invalid_request_error", "message": "x"}, "bad_request"),
         ({"code": "server_error", "message": "x"}, "server"),
+        ({"code": "bio_policy", "message": "x"}, "content_filter"),
+        ({"code": "misalignment_policy_violation", "message": "x"}, "content_filter"),
+        ({"code": "data_residency_mismatch", "message": "x"}, "bad_request"),
+        ({"code": "server_overloaded", "message": "x"}, "overload"),
+        ({"code": "flex_unavailable", "message": "x"}, "overload"),
+        ({"type": "error", "code": "usage_limit_exceeded", "message": "x"}, "quota"),
         ("just words", "server"),
         (None, "server"),
     ],
 )
 def test_what_an_error_inside_a_good_stream_means(error: Any, expected: str) -> None:
     assert from_stream(error).failure == expected
+
+
+def test_a_rate_limit_that_the_provider_calls_final_is_none() -> None:
+    body = anthropic("rate_limit_error", "later").encode()
+    for said, expected in (("false", "quota"), ("true", "rate_limit"), ("", "rate_limit")):
+        assert from_response(429, {"x-should-retry": said}, body).failure == expected
+    # A server in trouble may say so too; a session has more patience than a client has.
+    assert from_response(529, {"x-should-retry": "false"}, body).failure == "overload"
+
+
+def test_what_stands_behind_a_router_is_told() -> None:
+    error = {"message": "Provider returned error", "code": 502, "metadata": {"raw": "worn out"}}
+    assert from_stream(error).detail == "Provider returned error: worn out"
+    for raw in (None, 5, {"a": 1}):
+        assert from_stream({**error, "metadata": {"raw": raw}}).detail == "Provider returned error"
+    assert from_stream({**error, "metadata": "x"}).failure == "server"
 
 
 @given(st.integers(100, 599), st.binary(max_size=60))
@@ -335,6 +401,13 @@ async def test_an_answer_of_nothing(api: Api) -> None:
         ("gemini", {"error": {"code": 503, "status": "UNAVAILABLE", "message": "x"}}, "overload"),
         ("gemini", {"promptFeedback": {"blockReason": "SAFETY"}}, "content_filter"),
         ("gemini", {"candidates": [{"finishReason": "MALFORMED_FUNCTION_CALL"}]}, "server"),
+        ("gemini", {"candidates": [{"finishReason": "MALFORMED_RESPONSE"}]}, "server"),
+        ("gemini", {"candidates": [{"finishReason": "PUP_LIMITED_DISABLED"}]}, "auth"),
+        (
+            "gemini",
+            {"candidates": [{"finishReason": "MISSING_THOUGHT_SIGNATURE"}]},
+            "bad_request",
+        ),
     ],
 )
 async def test_failures_inside_a_good_stream(api: Api, event: Any, expected: str) -> None:
