@@ -1,6 +1,6 @@
 # Everything here works on a bare clone: each goal sets up what it needs first (scripts/setup).
 
-.PHONY: help demo test test-all lint setup clean
+.PHONY: help demo test test-all peers lint setup clean
 
 PYTHON_ENV = .venv/bin
 
@@ -8,6 +8,7 @@ help:
 	@echo "make demo      set up, then watch three agent sessions work (headless without a terminal)"
 	@echo "make test      set up, then run the default tests (minutes)"
 	@echo "make test-all  the same with the slow tests"
+	@echo "make peers     servers and clients of others that some tests need (1 GB below .peers)"
 	@echo "make lint      ruff and mypy --strict"
 	@echo "make setup     system packages (as root) and the virtual environment, nothing else"
 	@echo "make clean     remove the virtual environment and every cache"
@@ -27,6 +28,10 @@ test-all:
 	@scripts/setup --dev
 	@$(PYTHON_ENV)/python -m pytest -q -m 'not gpu'
 
+peers:
+	@scripts/setup --dev
+	@scripts/peers
+
 lint:
 	@scripts/setup --dev
 	@$(PYTHON_ENV)/ruff format --check .
@@ -37,5 +42,5 @@ setup:
 	@scripts/setup --dev
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis snapshot_report.html
+	rm -rf .venv .peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis snapshot_report.html
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -99,10 +99,18 @@ def _pieces(say: Say, number: int) -> list[str]:
 
 
 def _chat(say: Say) -> Iterator[tuple[str, Json | str]]:
+    envelope = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1_790_000_000,
+        "model": "tiny",
+    }
+
     def chunk(delta: Json, finish: str | None = None) -> tuple[str, Json]:
         choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
-        return "", {"object": "chat.completion.chunk", "choices": choices}
+        return "", {**envelope, "choices": choices}
 
+    yield chunk({"role": "assistant", "content": ""})
     for part in _halves(say.reasoning):
         yield chunk({"reasoning_content": part})
     if say.signature:
@@ -111,27 +119,30 @@ def _chat(say: Say) -> Iterator[tuple[str, Json | str]]:
     for part in _halves(say.text):
         yield chunk({"content": part})
     for n, (call, name, _) in enumerate(say.calls):
-        first = {"index": n, "id": call, "type": "function", "function": {"name": name}}
+        function = {"name": name, "arguments": ""}
+        first = {"index": n, "id": call, "type": "function", "function": function}
         yield chunk({"tool_calls": [first]})
         for part in _pieces(say, n):
             yield chunk({"tool_calls": [{"index": n, "function": {"arguments": part}}]})
     stops = {"stop": "stop", "length": "length", "refusal": "content_filter"}
     yield chunk({}, stops[say.stop] if say.stop else "tool_calls" if say.calls else "stop")
+    sent = say.input + say.cached + say.cache_write
     usage = {
-        "prompt_tokens": say.input + say.cached + say.cache_write,
+        "prompt_tokens": sent,
         "completion_tokens": say.output,
+        "total_tokens": sent + say.output,
         "prompt_tokens_details": {
             "cached_tokens": say.cached,
             "cache_write_tokens": say.cache_write,
         },
         "completion_tokens_details": {"reasoning_tokens": say.thinking},
     }
-    yield "", {"choices": [], "usage": usage}
+    yield "", {**envelope, "choices": [], "usage": usage}
     yield "", "[DONE]"
 
 
 def _responses(say: Say) -> Iterator[tuple[str, Json | str]]:
-    number = 0
+    number = -1
     output: list[Json] = []
 
     def event(kind: str, **more: Any) -> tuple[str, Json]:
@@ -139,50 +150,95 @@ def _responses(say: Say) -> Iterator[tuple[str, Json | str]]:
         number += 1
         return kind, {"type": kind, "sequence_number": number, **more}
 
-    yield event("response.created", response={"status": "in_progress"})
+    def response(status: str, **more: Any) -> Json:
+        return {
+            "id": "resp_1",
+            "object": "response",
+            "created_at": 1_790_000_000,
+            "model": "tiny",
+            "status": status,
+            "output": list(output),
+            "parallel_tool_calls": True,
+            "tool_choice": "auto",
+            "tools": [],
+            "error": None,
+            "usage": None,
+            **more,
+        }
+
+    def added(item: Json) -> tuple[str, Json]:
+        return event("response.output_item.added", output_index=len(output), item=item)
+
+    def done(item: Json) -> tuple[str, Json]:
+        output.append(item)
+        return event("response.output_item.done", output_index=len(output) - 1, item=item)
+
+    yield event("response.created", response=response("in_progress"))
     if say.reasoning or say.signature:
-        item = {"type": "reasoning", "id": "rs_1", "summary": []}
-        yield event("response.output_item.added", output_index=0, item=item)
-        for part in _halves(say.reasoning):
-            yield event("response.reasoning_summary_text.delta", output_index=0, delta=part)
-        whole: Json = {**item, "summary": [{"type": "summary_text", "text": say.reasoning}]}
-        if say.signature:
-            whole["encrypted_content"] = say.signature
-        output.append(whole)
-        yield event("response.output_item.done", output_index=0, item=whole)
+        item: Json = {"type": "reasoning", "id": "rs_1", "summary": []}
+        yield added(item)
+        place = {"item_id": "rs_1", "output_index": 0, "summary_index": 0}
+        part = {"type": "summary_text", "text": ""}
+        yield event("response.reasoning_summary_part.added", **place, part=part)
+        for text in _halves(say.reasoning):
+            yield event("response.reasoning_summary_text.delta", **place, delta=text)
+        whole = {"type": "summary_text", "text": say.reasoning}
+        yield event("response.reasoning_summary_part.done", **place, part=whole)
+        signed = {"encrypted_content": say.signature} if say.signature else {}
+        yield done({**item, "summary": [whole], **signed})
     if say.text:
-        at = len(output)
-        item = {"type": "message", "id": "msg_1", "role": "assistant", "content": []}
-        yield event("response.output_item.added", output_index=at, item=item)
-        for part in _halves(say.text):
-            yield event("response.output_text.delta", output_index=at, delta=part)
-        kind = ("refusal", "refusal") if say.stop == "refusal" else ("output_text", "text")
-        output.append({**item, "content": [{"type": kind[0], kind[1]: say.text}]})
-        yield event("response.output_item.done", output_index=at, item=output[-1])
+        item = {
+            "type": "message",
+            "id": "msg_1",
+            "role": "assistant",
+            "status": "in_progress",
+            "content": [],
+        }
+        refused = say.stop == "refusal"
+        kind, key = ("refusal", "refusal") if refused else ("output_text", "text")
+        more: Json = {} if refused else {"annotations": [], "logprobs": []}
+        yield added(item)
+        place = {"item_id": "msg_1", "output_index": len(output), "content_index": 0}
+        part = {"type": kind, key: "", **more}
+        yield event("response.content_part.added", **place, part=part)
+        for text in _halves(say.text):
+            logprobs: Json = {} if refused else {"logprobs": []}
+            yield event(f"response.{kind}.delta", **place, delta=text, **logprobs)
+        part = {"type": kind, key: say.text, **more}
+        yield event("response.content_part.done", **place, part=part)
+        yield done({**item, "status": "completed", "content": [part]})
     for n, (call, name, _) in enumerate(say.calls):
         at = len(output)
-        item = {"type": "function_call", "id": f"fc_{at}", "call_id": call, "name": name}
-        yield event("response.output_item.added", output_index=at, item={**item, "arguments": ""})
+        item = {
+            "type": "function_call",
+            "id": f"fc_{at}",
+            "call_id": call,
+            "name": name,
+            "status": "in_progress",
+        }
+        yield added({**item, "arguments": ""})
+        place = {"item_id": item["id"], "output_index": at}
         pieces = _pieces(say, n)
-        for part in pieces:
-            yield event("response.function_call_arguments.delta", output_index=at, delta=part)
-        output.append({**item, "arguments": "".join(pieces)})
-        yield event("response.output_item.done", output_index=at, item=output[-1])
+        for text in pieces:
+            yield event("response.function_call_arguments.delta", **place, delta=text)
+        yield done({**item, "status": "completed", "arguments": "".join(pieces)})
+    sent = say.input + say.cached + say.cache_write
     usage = {
-        "input_tokens": say.input + say.cached + say.cache_write,
+        "input_tokens": sent,
         "input_tokens_details": {
             "cached_tokens": say.cached,
             "cache_write_tokens": say.cache_write,
         },
         "output_tokens": say.output,
         "output_tokens_details": {"reasoning_tokens": say.thinking},
+        "total_tokens": sent + say.output,
     }
     if say.stop == "length":
         why = {"reason": "max_output_tokens"}
-        response = {"output": output, "usage": usage, "incomplete_details": why}
-        yield event("response.incomplete", response=response)
+        cut = response("incomplete", usage=usage, incomplete_details=why)
+        yield event("response.incomplete", response=cut)
     else:
-        yield event("response.completed", response={"output": output, "usage": usage})
+        yield event("response.completed", response=response("completed", usage=usage))
 
 
 def _anthropic(say: Say) -> Iterator[tuple[str, Json | str]]:
@@ -196,7 +252,17 @@ def _anthropic(say: Say) -> Iterator[tuple[str, Json | str]]:
         "cache_creation_input_tokens": say.cache_write,
         "output_tokens": 1,
     }
-    yield event("message_start", message={"role": "assistant", "content": [], "usage": start})
+    message = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "tiny",
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": start,
+    }
+    yield event("message_start", message=message)
     yield event("ping")
     if say.reasoning or say.signature:
         at += 1
@@ -229,7 +295,8 @@ def _anthropic(say: Say) -> Iterator[tuple[str, Json | str]]:
         "output_tokens": say.output,
         "output_tokens_details": {"thinking_tokens": say.thinking},
     }
-    yield event("message_delta", delta={"stop_reason": stop}, usage=usage)
+    ending = {"stop_reason": stop, "stop_sequence": None}
+    yield event("message_delta", delta=ending, usage=usage)
     yield event("message_stop")
 
 
