@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from time import monotonic, time
+from typing import Any
 
 from engine.events import Usage
 from engine.models.anthropic import AnthropicWire
@@ -14,7 +15,7 @@ from engine.models.chat import ChatWire
 from engine.models.errors import from_stream
 from engine.models.gemini import GeminiWire
 from engine.models.http import HttpClient, Response
-from engine.models.keys import CurrentKey
+from engine.models.keys import CurrentKey, secret_of
 from engine.models.pace import Pace
 from engine.models.responses import ResponsesWire
 from engine.models.spending import committed, most_output, of_failed, priced, request_bytes
@@ -27,6 +28,7 @@ from engine.models.types import (
     Message,
     ModelError,
     Provider,
+    ToolCall,
     ToolSchema,
     Turn,
 )
@@ -34,6 +36,7 @@ from engine.models.wire import Answer, Ask, Wire, merged
 from engine.money import Price
 
 MAX_ANSWER_BYTES = 256 << 20
+_HIDDEN = "[key]"
 _SAID = 200
 _START = 4096
 
@@ -99,7 +102,7 @@ class HttpModel:
                     call.heard = True
                     yield delta
             call.ended = True
-            turn = _whole(call.answer)
+            turn = _whole(call.answer, secret_of(key))
         except BaseException as error:
             self.spent = call.spent(error, self._price)
             if isinstance(error, ModelError) and error.failure == "auth":
@@ -126,17 +129,18 @@ class HttpModel:
         provider = self.provider
         request = self.wire.request(Ask(provider, self.name, key, messages, tools))
         body = merged(request.body, provider.body)
+        secret = secret_of(key)
         async with self.http.stream(
-            provider, request.path, body, request.headers, key
+            provider, request.path, body, request.headers, secret
         ) as response:
             call.answered = True
             self.headers = response.headers
-            async with aclosing(self._deltas(response, call.answer, key)) as deltas:
+            async with aclosing(self._deltas(response, call.answer, secret)) as deltas:
                 async for delta in deltas:
                     yield delta
 
     async def _deltas(
-        self, response: Response, answer: Answer, key: str | None
+        self, response: Response, answer: Answer, secret: str | None
     ) -> AsyncGenerator[Delta, None]:
         parser, start, size, events = SseParser(), b"", 0, 0
         heard = monotonic()
@@ -147,7 +151,7 @@ class HttpModel:
             try:
                 for event in parser.feed(piece):
                     events += 1
-                    for delta in answer.take(_without(event, key)):
+                    for delta in answer.take(_without(event, secret)):
                         heard = monotonic()
                         yield delta
             except ValueError as error:
@@ -165,36 +169,61 @@ class HttpModel:
                     "broken_stream", "endless answer", f"it is above {MAX_ANSWER_BYTES} bytes"
                 )
         if not events:
-            raise _no_stream(response, start, key)
+            raise _no_stream(response, start, secret)
 
     def priced(self, turn: Turn) -> Turn:
         """The turn with what it cost, where that is known."""
         return replace(turn, usage=priced(turn.usage, self._price, time()))
 
 
-def _whole(answer: Answer) -> Turn:
+def _whole(answer: Answer, secret: str | None) -> Turn:
     try:
         turn = answer.turn()
-        if turn.carried is None:
-            return turn
-        kept = Carried(turn.carried.api, tuple(storable(i) for i in turn.carried.items))
+        carried = turn.carried
+        if carried is not None:
+            carried = Carried(carried.api, tuple(storable(i) for i in carried.items))
     except ValueError as error:
         raise ModelError("broken_stream", "unreadable stream", clean(str(error))) from error
-    return replace(turn, carried=kept)
+    turn = replace(turn, carried=carried)
+    return turn if secret is None else _hiding(turn, secret)
 
 
-def _without(event: ServerEvent, key: str | None) -> ServerEvent:
-    """The event as it may be stored: a server that repeats the key does not get it journalled."""
-    if key and key in event.data:
-        return ServerEvent(event.event, event.data.replace(key, "[key]"))
+def _hiding(turn: Turn, secret: str) -> Turn:
+    """The turn without the key: one that came in pieces shows only when they are put together."""
+
+    def hide(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace(secret, _HIDDEN)
+        if isinstance(value, list):
+            return [hide(item) for item in value]
+        if isinstance(value, dict):
+            return {hide(key): hide(item) for key, item in value.items()}
+        return value
+
+    carried = turn.carried
+    return replace(
+        turn,
+        text=hide(turn.text),
+        reasoning=hide(turn.reasoning),
+        tool_calls=tuple(
+            ToolCall(hide(c.id), hide(c.name), hide(c.arguments)) for c in turn.tool_calls
+        ),
+        carried=carried and Carried(carried.api, tuple(hide(i) for i in carried.items)),
+    )
+
+
+def _without(event: ServerEvent, secret: str | None) -> ServerEvent:
+    """The event as it may be shown: a server that repeats the key does not get it journalled."""
+    if secret and secret in event.data:
+        return ServerEvent(event.event, event.data.replace(secret, _HIDDEN))
     return event
 
 
-def _no_stream(response: Response, start: bytes, key: str | None) -> ModelError:
+def _no_stream(response: Response, start: bytes, secret: str | None) -> ModelError:
     """An answer with status 200 in which there was no event at all."""
     text = start.decode("utf-8", "replace").strip()
-    if key:
-        text = text.replace(key, "[key]")
+    if secret:
+        text = text.replace(secret, _HIDDEN)
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):

@@ -457,6 +457,42 @@ async def test_what_a_server_says_of_the_key_is_not_passed_on(
 
 
 @every_api
+async def test_a_key_that_comes_in_pieces_is_not_kept(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server sends each text in two halves: here the key is cut in two."""
+    monkeypatch.setenv("SOME_KEY", "sk-canary-1")
+    say = Say(
+        text="sk-canary-1",
+        reasoning="sk-canary-1",
+        signature="c2lnbmVk",
+        calls=(("c1", "bash", {"command": "sk-canary-1"}),),
+    )
+    with ModelServer([say], chunk=5) as server:
+        turn = await turn_of(server, api, key=key_in("SOME_KEY"))
+    assert "sk-canary-1" not in repr(turn)
+    assert (turn.text, turn.reasoning) == ("[key]", "[key]")
+    assert json.loads(turn.tool_calls[0].arguments) == {"command": "[key]"}
+    assert "c2lnbmVk" in repr(turn.carried)
+
+
+@every_api
+@pytest.mark.parametrize("placeholder", ["x", "test", "EMPTY"])
+async def test_a_placeholder_for_a_key_is_cut_out_of_nothing(
+    api: Api, placeholder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one sets for a server of one's own that wants no key."""
+    monkeypatch.setenv("SOME_KEY", placeholder)
+    say = Say(text=f"Run the {placeholder}.", calls=(("c1", "bash", {"command": placeholder}),))
+    with ModelServer([say]) as server:
+        turn = await turn_of(server, api, key=key_in("SOME_KEY"))
+        assert placeholder in " ".join(server.headers[0].values())
+    assert turn.text == say.text
+    assert json.loads(turn.tool_calls[0].arguments) == {"command": placeholder}
+    assert turn.usage.tokens == 110
+
+
+@every_api
 async def test_a_key_file_that_was_mended_is_read_again(api: Api, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("old")
