@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -197,3 +200,64 @@ def test_broken_settings_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     write("colour = 1\n")
     assert main(["models", "list"]) == 1
     assert "setting colour = 1" in capsys.readouterr().err
+
+
+# --- a provider that nobody has heard of, from its settings alone ---------------------------------
+
+
+@pytest.mark.parametrize("place", ["env", "file", "command"])
+def test_a_new_provider_needs_settings_and_no_code(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command as one types it, in a process of its own, and who can see the key meanwhile."""
+    file = tmp_path / "key"
+    file.write_text(f"{KEY}\n")
+    source = {
+        "env": 'key_env = "LAB_KEY"',
+        "file": f'key_file = "{file}"',
+        "command": f'key_command = ["cat", "{file}"]',
+    }[place]
+    if place != "env":
+        monkeypatch.delenv("LAB_KEY")
+    lines: list[str] = []
+
+    def script(*_: object) -> Say:
+        for file in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):  # the process has ended
+                lines.append(file.read_bytes().decode(errors="replace"))
+        return CALL
+
+    with ModelServer(script) as server:
+        write(
+            f'[providers.newcomer]\nbase_url = "{server.url("chat")}"\n{source}\n'
+            'body = { temperature = 0.3 }\nheaders = { "X-Team" = "lab" }\n'
+            "[providers.newcomer.prices.tiny]\ninput = 2.0\noutput = 20.0\n"
+        )
+        listed = typed("models", "list", "--json")
+        checked = typed("models", "check", "newcomer/tiny", "--json")
+        assert len(server.requests) == 1
+        asked, headers = server.requests[0], server.headers[0]
+    rows = {row["name"]: row for row in json.loads(listed.stdout)["providers"]}
+    assert rows["newcomer"]["api"] == "chat"
+    assert rows["newcomer"]["key_found"] is (None if place == "command" else True)
+    assert rows["newcomer"]["models"][0]["price"]["source"] == "settings"
+    found = json.loads(checked.stdout)
+    check(found)
+    assert (found["ok"], found["tool_call"], found["streamed"]) == (True, True, True)
+    assert found["usage"]["cost"] == pytest.approx((100 * 2.0 + 10 * 20.0) / 1e6)
+    assert (asked["model"], asked["temperature"]) == ("tiny", 0.3)
+    assert (headers["authorization"], headers["x-team"]) == (f"Bearer {KEY}", "lab")
+    assert any("newcomer/tiny" in line for line in lines)
+    assert KEY not in "".join(lines)
+    for done in (listed, checked):
+        assert KEY not in done.stdout + done.stderr
+
+
+def typed(*line: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "autolab_tui", *line],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )

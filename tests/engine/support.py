@@ -18,7 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from engine.client import EngineClient, EngineDownError, connect, find
+from engine.client import EngineClient, EngineDownError, Heartbeat, connect, find
+from engine.events import Event
 from engine.paths import keeper_socket
 from engine.state import SessionState, State
 from verifier import pins
@@ -172,6 +173,17 @@ class EngineProcess:
             self.restart()
             self.client.shutdown()
         wait_for(lambda: find(self.state_dir) is None)
+
+
+def everything(engine: EngineProcess) -> Iterator[Event]:
+    """Every event so far."""
+    newest = engine.client.state().seq
+    with engine.client.events() as events:
+        for event in events:
+            if not isinstance(event, Heartbeat):
+                yield event
+                if event.seq >= newest:
+                    return
 
 
 @contextmanager

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.client import Heartbeat
 from engine.events import TurnFailed, TurnFinished, Usage
 from engine.money import Price
 from engine.state import SessionState
-from tests.engine.support import EngineProcess, running_engine, wait_for
+from tests.engine.support import EngineProcess, everything, running_engine, wait_for
 from tests.support.model_server import Fault, Json, ModelServer, Say
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
@@ -36,17 +35,8 @@ def launch(engine: EngineProcess, suite: Path) -> str:
 
 
 def turns(engine: EngineProcess, session: str) -> list[TurnFailed | TurnFinished]:
-    newest = engine.client.state().seq
-    found = []
-    with engine.client.events() as events:
-        for event in events:
-            if isinstance(event, Heartbeat):
-                continue
-            if event.session == session and isinstance(event.body, TurnFailed | TurnFinished):
-                found.append(event.body)
-            if event.seq >= newest:
-                return found
-    raise AssertionError("the stream of events ended")
+    bodies = [event.body for event in everything(engine) if event.session == session]
+    return [body for body in bodies if isinstance(body, TurnFailed | TurnFinished)]
 
 
 def test_a_session_keeps_its_price_and_counts_what_broke(tmp_path: Path, suite: Path) -> None:

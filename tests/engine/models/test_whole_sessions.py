@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine.client import Heartbeat
 from engine.events import ModelPaced, Usage
-from tests.engine.support import EngineProcess, running_engine, wait_for
+from tests.engine.support import EngineProcess, everything, running_engine, wait_for
 from tests.support.model_server import APIS, Fault, Json, ModelServer, Say
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
@@ -36,18 +35,12 @@ _TIMES = ("at", "seconds", "wait", "n")
 def told(engine: EngineProcess, session: str) -> list[Any]:
     """What the journal says of a session's turns and tools, but for times."""
     found = []
-    newest = engine.client.state().seq
-    with engine.client.events() as events:
-        for event in events:
-            if isinstance(event, Heartbeat):
-                continue
-            body = event.body
-            if event.session == session and type(body).__name__ in _TOLD:
-                facts = {f: getattr(body, f) for f in body.__struct_fields__ if f not in _TIMES}
-                found.append((type(body).__name__, facts))
-            if event.seq >= newest:
-                return found
-    raise AssertionError("the stream of events ended")
+    for event in everything(engine):
+        body = event.body
+        if event.session == session and type(body).__name__ in _TOLD:
+            facts = {f: getattr(body, f) for f in body.__struct_fields__ if f not in _TIMES}
+            found.append((type(body).__name__, facts))
+    return found
 
 
 def spoken(engine: EngineProcess, session: str) -> list[Any]:
@@ -158,39 +151,40 @@ def _waiting(engine: EngineProcess) -> int:
 
 
 def _paces(engine: EngineProcess) -> list[tuple[int, str]]:
-    found = []
-    newest = engine.client.state().seq
-    with engine.client.events() as events:
-        for event in events:
-            if isinstance(event, Heartbeat):
-                continue
-            if isinstance(event.body, ModelPaced):
-                found.append((event.body.limit, event.body.cause))
-            if event.seq >= newest:
-                return found
-    raise AssertionError("the stream of events ended")
+    bodies = (event.body for event in everything(engine))
+    return [(body.limit, body.cause) for body in bodies if isinstance(body, ModelPaced)]
 
 
 @pytest.mark.parametrize("place", ["env", "file", "command"])
-def test_a_key_is_found_nowhere_afterwards(
+def test_a_key_is_found_nowhere_but_where_it_was_put(
     tmp_path: Path, suite: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     config = tmp_path / "config"
     config.mkdir(exist_ok=True)
+    file = tmp_path / "key"
     if place == "env":
         monkeypatch.setenv("LAB_KEY", CANARY)
         source = 'key_env = "LAB_KEY"'
     else:
-        (tmp_path / "key").write_text(CANARY + "\n")
-        file = tmp_path / "key"
+        file.write_text(CANARY + "\n")
         source = f'key_file = "{file}"' if place == "file" else f'key_command = ["cat", "{file}"]'
     look = "env; cat /proc/*/environ /proc/*/cmdline 2>/dev/null | tr '\\0' '\\n'; ls /"
-    script = (
+    script: list[Say | Fault] = [
         Fault(status=500, body=f'{{"error": {{"message": "who sent {CANARY}?"}}}}'),
         Say(text=CANARY + "." * 20, calls=(("c1", "bash", {"command": look}),)),
         Fault(status=401, body=f'{{"error": {{"message": "{CANARY} is no key"}}}}'),
-    )
-    with ModelServer(script) as server:
+    ]
+    if place == "env":  # the engine itself holds it: does the verifier that it starts?
+        edit = {"path": "answer.txt", "content": CANARY}
+        script.insert(2, Say(text=CANARY, calls=(("c2", "edit", edit),)))
+    holders: set[int] = set()
+
+    def answered(_: Json, number: int) -> Say | Fault:
+        # The sandbox is alive now, and after the edit the verifier soon is.
+        holders.update(_holding(CANARY))
+        return script[number]
+
+    with ModelServer(answered) as server:
         (config / "autolab.toml").write_text(
             f'[providers.lab]\nbase_url = "{server.url("anthropic")}"\napi = "anthropic"\n{source}'
         )
@@ -199,23 +193,34 @@ def test_a_key_is_found_nowhere_afterwards(
                 {"suite": str(suite), "size": "quick", "models": ["lab/tiny"]}
             )
             (session,) = made["sessions"]
-            wait_for(lambda: engine.session(session).state == "paused")
+            wait_for(lambda: engine.session(session).state == "paused", 60)
             reason = engine.session(session).state_reason
+            engine.client.stop([session])
+            engine.until_over(session)
             shown = str(engine.client.transcript(session))
+            told = str(list(everything(engine))) + str(engine.client.state())
+            holders.update(_holding(CANARY))
+            owner = {engine.pid} if place == "env" else set()
             left = [p for p in (tmp_path / "state").rglob("*") if p.is_file()]
-            stored = b"".join(p.read_bytes() for p in left)
-        assert [h["x-api-key"] for h in server.headers] == [CANARY] * 3
+            stored = {str(p): p.read_bytes() for p in left}
+    assert [h["x-api-key"] for h in server.headers] == [CANARY] * len(script)
+    assert holders == owner
     assert "PATH=" in shown  # the sandbox's environment was seen
     assert "[key]" in shown
     assert CANARY not in shown
-    assert CANARY.encode() not in stored
+    assert CANARY not in told
+    assert any(name.endswith("engine.log") for name in stored)
+    assert any(name.endswith("transcript.jsonl") for name in stored)
+    assert [name for name, data in stored.items() if CANARY.encode() in data] == []
     assert "no key" in reason
-    assert CANARY not in " ".join(_command_lines())
 
 
-def _command_lines() -> list[str]:
-    lines = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # the process has ended
-            lines.append(file.read_bytes().decode(errors="replace"))
-    return lines
+def _holding(word: str) -> set[int]:
+    """The processes that show a word to `ps e`, in their environment or on their command line."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        for name in ("cmdline", "environ"):
+            with suppress(OSError):  # the process has ended, or is another user's
+                if word.encode() in (folder / name).read_bytes():
+                    found.add(int(folder.name))
+    return found
