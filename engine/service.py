@@ -156,7 +156,7 @@ class Engine:
             self.clock,
             note=journal.append,
             end=self._end_session,
-            committed=lambda run: 0.0,
+            committed=self._committed,
             limits=AlarmLimits(),
         )
         self._view.listen(self._heard)
@@ -394,6 +394,11 @@ class Engine:
     def _entry(self, session_id: str) -> Entry:
         run = self._view.state.sessions[session_id].run
         return Entry(session_id, run, self._view.state.runs[run].spec.get("concurrency"))
+
+    def _committed(self, run: str) -> float:
+        """US dollars that the calls of a run that are under way will probably cost."""
+        sessions = self._sessions.values()
+        return sum(session.live.committed for session in sessions if session.facts.run == run)
 
     async def _live(self, session_id: str) -> None:
         session = Session(session_id, self._uid_slot(session_id), self._house)

@@ -16,6 +16,7 @@ from engine.agents.toolbox import Output, Toolbox, summary
 from engine.clock import Clock
 from engine.events import (
     ActivityChanged,
+    AlertRaised,
     AnyBody,
     CompactedBecause,
     ContextCompacted,
@@ -58,11 +59,13 @@ _LIVE_CHARS = 16_384  # of each part of a turn that is being streamed
 class Live:
     """The turn of one session that is being streamed, for whoever watches. Replaced, never edited.
 
-    Written on the sessions' loop, read on the API's thread.
+    Written on the sessions' loop, read on the API's thread. `committed` is what the call under way
+    will probably cost, in US dollars; 0 without one or without a price.
     """
 
     def __init__(self) -> None:
         self.turn: dict[str, str] | None = None
+        self.committed = 0.0
 
     def take(self, delta: Delta) -> None:
         """Add what came."""
@@ -295,8 +298,10 @@ class Workbench:
             await self._services.record(ActivityChanged(activity=question.activity))
             started = self._clock.now()
             self._live.turn = None
+            asked, before = (question.messages, question.tools), self._services.facts.usage
+            self._live.committed = model.committed(*asked, before) or 0.0
             try:
-                async for delta in model.ask(question.messages, question.tools):
+                async for delta in model.ask(*asked):
                     if isinstance(delta, Turn):
                         return delta, self._clock.now() - started
                     self._live.take(delta)
@@ -313,6 +318,8 @@ class Workbench:
             except BaseException:
                 self._live.turn = None
                 raise
+            finally:
+                self._live.committed = 0.0
         raise ModelError("broken_stream", "the stream broke off", "it ended without an answer")
 
     async def use(self, call: ToolCall, given: Output | None = None) -> Output:

@@ -11,11 +11,8 @@ from engine.models.anthropic import MAX_OUTPUT_TOKENS
 from engine.models.types import Message, Provider, ToolSchema
 from engine.money import Price
 
-# English and code are 3.5 to 4.5 bytes a token with the tokenizers in use; the tables of numbers
-# that sessions print are nearer to 2.5.
-BYTES_A_TOKEN = 3.0
-FIRST_OUTPUT = 8192  # of an answer, before any has told what is usual
-_UNUSUAL = 4.0  # times the mean answer so far
+BYTES_A_TOKEN = 3.5  # a guess: prose and code have about 4, tables of numbers fewer
+FIRST_OUTPUT = 2000  # tokens of an answer, before any has told what is usual
 
 
 def priced(usage: Usage, price: Price | None, at: float) -> Usage:
@@ -67,16 +64,15 @@ def most_output(provider: Provider) -> int | None:
 def committed(
     price: Price, sent_bytes: int, max_output: int | None, before: Usage, at: float
 ) -> float:
-    """US dollars that a call under way will probably cost, rather too much than too little.
+    """US dollars that a call under way will probably cost.
 
     `sent_bytes` is the size of its request, `max_output` the most tokens it may answer with (None
-    where nothing limits it), `before` what the same conversation has used. Nothing is taken for
-    cached, and what is new for written to the cache where that is dearer; an answer may be four
-    times as long as the mean one so far.
+    where nothing limits it), `before` what the same conversation has used: the call is taken to be
+    cached as much and answered at such length as those before it.
     """
     sent = round(sent_bytes / BYTES_A_TOKEN)
-    usual = _UNUSUAL * before.output / before.turns if before.turns else FIRST_OUTPUT
-    output = round(usual if max_output is None else min(usual, max_output))
-    rates = price.rates(sent, at)
-    dearest = max(rates.input, rates.input if rates.cache_write is None else rates.cache_write)
-    return (sent * dearest + output * rates.output) / 1e6
+    cached = round(sent * before.cached / before.sent) if before.sent else 0
+    output = round(before.output / before.turns) if before.turns else FIRST_OUTPUT
+    if max_output is not None:
+        output = min(output, max_output)
+    return price.of(Usage(input=sent - cached, cached=cached, output=output), at)

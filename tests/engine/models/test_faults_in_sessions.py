@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.events import ModelRetried, TurnFailed, TurnFinished
+from engine.events import ModelRetried, SessionPaused, TurnFailed, TurnFinished
 from engine.models.retry import RetryPolicy
 from engine.models.types import Api, Provider
 from engine.outcomes import Ending
@@ -40,12 +40,14 @@ WAIT = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7s"}
 class Case:
     """A fault, made for an API, and what comes of it.
 
-    `cause` and `waits` are those of the retry, or `ending` how it ends; neither: it is an answer.
+    `cause` and `waits` are those of the retry, `pause` why the session is paused, `ending` how it
+    ends; none of them: it is an answer.
     """
 
     step: Callable[[Api], Fault]
     cause: str = ""
     waits: tuple[float, float] = (0.75, 1.0)
+    pause: str = ""
     ending: str = ""
     provider: dict[str, Any] = field(default_factory=dict)
 
@@ -99,7 +101,7 @@ CASES = {
         lambda api: Fault(body=refusal_in_stream(api, "context")), ending="context"
     ),
     "quota inside a 200": Case(
-        lambda api: Fault(body=refusal_in_stream(api, "quota")), ending="infrastructure"
+        lambda api: Fault(body=refusal_in_stream(api, "quota")), pause="no credit"
     ),
     "more tokens than the account has for a minute": Case(
         lambda _: Fault(status=429, body=error("The tokens must be reduced in order to run.")),
@@ -110,13 +112,12 @@ CASES = {
             status=429,
             body=error("no", details={"error_code": "enforced_spend_limit_reached"}),
         ),
-        ending="infrastructure",
+        pause="no credit",
     ),
     "quota": Case(
-        lambda _: Fault(status=429, body=error("pay", "insufficient_quota")),
-        ending="infrastructure",
+        lambda _: Fault(status=429, body=error("pay", "insufficient_quota")), pause="no credit"
     ),
-    "bad key": Case(lambda _: Fault(status=401, body=error("who?")), ending="infrastructure"),
+    "bad key": Case(lambda _: Fault(status=401, body=error("who?")), pause="missing key"),
     "content filter": Case(
         lambda _: Fault(status=400, body=error("no", "content_policy_violation")),
         ending="refusal",
@@ -148,6 +149,8 @@ async def test_a_fault_ends_as_it_should_and_the_conversation_is_whole(
         sent = list(server.requests)
     failed = [body for body in seat.recorded if isinstance(body, TurnFailed)]
     retried = [body for body in seat.recorded if isinstance(body, ModelRetried)]
+    paused = [body.cause for body in seat.recorded if isinstance(body, SessionPaused)]
+    assert paused == ([case.pause] if case.pause else [])
     if case.cause:
         (again,) = retried
         assert again.cause in case.cause.split("|")
@@ -155,6 +158,11 @@ async def test_a_fault_ends_as_it_should_and_the_conversation_is_whole(
         assert case.waits[0] <= again.wait <= case.waits[1]
         assert seat.waits == [pytest.approx(again.wait, abs=0.001)]
         assert ending.by == "agent"
+        assert sent[1] == sent[2]
+        assert kinds(seat) == AFTER
+    elif case.pause:  # nobody shuts the gate here: it is resumed at once
+        assert ending.by == "agent"
+        assert (len(sent), len(failed), retried) == (3, 1, [])
         assert sent[1] == sent[2]
         assert kinds(seat) == AFTER
     elif case.ending:
@@ -181,16 +189,19 @@ async def goes_on(suite: Path, tmp_path: Path, api: Api, asked: Json) -> None:
 
 
 @pytest.mark.parametrize("api", APIS)
-async def test_patience_ends_and_nothing_half_said_is_kept(
+async def test_when_patience_ends_nothing_half_said_is_kept(
     suite: Path, tmp_path: Path, api: Api
 ) -> None:
     seat = Seat(suite, tmp_path / "seat", changed())
-    cut = Fault(say=SUBMIT, cut=0.4)
-    with ModelServer([LOOK, cut, cut, cut]) as server:
+    cut = Fault(say=Say("Half. " * 20, calls=SUBMIT.calls), cut=0.4)
+    with ModelServer([LOOK, cut, cut, cut, SUBMIT]) as server:
         ending = await work(seat, server, api)
-        assert len(server.requests) == 4
-    assert ending.by == "infrastructure"
-    assert kinds(seat) == BEFORE
-    assert "Done." not in json.dumps(seat.entries())
+        sent = list(server.requests)
+    assert ending.by == "agent"
+    paused = [body for body in seat.recorded if isinstance(body, SessionPaused)]
+    assert [body.cause for body in paused] == ["unreachable"]
+    assert sent[1:] == [sent[1]] * 4
+    assert kinds(seat) == AFTER
+    assert "Half." not in json.dumps(seat.entries())
     assert sum(isinstance(body, TurnFailed) for body in seat.recorded) == 3
-    assert seat.facts.usage.unpriced == 4  # without a price, and three of them without an end
+    assert seat.facts.usage.unpriced == 5  # none has a price, and three of them no end

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.events import TurnFailed, TurnFinished, Usage
+from engine.client import EngineRefusedError
+from engine.events import TurnAbandoned, TurnFailed, TurnFinished, Usage
+from engine.models.spending import FIRST_OUTPUT
 from engine.money import Price
 from engine.state import SessionState
 from tests.engine.support import EngineProcess, everything, running_engine, wait_for
@@ -34,9 +36,12 @@ def launch(engine: EngineProcess, suite: Path) -> str:
     return str(made["sessions"][0])
 
 
-def turns(engine: EngineProcess, session: str) -> list[TurnFailed | TurnFinished]:
+Ended = TurnFinished | TurnFailed | TurnAbandoned
+
+
+def turns(engine: EngineProcess, session: str) -> list[Ended]:
     bodies = [event.body for event in everything(engine) if event.session == session]
-    return [body for body in bodies if isinstance(body, TurnFailed | TurnFinished)]
+    return [body for body in bodies if isinstance(body, Ended)]
 
 
 def test_a_session_keeps_its_price_and_counts_what_broke(tmp_path: Path, suite: Path) -> None:
@@ -56,7 +61,7 @@ def test_a_session_keeps_its_price_and_counts_what_broke(tmp_path: Path, suite: 
         with running_engine(tmp_path / "state") as engine:
             session = launch(engine, suite)
             assert waiting.wait(60)
-            wait_for(lambda: engine.session(session).asking)
+            wait_for(lambda: engine.session(session).turn_open)
             engine.kill()
             state_price(tmp_path, server, 99.0)
             engine.restart()
@@ -66,13 +71,15 @@ def test_a_session_keeps_its_price_and_counts_what_broke(tmp_path: Path, suite: 
     assert [type(body).__name__ for body in journal] == [
         "TurnFinished",
         "TurnFailed",
-        "TurnFailed",
+        "TurnAbandoned",
         "TurnFinished",
     ]
-    broken, lost = (body for body in journal if isinstance(body, TurnFailed))
+    _, broken, lost, _ = journal
+    assert isinstance(broken, TurnFailed)
+    assert isinstance(lost, TurnAbandoned)
     assert broken.usage.cost == pytest.approx(CUT)
     assert (broken.turn, broken.usage.turns, broken.usage.unpriced) == (2, 0, 1)
-    assert (lost.turn, lost.cause, lost.usage) == (2, "the engine was away", Usage(unpriced=1))
+    assert (lost.turn, lost.usage) == (2, Usage(unpriced=1))
     assert facts.usage.cost == pytest.approx(2 * WHOLE + CUT)
     assert (facts.usage.turns, facts.usage.unpriced) == (2, 2)
     assert facts.usage.sent == 3 * 100
@@ -94,10 +101,10 @@ def test_a_session_that_is_stopped_in_mid_answer_says_what_that_cost(
             engine.client.stop([session])
             facts = engine.until_over(session).sessions[session]
             (left,) = turns(engine, session)
-    assert isinstance(left, TurnFailed)
-    assert (left.cause, left.usage.unpriced) == ("left unfinished", 1)
+    assert isinstance(left, TurnAbandoned)
+    assert (left.why, left.usage.unpriced) == ("it was called off", 1)
     assert facts.usage.cost == left.usage.cost == pytest.approx(CUT)
-    assert (facts.usage.turns, facts.asking) == (0, False)
+    assert (facts.usage.turns, facts.turn_open) == (0, False)
 
 
 def test_a_cost_limit_ends_a_session_that_paid_for_broken_answers(
@@ -146,3 +153,45 @@ def test_a_limit_that_nobody_can_keep_is_told_of(tmp_path: Path, suite: Path) ->
         engine.until_over(session)
     assert alert.text == "the provider does not tell what calls use: limit of tokens void"
     assert usage == Usage(turns=2, unpriced=2)
+
+
+def test_a_runs_money_is_not_spent_twice_by_calls_under_way(tmp_path: Path, suite: Path) -> None:
+    """Two calls wait for their answers; together they will probably cost more than is left."""
+    with ModelServer(lambda *_: Fault(say=CALL, stall=60.0)) as server:
+        state_price(tmp_path, server, 10.0)
+        with running_engine(tmp_path / "state") as engine:
+            made = engine.client.create_run(
+                {
+                    "suite": str(suite),
+                    "size": "quick",
+                    "models": ["lab/tiny"],
+                    "attempts": 2,
+                    "concurrency": 2,
+                    "run_budget": {"cost": {"hard": 1.5 * FIRST_OUTPUT * 10.0 / 1e6}},
+                }
+            )
+            state = engine.until_over(*made["sessions"])
+    assert len(server.requests) == 2
+    for session in made["sessions"]:
+        assert "the run's cost limit reached" in state.sessions[session].outcome_evidence
+
+
+def test_a_cost_limit_cannot_be_given_later_without_a_price(tmp_path: Path, suite: Path) -> None:
+    with (
+        ModelServer(lambda *_: Fault(say=CALL, stall=60.0)) as server,
+        running_engine(tmp_path / "state") as engine,
+    ):
+        spec = {
+            "suite": str(suite),
+            "size": "quick",
+            "models": ["local/tiny"],
+            "providers": {"local": {"base_url": server.url("chat")}},
+        }
+        made = engine.client.create_run(spec)
+        (session,) = made["sessions"]
+        more = {"changes": {"cost": {"hard": "5"}}}
+        for order in ({"globs": [session], **more}, {"globs": [made["run"]], "run": True, **more}):
+            with pytest.raises(EngineRefusedError, match=r"that of local/tiny was not known"):
+                engine.client.order("extend", order)
+        engine.client.stop([session])
+        engine.until_over(session)

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from engine.events import Usage
 from engine.models.http import HttpClient
 from engine.models.http_model import HttpModel
-from engine.models.spending import committed, most_output, priced, request_bytes
+from engine.models.spending import (
+    BYTES_A_TOKEN,
+    FIRST_OUTPUT,
+    committed,
+    most_output,
+    priced,
+    request_bytes,
+)
 from engine.models.types import Api, Carried, Message, ModelError, Provider, ToolCall
 from engine.money import Price, Tier
 from tests.engine.models.asking import ASK, TOOLS
@@ -197,32 +204,28 @@ def test_a_request_is_as_large_as_what_a_model_reads_of_it() -> None:
 
 
 PLAIN = Price(input=3.0, output=30.0, cached=0.3)
+SIZE = round(1000 * BYTES_A_TOKEN)
 
 
 def test_the_first_call_is_reckoned_without_knowing_the_model() -> None:
-    assert committed(PLAIN, 3000, None, Usage(), 0.0) == pytest.approx(
-        (1000 * 3.0 + 8192 * 30.0) / 1e6
+    assert committed(PLAIN, SIZE, None, Usage(), 0.0) == pytest.approx(
+        (1000 * 3.0 + FIRST_OUTPUT * 30.0) / 1e6
     )
-    assert committed(PLAIN, 3000, 100, Usage(), 0.0) == pytest.approx(
+    assert committed(PLAIN, SIZE, 100, Usage(), 0.0) == pytest.approx(
         (1000 * 3.0 + 100 * 30.0) / 1e6
     )
 
 
-def test_later_calls_are_reckoned_from_the_answers_so_far() -> None:
-    before = Usage(input=50_000, output=2000, turns=4)
-    assert committed(PLAIN, 3000, 32_000, before, 0.0) == pytest.approx(
-        (1000 * 3.0 + 2000 * 30.0) / 1e6
+def test_later_calls_are_reckoned_from_those_before() -> None:
+    before = Usage(input=20_000, cached=60_000, output=2000, turns=4)
+    assert committed(PLAIN, SIZE, 32_000, before, 0.0) == pytest.approx(
+        (250 * 3.0 + 750 * 0.3 + 500 * 30.0) / 1e6
     )
-
-
-def test_what_is_dearer_to_write_to_a_cache_is_reckoned_so() -> None:
-    writing = Price(input=3.0, output=30.0, cache_write=3.75)
-    assert committed(writing, 3000, 1, Usage(), 0.0) == pytest.approx((1000 * 3.75 + 30.0) / 1e6)
 
 
 def test_a_long_request_is_reckoned_at_the_rates_of_its_tier() -> None:
     tiered = Price(input=1.0, output=1.0, tiers=(Tier(above=500, input=2.0, output=5.0),))
-    assert committed(tiered, 3000, 10, Usage(), 0.0) == pytest.approx((1000 * 2 + 10 * 5) / 1e6)
+    assert committed(tiered, SIZE, 10, Usage(), 0.0) == pytest.approx((1000 * 2 + 10 * 5) / 1e6)
 
 
 @given(
@@ -232,7 +235,7 @@ def test_a_long_request_is_reckoned_at_the_rates_of_its_tier() -> None:
 )
 def test_more_to_read_never_costs_less(size: int, most: int | None, before: Usage) -> None:
     found = committed(PLAIN, size, most, before, 0.0)
-    assert 0.0 <= found <= committed(PLAIN, size + 3000, most, before, 0.0)
+    assert 0.0 <= found <= committed(PLAIN, size + SIZE, most, before, 0.0)
 
 
 @pytest.mark.parametrize(
