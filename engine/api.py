@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from engine.api_terminals import TerminalRequestError, TerminalRoutes
 from engine.api_trace import Traced
+from engine.checkpointing import Checkpointer
 from engine.events import Event, encode, rfc3339
 from engine.history import SnapshotNameError
 from engine.journal import JournalError
@@ -37,12 +38,13 @@ from engine.orders import (
     Orders,
     read_order,
 )
+from engine.picture import Picture
 from engine.restoring import RestoreRefusedError
 from engine.runs import RunRefusedError
 from engine.selecting import NothingSelectedError
 from engine.service import Engine, EngineBusyError
 from engine.session import Leaving
-from engine.state import SessionState
+from engine.state import SessionState, State
 from engine.terminals import TerminalRefusedError
 from engine.transcripts import TranscriptReader, transcript_path
 from engine.view import View
@@ -94,14 +96,16 @@ class Api:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Event | None = None
         self._view: View | None = None
+        self._picture: Picture | None = None
         self._streams: set[asyncio.Queue[Sequence[Event]]] = set()
 
     async def start(self) -> None:
         """Listen; returns when requests are answered. Raises what kept it from it."""
         listening = _listen(self._path)
         ready: Future[None] = Future()
+        folded = msgspec.json.encode(self._engine.state)  # a copy costs less than a second fold
         self._thread = threading.Thread(
-            target=self._serve, args=(listening, ready), name="api", daemon=True
+            target=self._serve, args=(listening, folded, ready), name="api", daemon=True
         )
         self._thread.start()
         await asyncio.wrap_future(ready)
@@ -121,9 +125,9 @@ class Api:
             for waiting in self._streams:
                 waiting.put_nowait(())  # wakes the stream, which then sees that this is the end
 
-    def _serve(self, listening: socket.socket, ready: Future[None]) -> None:
+    def _serve(self, listening: socket.socket, folded: bytes, ready: Future[None]) -> None:
         try:
-            asyncio.run(self._main(listening, ready))
+            asyncio.run(self._main(listening, folded, ready))
         except BaseException as error:
             if not ready.done():
                 ready.set_exception(error)
@@ -132,10 +136,16 @@ class Api:
             self._engine.loop.call_soon_threadsafe(self._engine.end)
             raise
 
-    async def _main(self, listening: socket.socket, ready: Future[None]) -> None:
+    async def _main(self, listening: socket.socket, folded: bytes, ready: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._closing = asyncio.Event()
-        self._view = View(self._engine.journal, self._loop)
+        state = msgspec.json.decode(folded, type=State)
+        self._view = View(self._engine.journal, self._loop, state)
+        self._picture = picture = Picture(state)
+        self._view.listen(picture.note)
+        checkpointer = Checkpointer(
+            self._engine.journal.path, lambda: state.seq, picture.json, self._engine.checkpointed
+        )
         config = uvicorn.Config(
             Traced(self._app(), self._engine.trace),
             log_config=None,
@@ -146,10 +156,14 @@ class Api:
         )
         self._server = uvicorn.Server(config)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._server.serve(sockets=[listening]))
+            serving = group.create_task(self._server.serve(sockets=[listening]))
             while not self._server.started:  # noqa: ASYNC110 - uvicorn has a flag and no event
                 await asyncio.sleep(0.01)
+            saving = group.create_task(checkpointer.work())
             ready.set_result(None)
+            await serving
+            saving.cancel()
+        await checkpointer.save()
         self._view.close()
 
     def _app(self) -> Starlette:
@@ -176,6 +190,12 @@ class Api:
             raise EngineBusyError("the engine is starting; try again")
         return self._view
 
+    @property
+    def _drawn(self) -> Picture:
+        if self._picture is None:
+            raise EngineBusyError("the engine is starting; try again")
+        return self._picture
+
     def _engine_object(self) -> EngineObject:
         engine = self._engine
         return EngineObject(
@@ -198,7 +218,7 @@ class Api:
         return _json(self._engine_object())
 
     async def _state(self, request: Request) -> Response:
-        return _json(self._seen.state)
+        return _answer(self._drawn.json())
 
     async def _runs(self, request: Request) -> Response:
         spec = await _object(request)
@@ -331,7 +351,11 @@ def _sse(event: Event) -> bytes:
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
+    return _answer(msgspec.json.encode(value), status)
+
+
+def _answer(data: bytes, status: int = 200) -> Response:
+    return Response(data, status, media_type="application/json")
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -58,7 +58,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, clock: Clock | None = None, trace: Trace | None = None) -> None:
-        self._path = path
+        self.path = path
         self._trace = trace or Trace(None)
         self._clock = clock or Clock()
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
@@ -91,7 +91,7 @@ class Journal:
         clock = self._clock
         at, boot, stamp = round(clock.wall(), 3), clock.boot(), clock.now()
         if self._closing.is_set():
-            future.set_exception(JournalError(f"the journal {self._path} is closed"))
+            future.set_exception(JournalError(f"the journal {self.path} is closed"))
         else:
             self._queue.put(_Waiting(body, session, at, boot, stamp, future))
         return future
@@ -119,7 +119,7 @@ class Journal:
         return self._read("session = ? AND type = ?", (session, kind))
 
     def _read(self, where: str, values: tuple[object, ...]) -> Iterator[Event]:
-        return _stored(self._path, where, values)
+        return _stored(self.path, where, values)
 
     def give_up(self) -> None:
         """Write what can be written now; appends that cannot, and all later ones, fail."""
@@ -156,7 +156,7 @@ class Journal:
                 self._commit(batch)
             except sqlite3.Error as error:
                 self.trouble = (
-                    f"the journal {self._path} cannot be written ({error}); "
+                    f"the journal {self.path} cannot be written ({error}); "
                     "make room on its disk or mend its rights, and work goes on"
                 )
                 if self._closing.wait(_RETRY_SECONDS):
@@ -186,18 +186,31 @@ class Journal:
             waiting.future.set_result(event)
 
 
-def read(path: Path) -> Iterator[Event]:
-    """Every event of a journal that need not be in use. Changes nothing.
+def read(path: Path, after: int = 0) -> Iterator[Event]:
+    """The events of a journal that need not be in use, from the one after `after`. Changes nothing.
 
     Raises `JournalError` when the file cannot be read or is no journal.
     """
-    with _said(path):
-        yield from _stored(path, "TRUE", ())
+    with _reading(path):
+        yield from _stored(path, "seq > ?", (after,))
+
+
+def newest(path: Path) -> Event | None:
+    """The last event of a journal that need not be in use. Raises `JournalError`."""
+    with _reading(path):
+        return next(_stored(path, "seq = (SELECT max(seq) FROM events)", ()), None)
+
+
+def stored_line(path: Path, seq: int) -> str | None:
+    """Event number `seq` as it is stored, or None when there is none. Raises `JournalError`."""
+    with _reading(path), _reader(path) as reader:
+        row = reader.execute("SELECT data FROM events WHERE seq = ?", (seq,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def read_sessions(path: Path) -> list[str]:
     """The ids of all sessions in a journal that may or may not be in use. Raises as `read` does."""
-    with _said(path), closing(_reader(path)) as reader:
+    with _reading(path), _reader(path) as reader:
         # From one id to the next through the index, whatever the number of events.
         rows = reader.execute(
             "WITH RECURSIVE ids (id) AS (SELECT min(session) FROM events UNION ALL SELECT "
@@ -210,12 +223,12 @@ def read_sessions(path: Path) -> list[str]:
 def read_session(path: Path, session: str, kinds: Sequence[str]) -> list[Event]:
     """The events of one session that are of these types, in order. Raises as `read` does."""
     marks = ", ".join("?" * len(kinds))
-    with _said(path):
+    with _reading(path):
         return list(_stored(path, f"session = ? AND type IN ({marks})", (session, *kinds)))
 
 
 @contextmanager
-def _said(path: Path) -> Iterator[None]:
+def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, ValueError) as error:
@@ -224,12 +237,12 @@ def _said(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _reader(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+def _reader(path: Path) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
 
 
 def _stored(path: Path, where: str, values: tuple[object, ...]) -> Iterator[Event]:
-    with closing(_reader(path)) as reader:
+    with _reader(path) as reader:
         query = f"SELECT seq, data FROM events WHERE {where} ORDER BY seq"
         for seq, data in reader.execute(query, values):
             try:

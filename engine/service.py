@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from engine import checkpoints
 from engine.alarms import AlarmLimits
 from engine.clock import Clock
 from engine.cpus import Cpus, usable
@@ -51,7 +52,7 @@ from engine.session import Leaving, Session
 from engine.settings import Settings
 from engine.snapshots import Snapshot, SnapshotMissingError, SnapshotStore
 from engine.starvation import Starvation
-from engine.state import SessionState
+from engine.state import SessionState, State
 from engine.supervision import Supervision
 from engine.terminals import Terminals
 from engine.tidying import place_file, tidy
@@ -103,7 +104,9 @@ class Engine:
         self._version = version
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        self._view = View(journal, self._loop)
+        known = checkpoints.load(journal.path)
+        self.checkpointed = known.seq
+        self._view = View(journal, self._loop, known)
         self._sessions: dict[str, Session] = {}
         self._uid_slots: dict[str, int] = {}  # of the sessions that have begun
         self._silenced: asyncio.Queue[Sequence[SandboxInfo]] = asyncio.Queue()
@@ -165,6 +168,11 @@ class Engine:
     def loop(self) -> asyncio.AbstractEventLoop:
         """The sessions' loop."""
         return self._loop
+
+    @property
+    def state(self) -> State:
+        """What is folded of the journal. To be used on the sessions' loop."""
+        return self._view.state
 
     def lag(self) -> float:
         """How late the sessions' loop runs, in seconds. May be asked on any thread."""

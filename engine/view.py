@@ -16,17 +16,19 @@ Listener = Callable[[Sequence[Event]], None]
 class View:
     """A state of its own on the loop that makes it. Use it on that loop only.
 
-    Making it folds the whole journal. Listeners are called on the loop, after the fold, and must
-    not raise.
+    Making it folds the events of the journal after the state that it is given, which it keeps.
+    Listeners are called on the loop, after the fold, and must not raise.
     """
 
-    def __init__(self, journal: Journal, loop: asyncio.AbstractEventLoop) -> None:
-        self.state = State()
+    def __init__(
+        self, journal: Journal, loop: asyncio.AbstractEventLoop, state: State | None = None
+    ) -> None:
+        self.state = state or State()
         self._journal = journal
         self._loop = loop
         self._listeners: list[Listener] = []
         newest = journal.subscribe(self._published)
-        for event in journal.events(until=newest):
+        for event in journal.events(after=self.state.seq, until=newest):
             reduce(self.state, event)
 
     def listen(self, listener: Listener) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
+from engine import checkpoints
 from engine.clock import Clock
 from engine.events import Event
-from engine.journal import read
+from engine.journal import newest, read
 from engine.objects import status_object
 from engine.paths import journal_file, state_dir
-from engine.state import State, reduce
+from engine.state import reduce
 
 
 def status(state: Path | None = None) -> dict[str, Any] | None:
@@ -23,10 +24,11 @@ def status(state: Path | None = None) -> dict[str, Any] | None:
     path = journal_file(state_dir(state))
     if not path.is_file():
         return None
-    folded, last = State(), None
-    for event in read(path):
+    folded, last = checkpoints.load(path), None
+    for event in read(path, after=folded.seq):
         folded, last = reduce(folded, event), event
-    answer: dict[str, Any] = msgspec.to_builtins(status_object(folded, None, _stopped(last)))
+    stopped = _stopped(last or newest(path))
+    answer: dict[str, Any] = msgspec.to_builtins(status_object(folded, None, stopped))
     return answer
 
 
