@@ -523,6 +523,11 @@ def encode_body(body: AnyBody) -> bytes:
 
 def encode(event: Event) -> bytes:
     """The flat JSON object that the journal, the stream and `--json` carry."""
+    return flat(event, encode_body(event.body))
+
+
+def flat(event: Event, body: bytes) -> bytes:
+    """What `encode` gives, from the body that `encode_body` gave already."""
     head = _encoder.encode(
         {
             "engine": event.engine,
@@ -533,7 +538,7 @@ def encode(event: Event) -> bytes:
             "session": event.session,
         }
     )
-    return head[:-1] + b"," + encode_body(event.body)[1:]
+    return head[:-1] + b"," + body[1:]
 
 
 def decode(data: bytes | str) -> Event:

@@ -1,9 +1,10 @@
 """The append-only record of everything that happened.
 
 SQLite in WAL mode with `synchronous=FULL` behind one writer thread. Whatever waits is committed
-together, so that a burst costs one flush. `append` returns a future that resolves when the event is
-on disk; only then is it published to subscribers. Numbers have no gaps: an event gets its number in
-the transaction that stores it.
+together, so that a burst costs one flush. Who appends may be told when the event is on disk; only
+then is it published to subscribers. Numbers have no gaps: an event gets its number in the
+transaction that stores it, in the order in which events were appended. So an event that is on disk
+says that all that were appended before it are.
 
 When the disk is full or read-only nothing is lost or skipped: the writer keeps the batch, says what
 is wrong in `trouble`, and tries again each second. Whoever waits for an append waits with it.
@@ -19,10 +20,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.clock import Clock
-from engine.events import AnyBody, Event, decode, encode, encode_body, type_of
+from engine.events import AnyBody, Event, decode, encode_body, flat, type_of
 from engine.trace import Trace
 
 _SCHEMA = 1
@@ -30,12 +31,27 @@ _TABLES = (
     "BEGIN",
     "CREATE TABLE events ("
     "seq INTEGER PRIMARY KEY, session TEXT, type TEXT NOT NULL, data TEXT NOT NULL)",
-    "CREATE INDEX events_by_session ON events (session, type, seq)",
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
 )
+# Nobody asks for these by session, and they are nearly all there is: in an index over them every
+# commit would change a page for each session that it speaks of.
+_RARE = (
+    "type NOT IN ('activity.changed', 'clock.moved', 'tool.finished', 'tool.started', "
+    "'transcript.grew', 'turn.finished', 'turn.started')"
+)
+_INDEXES = (
+    "DROP INDEX IF EXISTS events_by_session",  # of all types; journals until 0.1.0 have it
+    "CREATE INDEX IF NOT EXISTS rare_events_by_session ON events (session, type, seq) "
+    f"WHERE {_RARE}",
+)
 _BATCH = 512
+# Rows that one statement inserts. Between two statements the writer has to get back the
+# interpreter, which a busy loop gives up every few milliseconds only.
+_TOGETHER = (128, 32, 8, 1)
 _RETRY_SECONDS = 1.0
 Subscriber = Callable[[Sequence[Event]], None]
+Ticket = Any
+Settled = Sequence[tuple[Ticket, "Event | JournalError"]]
 
 
 class JournalError(RuntimeError):
@@ -44,11 +60,13 @@ class JournalError(RuntimeError):
 
 class _Waiting(NamedTuple):
     body: AnyBody
+    data: bytes
     session: str | None
     at: float
     boot: str
     stamp: float
-    future: Future[Event]
+    ticket: Ticket
+    settle: Callable[[Settled], None] | None
 
 
 class Journal:
@@ -65,6 +83,7 @@ class Journal:
         self._lock = threading.Lock()  # between committing a batch and attaching a subscriber
         self._subscribers: list[Subscriber] = []
         self._closing = threading.Event()
+        self._ended = False
         self.trouble = ""
         try:
             self._db = _open(path)
@@ -85,16 +104,29 @@ class Journal:
         that cannot be JSON raises here, so that it never reaches the writer. Who waits may be
         cancelled; the event is written all the same.
         """
-        encode_body(body)
         future: Future[Event] = Future()
         future.set_running_or_notify_cancel()
-        clock = self._clock
-        at, boot, stamp = round(clock.wall(), 3), clock.boot(), clock.now()
-        if self._closing.is_set():
-            future.set_exception(JournalError(f"the journal {self.path} is closed"))
-        else:
-            self._queue.put(_Waiting(body, session, at, boot, stamp, future))
+        self.put(body, session, future, _resolve)
         return future
+
+    def put(
+        self,
+        body: AnyBody,
+        session: str | None = None,
+        ticket: Ticket = None,
+        settle: Callable[[Settled], None] | None = None,
+    ) -> None:
+        """Record what happened, now, like `append`; returns at once.
+
+        When it is durable, or was given up, `settle` is called on the writer's thread, once for all
+        tickets of a batch that came with the same `settle`.
+        """
+        clock = self._clock
+        data = encode_body(body)
+        at, boot, stamp = round(clock.wall(), 3), clock.boot(), clock.now()
+        self._queue.put(_Waiting(body, data, session, at, boot, stamp, ticket, settle))
+        if self._ended:
+            self._refuse_the_rest()
 
     def subscribe(self, subscriber: Subscriber) -> int:
         """Call `subscriber` (on the writer's thread) with each batch after it is durable.
@@ -115,8 +147,14 @@ class Journal:
         return self._read("seq > ? AND seq <= ?", (after, 2**62 if until is None else until))
 
     def of_session(self, session: str, kind: str) -> Iterator[Event]:
-        """The stored events of one session and one type ("verdict.given"), in order."""
-        return self._read("session = ? AND type = ?", (session, kind))
+        """The stored events of one session and one type ("verdict.given"), in order.
+
+        Quick for all but the types of which every turn has some; those take a look at the whole
+        journal.
+        """
+        where = "session = ? AND type = ?"
+        by_index = f"{where} AND {_RARE}"  # SQLite uses the index if its condition stands here
+        return self._read(where if f"'{kind}'" in _RARE else by_index, (session, kind))
 
     def _read(self, where: str, values: tuple[object, ...]) -> Iterator[Event]:
         return _stored(self.path, where, values)
@@ -143,12 +181,26 @@ class Journal:
                     ending = True
                 else:
                     batch.append(item)
-                if len(batch) >= _BATCH or self._queue.empty():
+                if ending or len(batch) >= _BATCH or self._queue.empty():
                     break
                 item = self._queue.get()
             if batch:
                 with self._trace.doing("journal commit", detail=f"{len(batch)} events"):
                     self._commit_or_wait(batch)
+        self._ended = True
+        self._refuse_the_rest()
+
+    def _refuse_the_rest(self) -> None:
+        """What came after the end; called by the writer at its end and by whoever came later."""
+        late = []
+        while True:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            late += [item] if item is not None else []
+        error = JournalError(f"the journal {self.path} is closed")
+        _settle(late, [error] * len(late))
 
     def _commit_or_wait(self, batch: list[_Waiting]) -> None:
         while True:
@@ -160,8 +212,7 @@ class Journal:
                     "make room on its disk or mend its rights, and work goes on"
                 )
                 if self._closing.wait(_RETRY_SECONDS):
-                    for waiting in batch:
-                        waiting.future.set_exception(JournalError(self.trouble))
+                    _settle(batch, [JournalError(self.trouble)] * len(batch))
                     return
             else:
                 self.trouble = ""
@@ -174,16 +225,47 @@ class Journal:
                 Event(self.engine, seq, w.at, w.boot, w.stamp, w.session, w.body)
                 for seq, w in enumerate(batch, first)
             ]
+            rows = [
+                (e.seq, e.session, type_of(e.body), flat(e, w.data).decode())
+                for e, w in zip(events, batch, strict=True)
+            ]
             with self._db:  # one transaction: all of the batch or none of it
-                self._db.executemany(
-                    "INSERT INTO events (seq, session, type, data) VALUES (?, ?, ?, ?)",
-                    [(e.seq, e.session, type_of(e.body), encode(e).decode()) for e in events],
-                )
+                for together in _portions(rows):
+                    places = ", ".join(["(?, ?, ?, ?)"] * len(together))
+                    self._db.execute(
+                        f"INSERT INTO events (seq, session, type, data) VALUES {places}",
+                        [value for row in together for value in row],
+                    )
             self.last_seq = events[-1].seq
             for subscriber in self._subscribers:
                 subscriber(events)
-        for waiting, event in zip(batch, events, strict=True):
-            waiting.future.set_result(event)
+        _settle(batch, events)
+
+
+def _portions(rows: list[Any]) -> Iterator[list[Any]]:
+    """Rows in portions of a few sizes, so that few statements have to be prepared."""
+    at = 0
+    for size in _TOGETHER:
+        while len(rows) - at >= size:
+            yield rows[at : at + size]
+            at += size
+
+
+def _settle(batch: Sequence[_Waiting], results: Sequence[Event | JournalError]) -> None:
+    by_settler: dict[Callable[[Settled], None], list[tuple[Ticket, Event | JournalError]]] = {}
+    for waiting, result in zip(batch, results, strict=True):
+        if waiting.settle is not None:
+            by_settler.setdefault(waiting.settle, []).append((waiting.ticket, result))
+    for settle, settled in by_settler.items():
+        settle(settled)
+
+
+def _resolve(settled: Settled) -> None:
+    for future, result in settled:
+        if isinstance(result, JournalError):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
 
 
 def read(path: Path, after: int = 0) -> Iterator[Event]:
@@ -213,18 +295,28 @@ def read_sessions(path: Path) -> list[str]:
     with _reading(path), _reader(path) as reader:
         # From one id to the next through the index, whatever the number of events.
         rows = reader.execute(
-            "WITH RECURSIVE ids (id) AS (SELECT min(session) FROM events UNION ALL SELECT "
-            "(SELECT min(session) FROM events WHERE session > ids.id) FROM ids WHERE ids.id "
-            "IS NOT NULL) SELECT id FROM ids WHERE id IS NOT NULL"
+            f"WITH RECURSIVE ids (id) AS (SELECT min(session) FROM events WHERE {_RARE} UNION ALL "
+            f"SELECT (SELECT min(session) FROM events WHERE session > ids.id AND {_RARE}) "
+            "FROM ids WHERE ids.id IS NOT NULL) SELECT id FROM ids WHERE id IS NOT NULL"
         )
         return [str(session) for (session,) in rows]
 
 
 def read_session(path: Path, session: str, kinds: Sequence[str]) -> list[Event]:
-    """The events of one session that are of these types, in order. Raises as `read` does."""
-    marks = ", ".join("?" * len(kinds))
+    """The events of one session that are of these types, in order. Raises as `read` does.
+
+    Quick unless one of the types is among those of which every turn has some.
+    """
     with _reading(path):
-        return list(_stored(path, f"session = ? AND type IN ({marks})", (session, *kinds)))
+        return list(_stored(path, *_of_session(session, kinds)))
+
+
+def _of_session(session: str, kinds: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The condition for one session's events of some types, and its values."""
+    where = f"session = ? AND type IN ({', '.join('?' * len(kinds))})"
+    if not any(f"'{kind}'" in _RARE for kind in kinds):
+        where += f" AND {_RARE}"
+    return where, (session, *kinds)
 
 
 @contextmanager
@@ -271,6 +363,9 @@ def _open(path: Path) -> sqlite3.Connection:
                 for statement in _TABLES:
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {_SCHEMA}")
+        with db:
+            for statement in _INDEXES:
+                db.execute(statement)
     except BaseException:
         db.close()
         raise

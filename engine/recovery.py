@@ -16,7 +16,6 @@ from engine.events import (
     SnapshotTaken,
     TurnAbandoned,
     Usage,
-    VerdictGiven,
 )
 from engine.journal import Journal
 from engine.keeping import Keepers
@@ -54,16 +53,20 @@ class Recovery:
         worked = await self._worked_until()
         await self._reap({s.id for s in open_sessions})
         seen = self._last_heard()
+        await asyncio.gather(  # so that they share a flush
+            *(self._close(session, worked.get(session.id), seen) for session in open_sessions)
+        )
         for session in open_sessions:
-            await self._close_clock(session, worked.get(session.id), seen)
-            if session.turn_open:
-                why = "the engine went away while it was under way"
-                lost = TurnAbandoned(turn=session.turn, why=why, usage=Usage(unpriced=1))
-                await self.record(lost, session.id)
-            if session.begun:
-                await self.record(Noted(text=f"the engine is back; {session.id} is taken up"), None)
             self._verify_again(session)
         return sorted(open_sessions, key=lambda s: not s.begun)
+
+    async def _close(self, session: SessionState, worked: float | None, seen: Sign) -> None:
+        await self._close_clock(session, worked, seen)
+        if session.turn_open:
+            why = "the engine went away while it was under way"
+            await self.record(TurnAbandoned(turn=session.turn, why=why, usage=Usage(unpriced=1)), session.id)
+        if session.begun:
+            await self.record(Noted(text=f"the engine is back; {session.id} is taken up"), None)
 
     async def _close_clock(self, session: SessionState, worked: float | None, seen: Sign) -> None:
         if session.clocks.state not in _COUNTING:
@@ -80,10 +83,7 @@ class Recovery:
 
     def _verify_again(self, session: SessionState) -> None:
         """Verdicts that were on their way are given all the same, each once."""
-        given = self.journal.of_session(session.id, "verdict.given")
-        bodies = [event.body for event in given]
-        seconds = [b.verdict.seconds for b in bodies if isinstance(b, VerdictGiven)]
-        self.verifications.charge(session.id, sum(seconds))
+        self.verifications.charge(session.id, session.verified_seconds)
         if session.state == "verifying":
             return  # the final one is asked for by the session itself
         if session.judging is not None:

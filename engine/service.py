@@ -511,7 +511,7 @@ class Engine:
             await asyncio.sleep(_TICK)
 
     async def _record(self, body: AnyBody, session: str | None = None) -> object:
-        return await asyncio.wrap_future(self.journal.append(body, session))
+        return await self._view.record(body, session)
 
 
 __all__ = ["Engine", "EngineBusyError", "RunRefusedError"]

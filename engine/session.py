@@ -156,7 +156,7 @@ class Session:
 
     async def record(self, body: AnyBody) -> object:
         """Journal an event of this session; returns when it is durable."""
-        return await asyncio.wrap_future(self._house.journal.append(body, self.id))
+        return await self._house.view.record(body, self.id)
 
     def note(self, body: AnyBody) -> None:
         """Journal an event of this session without waiting for it."""

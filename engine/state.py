@@ -163,6 +163,7 @@ class SessionState(msgspec.Struct, kw_only=True):
     snapshots: int = 0
     last_improvement_active: float | None = None
     verifying: str | None = None
+    verified_seconds: float = 0.0
     transcript_bytes: int = 0
     transcript_entries: int = 0
     outcome: Outcome | None = None
@@ -438,6 +439,7 @@ def _verdict(state: State, session: SessionState, event: Event, given: VerdictGi
     verdict = given.verdict
     session.verifying = None
     session.judging = None
+    session.verified_seconds += verdict.seconds
     session.official = session.official and verdict.seal.official
     counts = verdict.reward is not None and verdict.status in ("scored", "zero", "rejected")
     before = session.best_reward

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from engine.events import Event
-from engine.journal import Journal
+from engine.events import AnyBody, Event
+from engine.journal import Journal, JournalError, Settled
 from engine.state import State, reduce
 
 Listener = Callable[[Sequence[Event]], None]
@@ -31,6 +31,19 @@ class View:
         for event in journal.events(after=self.state.seq, until=newest):
             reduce(self.state, event)
 
+    async def record(self, body: AnyBody, session: str | None = None) -> Event:
+        """Journal what happened; returns when it is durable and folded into this state.
+
+        Raises `JournalError` when the journal was closed before it could be written.
+        """
+        ticket: asyncio.Future[Event] = self._loop.create_future()
+        self._journal.put(body, session, ticket, self._settled)
+        return await ticket
+
+    def note(self, body: AnyBody, session: str | None = None) -> None:
+        """Journal what happened without waiting; whatever is recorded later comes after it."""
+        self._journal.put(body, session)
+
     def listen(self, listener: Listener) -> None:
         """Call `listener` with every batch of events from now on."""
         self._listeners.append(listener)
@@ -48,8 +61,22 @@ class View:
         with suppress(RuntimeError):  # the loop has ended, and nobody looks at this state again
             self._loop.call_soon_threadsafe(self._fold, events)
 
+    def _settled(self, settled: Settled) -> None:
+        """Called on the journal's thread, after `_published` with the same events."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(_hand_out, settled)
+
     def _fold(self, events: Sequence[Event]) -> None:
         for event in events:
             reduce(self.state, event)
         for listener in tuple(self._listeners):
             listener(events)
+
+
+def _hand_out(settled: Settled) -> None:
+    for ticket, result in settled:
+        if not ticket.done():  # who waited may have been cancelled
+            if isinstance(result, JournalError):
+                ticket.set_exception(result)
+            else:
+                ticket.set_result(result)

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 from engine.clock import Clock
 from engine.events import Noted, VerificationStarted
 from engine.journal import Journal, JournalError, read
+from engine.view import View
 from tests.engine.support import wait_for
 
 
@@ -87,6 +89,77 @@ def test_a_part_of_the_journal_and_of_one_session(tmp_path: Path) -> None:
     assert [e.seq for e in journal.of_session("s1", "noted")] == [2, 4]
     assert [e.seq for e in journal.of_session("s1", "verification.started")] == [6]
     journal.close()
+
+
+def plan_of(path: Path, kind: str) -> str:
+    """How SQLite looks for a session's events of a type: the plan of the query that is sent."""
+    asked: list[str] = []
+    real = sqlite3.connect
+
+    class Watched(sqlite3.Connection):
+        def execute(self, query: str, *values: object) -> sqlite3.Cursor:  # type: ignore[override]
+            asked.append(query)
+            return super().execute(query, *values)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", lambda *a, **k: real(*a, **k, factory=Watched))
+        journal = Journal(path)
+        list(journal.of_session("s1", kind))
+        journal.close()
+    with closing(real(path)) as db:
+        rows = db.execute(f"EXPLAIN QUERY PLAN {asked[-1]}", ("s1", kind)).fetchall()
+    return " ".join(str(row[-1]) for row in rows)
+
+
+def test_what_is_asked_by_session_is_found_by_an_index(tmp_path: Path) -> None:
+    for kind in ("verdict.given", "snapshot.taken", "session.moved"):
+        assert "USING INDEX rare_events_by_session" in plan_of(tmp_path / "j", kind)
+    assert "INDEX" not in plan_of(tmp_path / "j", "tool.started")
+
+
+def test_the_index_of_an_older_journal_is_replaced(tmp_path: Path) -> None:
+    Journal(tmp_path / "j").close()
+    with closing(sqlite3.connect(tmp_path / "j")) as db, db:
+        db.execute("DROP INDEX rare_events_by_session")
+        db.execute("CREATE INDEX events_by_session ON events (session, type, seq)")
+    journal = Journal(tmp_path / "j")
+    journal.append(VerificationStarted(snapshot="x", stage="final"), "s1").result(5)
+    assert [e.seq for e in journal.of_session("s1", "verification.started")] == [1]
+    journal.close()
+    with closing(sqlite3.connect(tmp_path / "j")) as db:
+        names = [
+            row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE sql LIKE '%INDEX%'")
+        ]
+    assert names == ["rare_events_by_session"]
+
+
+async def test_what_is_recorded_is_durable_and_folded_and_wakes_the_loop_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    journal = Journal(tmp_path / "j")
+    view = View(journal, loop)
+    wakes: list[object] = []
+    plain = loop.call_soon_threadsafe
+
+    def counted(callback: Callable[..., object], *values: object) -> object:
+        wakes.append(callback)
+        return plain(callback, *values)
+
+    with journal._lock:  # the writer cannot commit before all have come
+        records = [asyncio.create_task(view.record(Noted(text=str(n)))) for n in range(100)]
+        view.note(Noted(text="nobody waits"))
+        await asyncio.sleep(0)
+        monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+    numbers = [event.seq for event in await asyncio.gather(*records)]
+    assert numbers == list(range(2, 102))  # after the one that was noted before they began
+    assert view.state.seq == 101
+    assert [e.seq for e in journal.events()] == list(range(1, 102))
+    assert len(wakes) < 10
+    view.close()
+    journal.close()
+    with pytest.raises(JournalError, match="is closed"):
+        await view.record(Noted(text="late"))
 
 
 WRITER = """
