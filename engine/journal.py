@@ -33,8 +33,9 @@ _TABLES = (
     "seq INTEGER PRIMARY KEY, session TEXT, type TEXT NOT NULL, data TEXT NOT NULL)",
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
 )
-# Nobody asks for these by session, and they are nearly all there is: in an index over them every
-# commit would change a page for each session that it speaks of.
+# Nobody asks for the others by session, and they are nearly all there is: in an index over them
+# every commit would change a page for each session that it speaks of. SQLite uses the index only
+# for a query in which this condition stands as it stands here.
 _RARE = (
     "type NOT IN ('activity.changed', 'clock.moved', 'tool.finished', 'tool.started', "
     "'transcript.grew', 'turn.finished', 'turn.started')"
@@ -152,9 +153,7 @@ class Journal:
         Quick for all but the types of which every turn has some; those take a look at the whole
         journal.
         """
-        where = "session = ? AND type = ?"
-        by_index = f"{where} AND {_RARE}"  # SQLite uses the index if its condition stands here
-        return self._read(where if f"'{kind}'" in _RARE else by_index, (session, kind))
+        return self._read(*_of_session(session, (kind,)))
 
     def _read(self, where: str, values: tuple[object, ...]) -> Iterator[Event]:
         return _stored(self.path, where, values)

@@ -64,7 +64,8 @@ class Recovery:
         await self._close_clock(session, worked, seen)
         if session.turn_open:
             why = "the engine went away while it was under way"
-            await self.record(TurnAbandoned(turn=session.turn, why=why, usage=Usage(unpriced=1)), session.id)
+            lost = TurnAbandoned(turn=session.turn, why=why, usage=Usage(unpriced=1))
+            await self.record(lost, session.id)
         if session.begun:
             await self.record(Noted(text=f"the engine is back; {session.id} is taken up"), None)
 

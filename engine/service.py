@@ -79,7 +79,10 @@ class EngineBusyError(RuntimeError):
 
 
 class Engine:
-    """One engine, for one state folder."""
+    """One engine, for one state folder.
+
+    `keepers` and `http` are its ways to sandboxes and models, unless it shall make its own.
+    """
 
     def __init__(
         self,
@@ -91,6 +94,8 @@ class Engine:
         clock: Clock | None = None,
         cpus: Cpus | None = None,
         trace: Trace | None = None,
+        keepers: Keepers | None = None,
+        http: HttpClient | None = None,
     ) -> None:
         cpus = cpus or usable()
         self.trace = trace or Trace(None)
@@ -114,8 +119,8 @@ class Engine:
         self._ending = asyncio.Event()
         self._how = Leaving.END
         self._ended = asyncio.Event()
-        self._http = HttpClient()
-        self._keepers = Keepers(
+        self._http = http or HttpClient()
+        self._keepers = keepers or Keepers(
             state_dir, keeper_socket(state_dir), self._silenced.put_nowait, self.trace
         )
         snapshots = SnapshotStore(state_dir / "snapshots")

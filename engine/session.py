@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
+from collections.abc import Awaitable
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -154,13 +155,13 @@ class Session:
             _log.warning("session %s: its sandbox could not be ended: %s", self.id, error)
         await self._settle(ending, None)
 
-    async def record(self, body: AnyBody) -> object:
-        """Journal an event of this session; returns when it is durable."""
-        return await self._house.view.record(body, self.id)
+    def record(self, body: AnyBody) -> Awaitable[object]:
+        """Journal an event of this session. To be awaited: it is then durable, and in `facts`."""
+        return self._house.view.record(body, self.id)
 
     def note(self, body: AnyBody) -> None:
         """Journal an event of this session without waiting for it."""
-        self._house.journal.append(body, self.id)
+        self._house.view.note(body, self.id)
 
     async def after_tool(self) -> None:
         """Take a snapshot if the editable files changed."""
@@ -335,13 +336,13 @@ class Session:
         house, path = self._house, transcript_path(self._house.state_dir, self.id)
         try:
             return Transcript.open(
-                path, self.record, house.clock, self.facts.transcript_bytes, house.disk
+                path, self.note, house.clock, self.facts.transcript_bytes, house.disk
             )
         except TranscriptDamagedError as error:
             await self.record(SessionPaused(cause="damaged", why=str(error)))
             await self.gate.passed()
-        return await Transcript.mend(
-            path, self.record, house.clock, self.facts.transcript_bytes, house.disk
+        return Transcript.mend(
+            path, self.note, house.clock, self.facts.transcript_bytes, house.disk
         )
 
     def _model(self, facts: SessionState) -> HttpModel | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
@@ -51,8 +51,8 @@ class Watched(Protocol):
         """Its sandbox, while it has one."""
         ...
 
-    async def record(self, body: AnyBody) -> object:
-        """Journal an event of this session; returns when it is durable."""
+    def record(self, body: AnyBody) -> Awaitable[object]:
+        """Journal an event of this session. To be awaited: it is then durable."""
         ...
 
 

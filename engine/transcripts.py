@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import aiofiles
 import msgspec
 
 from engine.clock import Clock
@@ -37,14 +36,15 @@ class TranscriptDamagedError(ValueError):
 class Transcript:
     """The conversation of one session, as its agent writes it.
 
-    `record` journals a `TranscriptGrew` and returns when that is durable; `disk` waits while the
-    file cannot be written.
+    `note` journals a `TranscriptGrew`. Nobody waits until that is durable: whoever acts on an entry
+    records something first, and that is durable only after it. `disk` waits while the file cannot
+    be written.
     """
 
     def __init__(
         self,
         path: Path,
-        record: Callable[[TranscriptGrew], Awaitable[object]],
+        note: Callable[[TranscriptGrew], object],
         clock: Clock,
         *,
         entries: list[Entry],
@@ -52,7 +52,7 @@ class Transcript:
         disk: Disk | None = None,
     ) -> None:
         self._path = path
-        self._record = record
+        self._note = note
         self._clock = clock
         self._size = size
         self._disk = disk or Disk()
@@ -63,7 +63,7 @@ class Transcript:
     def open(
         cls,
         path: Path,
-        record: Callable[[TranscriptGrew], Awaitable[object]],
+        note: Callable[[TranscriptGrew], object],
         clock: Clock,
         size: int,
         disk: Disk | None = None,
@@ -81,13 +81,13 @@ class Transcript:
                 "file back from a copy and resume, or resume as it is to go on without the rest"
             )
         os.truncate(path, size)
-        return cls(path, record, clock, entries=entries, size=size, disk=disk)
+        return cls(path, note, clock, entries=entries, size=size, disk=disk)
 
     @classmethod
-    async def mend(
+    def mend(
         cls,
         path: Path,
-        record: Callable[[TranscriptGrew], Awaitable[object]],
+        note: Callable[[TranscriptGrew], object],
         clock: Clock,
         size: int,
         disk: Disk | None = None,
@@ -101,30 +101,41 @@ class Transcript:
             copy = path.with_name(f"{path.name}.damaged-{int(clock.wall())}")
             shutil.copyfile(path, copy)
             os.truncate(path, good)
-            await record(TranscriptGrew(start=good, end=good, entries=len(entries)))
-        return cls.open(path, record, clock, good, disk)
+            note(TranscriptGrew(start=good, end=good, entries=len(entries)))
+        return cls.open(path, note, clock, good, disk)
 
     async def add(self, *entries: Mapping[str, Any]) -> None:
-        """Append entries (without `n` and `at`, which are filled in) and journal the new length."""
+        """Append entries (without `n` and `at`, which are filled in) and journal the new length.
+
+        They are on disk when it returns. Once begun it is carried through, even when who waits for
+        it is cancelled.
+        """
+        await asyncio.shield(asyncio.ensure_future(self._add(entries)))
+
+    async def _add(self, entries: Sequence[Mapping[str, Any]]) -> None:
         async with self._order:
             at = rfc3339(self._clock.wall())
             first = len(self.entries)
             made = [{"n": first + i, "at": at, **entry} for i, entry in enumerate(entries)]
             lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in made)
-            await self._disk.keep(f"the transcript {self._path}", lambda: self._write(lines))
+            await self._disk.keep(
+                f"the transcript {self._path}",
+                lambda: asyncio.to_thread(_write, self._path, lines, self._size),
+            )
             start, self._size = self._size, self._size + len(lines)
             self.entries.extend(made)
-            await self._record(
-                TranscriptGrew(start=start, end=self._size, entries=first + len(made))
-            )
+            self._note(TranscriptGrew(start=start, end=self._size, entries=first + len(made)))
 
-    async def _write(self, lines: bytes) -> None:
-        async with aiofiles.open(self._path, "r+b") as file:
-            await file.seek(self._size)
-            await file.write(lines)
-            await file.truncate()
-            await file.flush()
-            await asyncio.to_thread(os.fsync, file.fileno())
+
+def _write(path: Path, lines: bytes, start: int) -> None:
+    """Put lines at `start`, where the file then ends; durable when it returns."""
+    with path.open("r+b", buffering=0) as file:
+        file.seek(start)
+        left = memoryview(lines)
+        while left:
+            left = left[file.write(left) :]
+        file.truncate()
+        os.fdatasync(file.fileno())  # the data and the size; when it was written is of no use
 
 
 def _readable(path: Path, size: int) -> tuple[list[Entry], int]:

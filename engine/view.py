@@ -31,17 +31,17 @@ class View:
         for event in journal.events(after=self.state.seq, until=newest):
             reduce(self.state, event)
 
-    async def record(self, body: AnyBody, session: str | None = None) -> Event:
-        """Journal what happened; returns when it is durable and folded into this state.
+    def record(self, body: AnyBody, session: str | None = None) -> asyncio.Future[Event]:
+        """Journal what happened. To be awaited: it is then durable and folded into this state.
 
-        Raises `JournalError` when the journal was closed before it could be written.
+        The wait raises `JournalError` when the journal was closed before it could be written.
         """
         ticket: asyncio.Future[Event] = self._loop.create_future()
         self._journal.put(body, session, ticket, self._settled)
-        return await ticket
+        return ticket
 
     def note(self, body: AnyBody, session: str | None = None) -> None:
-        """Journal what happened without waiting; whatever is recorded later comes after it."""
+        """Journal what happened, for those who need not wait: what is durable later includes it."""
         self._journal.put(body, session)
 
     def listen(self, listener: Listener) -> None:

@@ -1,4 +1,10 @@
-"""The bench at which a session's agent works: every turn and tool call is journalled here."""
+"""The bench at which a session's agent works: every turn and tool call is journalled here.
+
+Before anything leaves the engine (a request to the model, a command to the sandbox) an event is
+awaited that was journalled after all else that was, so that all of it is durable by then. What need
+not be known before that is only noted: it is lost with the engine only if what it speaks of is
+done again.
+"""
 
 from __future__ import annotations
 
@@ -103,8 +109,8 @@ class Services(Protocol):
         """Where model calls wait while the session is paused."""
         ...
 
-    async def record(self, body: AnyBody) -> object:
-        """Journal an event of this session; returns when it is durable."""
+    def record(self, body: AnyBody) -> Awaitable[object]:
+        """Journal an event of this session. To be awaited: it is then durable, and in `facts`."""
         ...
 
     def note(self, body: AnyBody) -> None:
@@ -294,7 +300,7 @@ class Workbench:
         if self._services.gate.closed:
             raise CallInterruptedError
         with self._meter.turn(), self._doing("model turn", str(number)):
-            await self._services.record(TurnStarted(turn=number))
+            self._services.note(TurnStarted(turn=number))
             await self._services.record(ActivityChanged(activity=question.activity))
             started = self._clock.now()
             self._live.turn = None
@@ -343,7 +349,7 @@ class Workbench:
                 "seconds": seconds,
             }
         )
-        await self._services.record(
+        self._services.note(
             ToolFinished(call=call.id, tool=call.name, code=result.code, seconds=seconds)
         )
         if given is None:

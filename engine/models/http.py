@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import msgspec
 
 from engine.models.errors import from_response
 from engine.models.types import ModelError, Provider
@@ -68,9 +68,8 @@ class HttpClient:
         Raises `ModelError` for an error status, a network failure or a silent server; `secret`
         is never in it.
         """
-        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         sent = {"Accept": "text/event-stream", **headers}
-        async with self.post(provider, path, content.encode(), sent) as response:
+        async with self.post(provider, path, msgspec.json.encode(body), sent) as response:
             if response.status != httpx.codes.OK:
                 said = _without(await response.some(), secret)
                 raise from_response(response.status, response.headers, said)

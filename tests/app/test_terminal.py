@@ -278,7 +278,7 @@ def test_without_a_terminal_it_says_what_to_use() -> None:
 
 
 def test_starting_loads_no_more_than_it_needs() -> None:
-    heavy = "pydantic pydantic_settings httpx starlette uvicorn aiofiles anyio sqlite3"
+    heavy = "pydantic pydantic_settings httpx starlette uvicorn anyio sqlite3"
     code = f"import sys, autolab_tui.app; print([m for m in '{heavy}'.split() if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code],

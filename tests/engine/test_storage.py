@@ -60,7 +60,7 @@ class Grown:
     def __init__(self) -> None:
         self.events: list[TranscriptGrew] = []
 
-    async def record(self, body: TranscriptGrew) -> None:
+    def note(self, body: TranscriptGrew) -> None:
         self.events.append(body)
 
     @property
@@ -77,12 +77,12 @@ async def test_a_transcript_taken_up_again_is_the_same(
 ) -> None:
     path = tmp_path_factory.mktemp("t") / "s" / "transcript.jsonl"
     grown = Grown()
-    transcript = Transcript.open(path, grown.record, CLOCK, 0)
+    transcript = Transcript.open(path, grown.note, CLOCK, 0)
     for text in first:
         await transcript.add({"kind": "user", "text": text})
     with path.open("ab") as file:  # what a killed engine had written and not acknowledged
         file.write(b'{"n": 99, "kind": "use')
-    transcript = Transcript.open(path, grown.record, CLOCK, grown.size)
+    transcript = Transcript.open(path, grown.note, CLOCK, grown.size)
     assert [e["text"] for e in transcript.entries] == first
     await transcript.add(*({"kind": "user", "text": text} for text in second))
     lines = path.read_bytes().splitlines()
@@ -102,9 +102,24 @@ async def test_a_transcript_taken_up_again_is_the_same(
 
 async def test_entries_that_are_added_at_once_keep_their_order(tmp_path: Path) -> None:
     grown = Grown()
-    transcript = Transcript.open(tmp_path / "s" / "t", grown.record, CLOCK, 0)
+    transcript = Transcript.open(tmp_path / "s" / "t", grown.note, CLOCK, 0)
     many: list[dict[str, Any]] = [{"kind": "note", "text": str(n)} for n in range(20)]
     await asyncio.gather(*(transcript.add(entry) for entry in many))
     assert [e["n"] for e in transcript.entries] == list(range(20))
     assert [e.entries for e in grown.events] == list(range(1, 21))
     assert TranscriptReader(tmp_path / "nothing").read(0, 5, 100) == []
+
+
+async def test_an_entry_is_carried_through_when_who_waits_is_cancelled(tmp_path: Path) -> None:
+    grown = Grown()
+    transcript = Transcript.open(tmp_path / "s" / "t", grown.note, CLOCK, 0)
+    adding = [asyncio.create_task(transcript.add({"kind": "note", "text": str(n)})) for n in (0, 1)]
+    await asyncio.sleep(0)
+    for task in adding:
+        task.cancel()
+    await asyncio.gather(*adding, return_exceptions=True)
+    assert all(task.cancelled() for task in adding)
+    await transcript.add({"kind": "note", "text": "2"})
+    assert [e["text"] for e in transcript.entries] == ["0", "1", "2"]
+    assert [e.entries for e in grown.events] == [1, 2, 3]
+    assert len((tmp_path / "s" / "t").read_bytes()) == grown.size

@@ -162,21 +162,18 @@ async def test_a_transcript_is_taken_up_whole_or_named_as_damaged(tmp_path: Path
     path = tmp_path / "s" / "transcript.jsonl"
     grown: list[Any] = []
 
-    async def record(body: Any) -> None:
-        grown.append(body)
-
-    first = Transcript.open(path, record, Clock(), 0)
+    first = Transcript.open(path, grown.append, Clock(), 0)
     await first.add({"kind": "user", "text": "é\u2028x"}, {"kind": "note", "text": "two"})
     size = grown[-1].end
     with path.open("ab") as file:
         file.write(b'{"never": "acknowledged"}\n')
-    again = Transcript.open(path, record, Clock(), size)
+    again = Transcript.open(path, grown.append, Clock(), size)
     assert again.entries == first.entries
     assert path.stat().st_size == size
     os.truncate(path, size - 3)
     with pytest.raises(TranscriptDamagedError, match=r"damaged after 1 entries \(\d+ of \d+ bytes"):
-        Transcript.open(path, record, Clock(), size)
-    mended = await Transcript.mend(path, record, Clock(), size)
+        Transcript.open(path, grown.append, Clock(), size)
+    mended = Transcript.mend(path, grown.append, Clock(), size)
     assert mended.entries == first.entries[:1]
     assert (grown[-1].entries, grown[-1].end) == (1, path.stat().st_size)
     await mended.add({"kind": "note", "text": "three"})

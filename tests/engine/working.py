@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,12 +147,12 @@ class Seat:
     def _fold(self, body: AnyBody) -> None:
         reduce(self._state, Event("e", self._state.seq + 1, 0.0, "b", self.now, "s", body))
 
-    async def record(self, body: AnyBody) -> object:
-        self.recorded.append(body)
-        self._fold(body)
-        return None
+    def record(self, body: AnyBody) -> Awaitable[object]:
+        self.note(body)
+        return asyncio.sleep(0)
 
     def note(self, body: AnyBody) -> None:
+        self.recorded.append(body)
         self._fold(body)
 
     async def after_tool(self) -> None:
@@ -183,7 +184,7 @@ class Seat:
             self.waits.append(seconds)
 
         transcript = Transcript.open(
-            path, self.record, self.clock, path.stat().st_size if path.exists() else 0
+            path, self.note, self.clock, path.stat().st_size if path.exists() else 0
         )
         harness = self.harness
         try:
