@@ -21,6 +21,7 @@ from benchmarks.sandboxes import NoKeeper
 from benchmarks.script import ScriptedHttp
 from engine.api import Api
 from engine.cpus import usable
+from engine.garbage import look_less
 from engine.journal import Journal
 from engine.models.http import HttpClient
 from engine.paths import engine_socket, journal_file, make_private, write_address
@@ -116,6 +117,7 @@ async def measure(work: Work) -> Mapping[str, float]:
     api = Api(engine, path, "benchmark")
     await api.start()
     write_address(state, path)
+    look_less()
     running = asyncio.create_task(engine.run())
     await engine.create_run(
         {

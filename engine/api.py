@@ -14,7 +14,7 @@ import threading
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import uvicorn
@@ -29,7 +29,7 @@ from engine.checkpointing import Checkpointer
 from engine.events import Event, encode, rfc3339
 from engine.history import SnapshotNameError
 from engine.journal import JournalError
-from engine.objects import ENGINE_SCHEMA, EngineObject, status_object
+from engine.objects import ENGINE_SCHEMA, EngineObject
 from engine.orders import (
     ORDERS,
     Extend,
@@ -38,7 +38,7 @@ from engine.orders import (
     Orders,
     read_order,
 )
-from engine.picture import Picture
+from engine.picture import Picture, StatusPicture
 from engine.restoring import RestoreRefusedError
 from engine.runs import RunRefusedError
 from engine.selecting import NothingSelectedError
@@ -83,6 +83,29 @@ _STATUS: dict[type[Exception], int] = {
 }
 
 
+class _Pictures(NamedTuple):
+    """What reads are answered with."""
+
+    state: Picture
+    status: StatusPicture
+
+
+class _Batch:
+    """Events that were committed together, encoded once for however many clients follow."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._events = events
+        self._whole: bytes | None = None
+
+    def after(self, seq: int) -> bytes:
+        """Those after number `seq`, as the stream carries them."""
+        if not self._events or self._events[0].seq <= seq:
+            return b"".join(_sse(event) for event in self._events if event.seq > seq)
+        if self._whole is None:
+            self._whole = b"".join(map(_sse, self._events))
+        return self._whole
+
+
 class Api:
     """The HTTP server of one engine. `start` and `stop` are called on the sessions' loop."""
 
@@ -96,8 +119,8 @@ class Api:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Event | None = None
         self._view: View | None = None
-        self._picture: Picture | None = None
-        self._streams: set[asyncio.Queue[Sequence[Event]]] = set()
+        self._pictures: _Pictures | None = None
+        self._streams: set[asyncio.Queue[_Batch]] = set()
 
     async def start(self) -> None:
         """Listen; returns when requests are answered. Raises what kept it from it."""
@@ -123,7 +146,7 @@ class Api:
             self._closing.set()
             self._server.should_exit = True
             for waiting in self._streams:
-                waiting.put_nowait(())  # wakes the stream, which then sees that this is the end
+                waiting.put_nowait(_Batch(()))  # wakes the stream, which sees that it is the end
 
     def _serve(self, listening: socket.socket, folded: bytes, ready: Future[None]) -> None:
         try:
@@ -141,8 +164,10 @@ class Api:
         self._closing = asyncio.Event()
         state = msgspec.json.decode(folded, type=State)
         self._view = View(self._engine.journal, self._loop, state)
-        self._picture = picture = Picture(state)
-        self._view.listen(picture.note)
+        picture = Picture(state)
+        self._pictures = _Pictures(picture, StatusPicture(state))
+        for listener in (picture.note, self._pictures.status.note, self._hand_to_streams):
+            self._view.listen(listener)
         checkpointer = Checkpointer(
             self._engine.journal.path, lambda: state.seq, picture.json, self._engine.checkpointed
         )
@@ -191,10 +216,10 @@ class Api:
         return self._view
 
     @property
-    def _drawn(self) -> Picture:
-        if self._picture is None:
+    def _drawn(self) -> _Pictures:
+        if self._pictures is None:
             raise EngineBusyError("the engine is starting; try again")
-        return self._picture
+        return self._pictures
 
     def _engine_object(self) -> EngineObject:
         engine = self._engine
@@ -212,13 +237,14 @@ class Api:
         )
 
     async def _status(self, request: Request) -> Response:
-        return _json(status_object(self._seen.state, self._engine_object(), self._engine.clock))
+        engine = self._engine_object()
+        return _answer(self._drawn.status.json(engine, self._engine.clock))
 
     async def _engine_route(self, request: Request) -> Response:
         return _json(self._engine_object())
 
     async def _state(self, request: Request) -> Response:
-        return _answer(self._drawn.json())
+        return _answer(self._drawn.state.json())
 
     async def _runs(self, request: Request) -> Response:
         spec = await _object(request)
@@ -275,10 +301,14 @@ class Api:
         headers = {"Cache-Control": "no-store"}
         return StreamingResponse(self._stream(after), 200, headers, "text/event-stream")
 
+    def _hand_to_streams(self, events: Sequence[Event]) -> None:
+        batch = _Batch(events)
+        for waiting in self._streams:
+            waiting.put_nowait(batch)
+
     async def _stream(self, after: int) -> AsyncIterator[bytes]:
         view, closing = self._seen, self._closing
-        waiting: asyncio.Queue[Sequence[Event]] = asyncio.Queue()
-        view.listen(waiting.put_nowait)
+        waiting: asyncio.Queue[_Batch] = asyncio.Queue()
         self._streams.add(waiting)
         try:
             yield self._heartbeat()
@@ -291,17 +321,18 @@ class Api:
             while waiting.qsize() < _SLOWEST:
                 try:
                     async with asyncio.timeout_at(beat):
-                        batch = await waiting.get()
+                        batches = [await waiting.get()]
                 except TimeoutError:
                     beat += HEARTBEAT_SECONDS
                     yield self._heartbeat()
                     continue
-                yield b"".join(_sse(event) for event in batch if event.seq > after)
+                while not waiting.empty():
+                    batches.append(waiting.get_nowait())
+                yield b"".join(batch.after(after) for batch in batches)
                 if closing is not None and closing.is_set() and waiting.empty():
                     return
         finally:
             self._streams.discard(waiting)
-            view.ignore(waiting.put_nowait)
 
     def _stored(self, after: int, until: int) -> bytes:
         return b"".join(_sse(event) for event in self._engine.journal.events(after, until))

@@ -74,6 +74,7 @@ async def _serve(
 ) -> None:
     # Heavy imports wait until the lock is ours.
     from engine.api import Api
+    from engine.garbage import look_less
     from engine.service import Engine
 
     engine = Engine(folder, journal, settings, version(), cpus=cpus, trace=trace)
@@ -84,6 +85,7 @@ async def _serve(
     api = Api(engine, path, version())
     await api.start()
     write_address(folder, path)
+    look_less()
     _log.info("engine of %s listens at %s (pid %d)", folder, path, os.getpid())
     try:
         await engine.run()

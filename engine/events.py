@@ -98,7 +98,9 @@ class Usage(msgspec.Struct, frozen=True):
         return self.sent + self.output
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+class Body(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True, gc=False
+):
     """What happened; the tag is the event's type."""
 
 
@@ -474,7 +476,7 @@ KnownBody = (
 AnyBody = KnownBody | Unknown
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One line of the journal. `at` is Unix time (display only); `stamp` is boottime in `boot`."""
 
     engine: str

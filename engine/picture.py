@@ -1,4 +1,7 @@
-"""The JSON of a state that keeps changing, of which only what has changed is encoded again."""
+"""The JSON of a state that keeps changing, of which only what can have changed is encoded again.
+
+An event changes the session that it names and no other; one that names none may change all.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,21 @@ from collections.abc import Sequence
 
 import msgspec
 
+from engine.clock import Clock
 from engine.events import Event
-from engine.state import State
+from engine.objects import (
+    STATUS_SCHEMA,
+    EngineObject,
+    run_object,
+    session_object,
+)
+from engine.state import SessionState, State, run_over
 
 _encoder = msgspec.json.Encoder()
 
 
 class Picture:
-    """What `msgspec.json.encode(state)` gives, at the price of the sessions that have changed.
-
-    An event changes the session that it names and no other; one that names none may change all.
-    """
+    """What `msgspec.json.encode(state)` gives, at the price of the sessions that have changed."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -41,3 +48,47 @@ class Picture:
         whole = {name: getattr(state, name) for name in state.__struct_fields__}
         whole["sessions"] = {name: known[name] for name in state.sessions}
         return _encoder.encode(whole)
+
+
+class StatusPicture:
+    """The JSON of `engine.objects.status_object`, at the price of what is not over yet."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._sessions: dict[str, msgspec.Raw] = {}
+        self._runs: dict[str, msgspec.Raw] = {}
+
+    def note(self, events: Sequence[Event]) -> None:
+        """These were folded into the state."""
+        for event in events:
+            if event.session is None:
+                self._sessions.clear()
+                self._runs.clear()
+            elif self._sessions.pop(event.session, None) is not None:
+                self._runs.pop(self._state.sessions[event.session].run, None)
+
+    def json(self, engine: EngineObject, clock: Clock) -> bytes:
+        """Everything, as of now."""
+        sessions: list[object] = []
+        for name, session in self._state.sessions.items():
+            known = self._sessions.get(name)
+            if known is None:
+                known = msgspec.Raw(_encoder.encode(session_object(session, clock)))
+                if _still(session):
+                    self._sessions[name] = known
+            sessions.append(known)
+        runs: list[object] = []
+        for name, run in self._state.runs.items():
+            known = self._runs.get(name)
+            if known is None:
+                known = msgspec.Raw(_encoder.encode(run_object(self._state, run, clock)))
+                if run_over(self._state, name) and all(s in self._sessions for s in run.sessions):
+                    self._runs[name] = known
+            runs.append(known)
+        whole = {"schema": STATUS_SCHEMA, "engine": engine, "runs": runs, "sessions": sessions}
+        return _encoder.encode(whole)
+
+
+def _still(session: SessionState) -> bool:
+    """Whether nothing that is shown of a session moves with the time."""
+    return session.over and session.clocks.state == "stopped" and not session.activity

@@ -48,10 +48,6 @@ class View:
         """Call `listener` with every batch of events from now on."""
         self._listeners.append(listener)
 
-    def ignore(self, listener: Listener) -> None:
-        """Stop calling it."""
-        self._listeners.remove(listener)
-
     def close(self) -> None:
         """Stop following the journal."""
         self._journal.unsubscribe(self._published)
@@ -69,7 +65,7 @@ class View:
     def _fold(self, events: Sequence[Event]) -> None:
         for event in events:
             reduce(self.state, event)
-        for listener in tuple(self._listeners):
+        for listener in self._listeners:
             listener(events)
 
 

@@ -11,16 +11,19 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import checkpoints, offline
 from engine.checkpointing import Checkpointer
+from engine.clock import Clock
 from engine.events import Event, Noted
 from engine.journal import Journal
+from engine.objects import EngineObject, status_object
 from engine.paths import journal_file
-from engine.picture import Picture
+from engine.picture import Picture, StatusPicture
 from engine.state import State, reduce
 from engine.view import View
 from tests.engine.support import EngineProcess, running_engine, wait_for
@@ -89,6 +92,27 @@ def test_a_picture_is_what_encoding_the_state_gives(events: list[Event], data: A
         assert picture.json() == as_json(state)
         begun = end
     assert picture.json() == as_json(state)
+
+
+@given(histories(), st.data())
+def test_a_status_picture_is_what_encoding_the_status_gives(events: list[Event], data: Any) -> None:
+    begun = data.draw(st.integers(0, len(events)))
+    state = fold(State(), events[:begun])
+    picture = StatusPicture(state)
+    now, boot = 0.0, data.draw(st.sampled_from(["b1", "b2"]))
+    clock = Clock(lambda: boot, lambda: now, lambda: now)
+    engine = EngineObject("autolab/engine/1", 1, "1", "/s", 1.0, 0.0, 0)
+    while True:
+        for _ in range(2):
+            now += data.draw(st.floats(0, 1000))
+            expected = msgspec.json.encode(status_object(state, engine, clock))
+            assert picture.json(engine, clock) == expected
+        if begun == len(events):
+            return
+        end = data.draw(st.integers(begun + 1, len(events)))
+        fold(state, events[begun:end])
+        picture.note(events[begun:end])
+        begun = end
 
 
 @pytest.fixture
@@ -213,10 +237,12 @@ def test_an_engine_starts_from_it_and_so_does_status(tmp_path: Path) -> None:
         engine.kill()  # nothing more is written; 703 events are in the checkpoint
         checkpointed = offline.status(state)
         engine.restart()
+        wait_for(lambda: engine.client.state().seq == 704)
         with_checkpoint = seen(engine)
         engine.kill()
         checkpoints.checkpoint_file(path).write_bytes(os.urandom(4096))
         engine.restart()
+        wait_for(lambda: engine.client.state().seq == 705)  # it has said that it started
         folded = State()
         for event in Journal(path).events():
             reduce(folded, event)
