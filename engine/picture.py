@@ -67,7 +67,7 @@ class StatusPicture:
             elif self._sessions.pop(event.session, None) is not None:
                 self._runs.pop(self._state.sessions[event.session].run, None)
 
-    def json(self, engine: EngineObject, clock: Clock) -> bytes:
+    def json(self, engine: EngineObject | None, clock: Clock) -> bytes:
         """Everything, as of now."""
         sessions: list[object] = []
         for name, session in self._state.sessions.items():
