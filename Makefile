@@ -1,6 +1,6 @@
 # Everything here works on a bare clone: each goal sets up what it needs first (scripts/setup).
 
-.PHONY: help demo test test-all peers lint setup clean
+.PHONY: help demo test test-all peers lint bench setup clean
 
 PYTHON_ENV = .venv/bin
 
@@ -10,6 +10,7 @@ help:
 	@echo "make test-all  the same with the slow tests"
 	@echo "make peers     servers and clients of others that some tests need (1 GB below .peers)"
 	@echo "make lint      ruff and mypy --strict"
+	@echo "make bench     what the engine costs, measured (minutes; docs/performance.md)"
 	@echo "make setup     system packages (as root) and the virtual environment, nothing else"
 	@echo "make clean     remove the virtual environment and every cache"
 
@@ -38,9 +39,13 @@ lint:
 	@$(PYTHON_ENV)/ruff check .
 	@$(PYTHON_ENV)/mypy
 
+bench:
+	@scripts/setup --dev
+	@$(PYTHON_ENV)/python -m benchmarks
+
 setup:
 	@scripts/setup --dev
 
 clean:
-	rm -rf .venv .peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis snapshot_report.html
+	rm -rf .venv .venv-inspect .peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis snapshot_report.html
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,8 +10,9 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -21,10 +22,12 @@ from benchmarks.sandboxes import NoKeeper
 from benchmarks.script import ScriptedHttp
 from engine.api import Api
 from engine.cpus import usable
+from engine.events import ToolFinished
 from engine.garbage import look_less
 from engine.journal import Journal
+from engine.keeping import Keepers
 from engine.models.http import HttpClient
-from engine.paths import engine_socket, journal_file, make_private, write_address
+from engine.paths import engine_socket, journal_file, keeper_socket, make_private, write_address
 from engine.service import Engine
 from engine.settings import Settings
 
@@ -33,7 +36,8 @@ class Work(msgspec.Struct, frozen=True):
     """What to do: `sessions` make `turns` each on average after `warm_up` turns each.
 
     `thinks` is how long the model takes in seconds. `server` is the base URL of a model server;
-    without one the model is in this process. `sandboxes` says whether there are any.
+    without one the model is in this process. `sandboxes` says whether there are any. `noise` is
+    how many small events a second are journalled beside all that.
     """
 
     state: str
@@ -43,6 +47,7 @@ class Work(msgspec.Struct, frozen=True):
     thinks: float = 0.0
     server: str | None = None
     sandboxes: bool = False
+    noise: int = 0
 
 
 class Turns:
@@ -97,6 +102,17 @@ class CountedHttp(HttpClient):
         return super().stream(*values, **named)
 
 
+async def _make_noise(journal: Journal, a_second: int, sessions: Sequence[str]) -> None:
+    count, began = 0, monotonic()
+    while True:
+        await asyncio.sleep(0.01)
+        due = int((monotonic() - began) * a_second)
+        for number in range(count, due):
+            body = ToolFinished(call=str(number), tool="noise", code=0, seconds=0.0)
+            journal.put(body, sessions[number % len(sessions)])
+        count = due
+
+
 async def measure(work: Work) -> Mapping[str, float]:
     """Run an engine until the turns are made. Sessions are left where they stand."""
     cpus = usable()
@@ -104,13 +120,15 @@ async def measure(work: Work) -> Mapping[str, float]:
     state = make_private(Path(work.state))
     turns = Turns(work)
     http = CountedHttp(turns) if work.server else ScriptedHttp(turns.asked)
+    journal = Journal(journal_file(state))
+    keepers = Keepers(state, keeper_socket(state), lambda _: None) if work.sandboxes else None
     engine = Engine(
         state,
-        Journal(journal_file(state)),
+        journal,
         Settings(),
         "benchmark",
         cpus=cpus,
-        keepers=None if work.sandboxes else NoKeeper(state),
+        keepers=keepers or NoKeeper(state),
         http=http,
     )
     path = engine_socket(state)
@@ -119,7 +137,7 @@ async def measure(work: Work) -> Mapping[str, float]:
     write_address(state, path)
     look_less()
     running = asyncio.create_task(engine.run())
-    await engine.create_run(
+    run = await engine.create_run(
         {
             "tasks": ["rack_placement"],
             "models": ["scripted/model"],
@@ -133,7 +151,11 @@ async def measure(work: Work) -> Mapping[str, float]:
     )
     turns.floor = memory()  # with everything imported and the run planned
     found = asyncio.create_task(turns.found())
+    noise = asyncio.create_task(_make_noise(journal, work.noise, run["sessions"]))
     await asyncio.wait([running, found], return_when=asyncio.FIRST_COMPLETED)
+    noise.cancel()
+    if keepers is not None:
+        await keepers.shutdown()
     return found.result()
 
 

@@ -7,6 +7,8 @@ that the clocks that it left open count nothing.
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,28 +45,29 @@ _BYTES_A_TURN = 3000
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """How much has happened: at least `events`, in `sessions`, of which `ended` are over."""
+    """How much has happened: at least `events`, in `sessions`.
+
+    All but the last `open` sessions are over, as many as an engine has at work at once.
+    """
 
     events: int
     sessions: int
-    ended: int
+    open: int
     turns_a_verdict: int = 8
 
 
-def write_past(path: Path, past: Past) -> int:
-    """Write it to a journal that is not there yet; returns the number of its last event."""
+def write_past(path: Path, past: Past) -> Journal:
+    """Write it to a journal that is not there yet; all of it is durable when it is returned."""
     clock = _Time()
     journal = Journal(path, Clock(lambda: _BOOT, lambda: clock.now, lambda: 1.7e9 + clock.now))
-    try:
-        last = journal.append(EngineStarted(version="0", pid=1, host="past"))
-        for clock.now, session, body in _story(past):
-            last = journal.append(body, session)
-            if clock.count % 4096 == 0:
-                last.result()  # so that no more than this waits in memory
-            clock.count += 1
-        return last.result().seq
-    finally:
-        journal.close()
+    last = journal.append(EngineStarted(version="0", pid=1, host="past"))
+    for clock.now, session, body in _story(past):
+        last = journal.append(body, session)
+        if clock.count % 4096 == 0:
+            last.result()  # so that no more than this waits in memory
+        clock.count += 1
+    last.result()
+    return journal
 
 
 class _Time:
@@ -99,7 +102,7 @@ def _story(past: Past) -> Iterator[tuple[float, str | None, AnyBody]]:
                 yield now, name, body
                 written += 1
         now += _TURN_SECONDS
-    for name in names[: past.ended]:
+    for name in names[: -past.open]:
         yield now, name, ClockMoved(to="stopped", moment=now)
         yield now, name, SessionMoved(state="verifying", reason="agent: submitted")
         yield now, name, _verdict(turn, now, "final")
@@ -164,3 +167,11 @@ def _created(run: str) -> SessionCreated:
         metric_name="time",
         metric_unit="s",
     )
+
+
+if __name__ == "__main__":  # PATH EVENTS SESSIONS OPEN: write it, say so, and wait to be killed
+    written = write_past(
+        Path(sys.argv[1]), Past(int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    )
+    print(written.last_seq, flush=True)
+    signal.pause()

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_TICK = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +28,6 @@ def spent() -> Spent:
     """What this process has spent so far, without its children."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return Spent(used.ru_utime + used.ru_stime, time.monotonic())
-
-
-def spent_by(pid: int) -> Spent:
-    """What another process has spent so far, to the hundredth of a second."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return Spent((int(fields[11]) + int(fields[12])) / _TICK, time.monotonic())
 
 
 def memory(pid: int | str = "self") -> int:

@@ -222,7 +222,7 @@ def _message(message: Message) -> dict[str, Any]:
             {
                 "id": call.id,
                 "type": "function",
-                "function": {"name": call.name, "arguments": json.dumps(call.given)},
+                "function": {"name": call.name, "arguments": call.sent},
             }
             for call in message.tool_calls
         ]

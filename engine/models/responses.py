@@ -268,7 +268,7 @@ def _items(message: Message) -> Sequence[dict[str, Any]]:
                 "type": "function_call",
                 "call_id": call.id,
                 "name": call.name,
-                "arguments": json.dumps(call.given),
+                "arguments": call.sent,
             }
             for call in message.tool_calls
         ),

@@ -45,6 +45,12 @@ class ToolCall:
         """
         return {"malformed_arguments": self.arguments} if self.parsed is None else self.parsed
 
+    @cached_property
+    def sent(self) -> str:
+        """What `given` is, as the JSON text that some APIs want it as; every request has it."""
+        text = json.dumps(self.given)
+        return self.arguments if text == self.arguments else text
+
 
 @dataclass(frozen=True, slots=True)
 class Carried:
