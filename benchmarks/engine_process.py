@@ -30,6 +30,7 @@ from engine.models.http import HttpClient
 from engine.paths import engine_socket, journal_file, keeper_socket, make_private, write_address
 from engine.service import Engine
 from engine.settings import Settings
+from engine.trace import Trace
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -120,14 +121,18 @@ async def measure(work: Work) -> Mapping[str, float]:
     state = make_private(Path(work.state))
     turns = Turns(work)
     http = CountedHttp(turns) if work.server else ScriptedHttp(turns.asked)
-    journal = Journal(journal_file(state))
-    keepers = Keepers(state, keeper_socket(state), lambda _: None) if work.sandboxes else None
+    trace = Trace(state / "trace")
+    journal = Journal(journal_file(state), trace=trace)
+    keepers = None
+    if work.sandboxes:
+        keepers = Keepers(state, keeper_socket(state), lambda _: None, trace)
     engine = Engine(
         state,
         journal,
         Settings(),
         "benchmark",
         cpus=cpus,
+        trace=trace,
         keepers=keepers or NoKeeper(state),
         http=http,
     )

@@ -9,7 +9,6 @@ puts an older journal in place of a newer one.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import logging
 import os
@@ -122,6 +121,8 @@ def reducer() -> str:
 
 def _imported(text: bytes) -> Iterator[Path]:
     """The files of our own modules that a module imports."""
+    import ast  # not for a start without a checkpoint
+
     for node in ast.walk(ast.parse(text)):
         names = []
         if isinstance(node, ast.Import):
