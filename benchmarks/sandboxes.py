@@ -41,6 +41,7 @@ class NoSandboxes(KeeperClient):
         timeout: float | None = None,  # noqa: ASYNC109 - the interface of the keeper's client
         *,
         output_limit: int = protocol.OUTPUT_LIMIT,
+        rate: int = 0,
     ) -> CommandResult:
         """What `echo measured` gives."""
         await asyncio.sleep(0)

@@ -57,7 +57,7 @@ class ScriptedHttp(HttpClient):
         """The next answer of the script."""
         thinks = self._asked()
         await asyncio.sleep(1e9 if thinks is None else thinks)
-        yield Response({}, self._streamed())
+        yield Response(200, {}, self._streamed())
 
     async def _streamed(self) -> AsyncIterator[bytes]:
         for piece in self._pieces:

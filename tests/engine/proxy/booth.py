@@ -19,7 +19,8 @@ from engine.meter import Meter
 from engine.models.http import HttpClient
 from engine.models.http_model import HttpModel
 from engine.models.retry import RetryPolicy
-from engine.models.types import Api, KeySource, Price, Provider
+from engine.models.types import Api, KeySource, Provider
+from engine.money import Price
 from engine.proxy.calls import Calls
 from engine.proxy.door import Door, Guests
 from engine.proxy.reception import Reception
