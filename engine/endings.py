@@ -6,9 +6,9 @@ import typing
 
 from engine import budgets
 from engine.clock import Clock
-from engine.events import EndedBy, SessionEnded
+from engine.events import Counts, EndedBy, SessionEnded
 from engine.outcomes import Ending, Finished, Judged, Thresholds, classify
-from engine.state import SessionState
+from engine.state import Point, SessionState
 from verifier.verdict import Verdict
 
 
@@ -37,24 +37,7 @@ def session_ended(
 
     `verdict` is the final one; None when there was nothing to judge.
     """
-    judged, unjudged = None, ""
-    if verdict is not None:
-        at = facts.points[-1].active if facts.points else 0.0
-        judged = _judged(verdict, at)
-        unjudged = verdict.reason if verdict.status == "not_judged" else ""
-    earlier = [
-        Judged(p.status, p.reward, p.active, p.failed_gate, None, p.reason, p.snapshot)
-        for p in facts.points
-    ]
-    finished = Finished(
-        ending=ending,
-        used=budgets.used(facts, clock.boot(), clock.now())[facts.counts] or 0.0,
-        budget=budgets.counted(facts.budget, facts.counts),
-        reference=facts.reference_reward,
-        verdicts=tuple(earlier),
-        final=judged,
-        unjudged=unjudged,
-    )
+    finished = standing(facts, ending, clock.boot(), clock.now(), verdict)
     outcome, evidence = classify(finished, limits)
     return SessionEnded(
         ended_by=ending.by,
@@ -62,6 +45,40 @@ def session_ended(
         evidence=evidence,
         final_reward=None if verdict is None else verdict.reward,
     )
+
+
+def standing(
+    facts: SessionState, ending: Ending, boot: str, now: float, verdict: Verdict | None = None
+) -> Finished:
+    """A session as the classes see it, were it to end so at `now` (boottime in `boot`).
+
+    `verdict` is the final one; None when there was none, or none yet.
+    """
+    judged, unjudged = None, ""
+    if verdict is not None:
+        at = moment(facts.points[-1], facts.counts) if facts.points else 0.0
+        judged = _judged(verdict, at)
+        unjudged = verdict.reason if verdict.status == "not_judged" else ""
+    earlier = [
+        Judged(
+            p.status, p.reward, moment(p, facts.counts), p.failed_gate, None, p.reason, p.snapshot
+        )
+        for p in facts.points
+    ]
+    return Finished(
+        ending=ending,
+        used=budgets.used(facts, boot, now)[facts.counts] or 0.0,
+        budget=budgets.counted(facts.budget, facts.counts),
+        reference=facts.reference_reward,
+        verdicts=tuple(earlier),
+        final=judged,
+        unjudged=unjudged,
+    )
+
+
+def moment(point: Point, counts: Counts) -> float:
+    """When a point's snapshot was taken, in seconds of the clock that counts."""
+    return point.wall if counts == "wall" else point.active
 
 
 def _judged(verdict: Verdict, active: float) -> Judged:

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from engine.events import EndedBy, Outcome
 from verifier.verdict import Status
 
+COUNTED: tuple[Status, ...] = ("scored", "zero", "rejected")  # whose reward counts
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -24,11 +26,16 @@ class Thresholds:
     improving: float = 0.1  # i at or below: still improving
     stalled: float = 0.25  # i at or above: the agent had stopped improving
     exhausted: float = 0.4  # i at or above: the budget went to nothing
+    begun: float = 0.1  # u below: too early to warn of anything
+    nearly: float = 0.75  # u at or above: the end of a budget is in sight
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the outcome needs of one verdict. `active` is when its snapshot was taken."""
+    """What the outcome needs of one verdict.
+
+    `active` is when its snapshot was taken, in seconds of the clock that counts.
+    """
 
     status: Status
     reward: float | None
@@ -64,7 +71,12 @@ class Finished:
     unjudged: str = ""
 
 
-class _Figures(NamedTuple):
+class Quantities(NamedTuple):
+    """What classes and warnings are made of, of a session at its end or at any moment before.
+
+    `final` is the reward of the final verdict, 0 without one.
+    """
+
     session: Finished
     limits: Thresholds
     best: float
@@ -74,6 +86,7 @@ class _Figures(NamedTuple):
 
     @property
     def share_used(self) -> float:
+        """`u`: the share of the budget that was used; 0 where there is no limit."""
         budget = self.session.budget
         return min(1.0, self.session.used / budget) if budget else 0.0
 
@@ -84,6 +97,7 @@ class _Figures(NamedTuple):
 
     @property
     def share_idle(self) -> float:
+        """`i`: the share of the time used since the last improving snapshot."""
         used = self.session.used
         if used <= 0.0:
             return 0.0
@@ -91,12 +105,12 @@ class _Figures(NamedTuple):
         return min(1.0, max(0.0, since / used))
 
 
-Rule = Callable[[_Figures], tuple[Outcome, str] | None]
+Rule = Callable[[Quantities], tuple[Outcome, str] | None]
 
 
 def classify(session: Finished, limits: Thresholds | None = None) -> tuple[Outcome, str]:
     """The class of an ended session and its evidence, in words with numbers."""
-    figures = _figures(session, limits or Thresholds())
+    figures = quantities(session, limits)
     for rule in _RULES:
         found = rule(figures)
         if found is not None:
@@ -107,17 +121,17 @@ def classify(session: Finished, limits: Thresholds | None = None) -> tuple[Outco
     )
 
 
-def _figures(session: Finished, limits: Thresholds) -> _Figures:
+def quantities(session: Finished, limits: Thresholds | None = None) -> Quantities:
+    """The figures that the rules look at."""
     best, improved, snapshot = 0.0, None, ""
     for verdict in session.verdicts:
-        valid = verdict.status in ("scored", "zero", "rejected")
-        if valid and verdict.reward is not None and verdict.reward > best:
+        if verdict.status in COUNTED and verdict.reward is not None and verdict.reward > best:
             best, improved, snapshot = verdict.reward, verdict.active, verdict.snapshot
     final = session.final.reward if session.final and session.final.reward is not None else 0.0
-    return _Figures(session, limits, best, final, improved, snapshot)
+    return Quantities(session, limits or Thresholds(), best, final, improved, snapshot)
 
 
-def _infrastructure(f: _Figures) -> tuple[Outcome, str] | None:
+def _infrastructure(f: Quantities) -> tuple[Outcome, str] | None:
     if f.session.ending.by == "infrastructure":
         said = f.session.ending.detail.strip()
         return "infrastructure", said or "a part of the machinery failed"
@@ -126,20 +140,20 @@ def _infrastructure(f: _Figures) -> tuple[Outcome, str] | None:
     return None
 
 
-def _stopped(f: _Figures) -> tuple[Outcome, str] | None:
+def _stopped(f: Quantities) -> tuple[Outcome, str] | None:
     if f.session.ending.by == "operator":
         return "stopped_by_operator", f"{f.session.ending.detail or 'stopped'}; {_shares(f)}"
     return None
 
 
-def _tampered(f: _Figures) -> tuple[Outcome, str] | None:
+def _tampered(f: Quantities) -> tuple[Outcome, str] | None:
     final = f.session.final
     if final is not None and final.cause == "tampered":
         return "tampered", final.reason.strip() or "the final verdict says so"
     return None
 
 
-def _could_not_go_on(f: _Figures) -> tuple[Outcome, str] | None:
+def _could_not_go_on(f: Quantities) -> tuple[Outcome, str] | None:
     if f.session.ending.by == "context":
         return "context_exhausted", f"{f.session.ending.detail}; {_shares(f)}"
     if f.session.ending.by == "refusal":
@@ -147,7 +161,7 @@ def _could_not_go_on(f: _Figures) -> tuple[Outcome, str] | None:
     return None
 
 
-def _no_valid_result(f: _Figures) -> tuple[Outcome, str] | None:
+def _no_valid_result(f: Quantities) -> tuple[Outcome, str] | None:
     if f.best > 0.0 or f.final > 0.0:
         return None
     how = f"{_how(f)} after {f.share_used:.0%} of the active budget"
@@ -156,7 +170,7 @@ def _no_valid_result(f: _Figures) -> tuple[Outcome, str] | None:
     return "no_valid_result", f"no snapshot scored above the baseline; {how}{said}"
 
 
-def _lost_it(f: _Figures) -> tuple[Outcome, str] | None:
+def _lost_it(f: Quantities) -> tuple[Outcome, str] | None:
     final = f.session.final
     if final is not None and final.failed_gate is not None:
         return (
@@ -171,7 +185,7 @@ def _lost_it(f: _Figures) -> tuple[Outcome, str] | None:
     return None
 
 
-def _premature(f: _Figures) -> tuple[Outcome, str] | None:
+def _premature(f: Quantities) -> tuple[Outcome, str] | None:
     if f.session.ending.by != "agent":
         return None
     if f.share_used <= f.limits.early and not f.reached_reference:
@@ -190,14 +204,14 @@ def _premature(f: _Figures) -> tuple[Outcome, str] | None:
     return None
 
 
-def _by_budget(f: _Figures) -> tuple[Outcome, str] | None:
+def _by_budget(f: Quantities) -> tuple[Outcome, str] | None:
     if f.session.ending.by != "budget":
         return None
     name: Outcome = "budget_exhausted" if f.share_idle >= f.limits.exhausted else "ran_to_end"
     return name, f"{f.session.ending.detail}; {_shares(f)}"
 
 
-def _converged(f: _Figures) -> tuple[Outcome, str] | None:
+def _converged(f: Quantities) -> tuple[Outcome, str] | None:
     if f.session.ending.by != "agent":
         return None
     if f.reached_reference or f.share_idle >= f.limits.stalled:
@@ -205,13 +219,13 @@ def _converged(f: _Figures) -> tuple[Outcome, str] | None:
     return None
 
 
-def _how(f: _Figures) -> str:
+def _how(f: Quantities) -> str:
     if f.session.ending.by == "budget":
         return f"a limit ended it ({f.session.ending.detail})"
     return "the agent ended it"
 
 
-def _shares(f: _Figures) -> str:
+def _shares(f: Quantities) -> str:
     return (
         f"reward {f.final:.3f} (reference {f.session.reference:.3f}), {f.share_used:.0%} of the "
         f"active budget used, no improvement in the last {f.share_idle:.0%} of it"

@@ -117,6 +117,8 @@ class OutcomeSettings(BaseModel):
     improving: float = 0.1
     stalled: float = 0.25
     exhausted: float = 0.4
+    begun: float = 0.1
+    nearly: float = 0.75
 
 
 class Settings(BaseSettings):

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from engine.clock import Clocks, PauseCause, Span
+from engine.cycles import Cycles
 from engine.events import (
     ActivityChanged,
     AlertCleared,
@@ -190,6 +191,8 @@ class SessionState(msgspec.Struct, kw_only=True):
     heard_stamp: float = 0.0
     unjudged: SnapshotTaken | None = None
     judging: SnapshotTaken | None = None
+    cycles: Cycles = msgspec.field(default_factory=Cycles)
+    retry_causes: dict[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def over(self) -> bool:
@@ -297,6 +300,7 @@ def _reduce_session(  # noqa: PLR0912 - one case for each kind of event reads be
             session.last_snapshot, session.last_snapshot_active = snapshot, active
             session.unjudged = taken
             session.snapshots += 1
+            session.cycles.edited()
         case BaselineKept(snapshot=snapshot):
             session.baseline = snapshot
         case VerificationStarted(snapshot=snapshot):
@@ -335,6 +339,7 @@ def _reduce_work(state: State, session: SessionState, event: Event) -> None:
             _feed(state, event, "abandoned", f"turn {turn} given up{_because(why)}")
         case ModelRetried(attempt=attempt, cause=cause):
             session.retries, session.turn_open = attempt, False
+            session.retry_causes[cause] = session.retry_causes.get(cause, 0) + 1
             _feed(state, event, "retry", f"model call retried ({cause}), attempt {attempt}")
         case ContextCompacted() as compacted:
             session.compactions += 1
@@ -345,6 +350,7 @@ def _reduce_work(state: State, session: SessionState, event: Event) -> None:
             _activity(session, event, doing)
             session.repeats = session.repeats + 1 if doing == session.last_tool else 1
             session.last_tool, session.tool_open = doing, True
+            session.cycles.called(tool, summary)
         case ToolFinished():
             session.tool_open = session.tool_lost = False
         case _:
