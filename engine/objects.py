@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
+from engine.analysis.forecast import Forecast, forecast
+from engine.analysis.warnings import LiveWarning, live_warnings
 from engine.clock import Clock, Clocks
 from engine.events import BUDGET_KEYS, Counts, Limit, Outcome, SessionPhase, Usage, rfc3339
 from engine.money import Price
+from engine.outcomes import Thresholds
 from engine.state import Pause, RunState, SessionState, State, run_over
 
 STATUS_SCHEMA = "autolab/status/1"
@@ -107,6 +109,7 @@ class SessionObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     turns_abandoned: int
     budget_changes: int
     messages_waiting: int
+    warnings: list[LiveWarning]
 
 
 class RunObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,7 +124,7 @@ class RunObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sessions: list[str]
     clocks: ClocksObject
     usage: UsageObject
-    forecast: dict[str, Any] | None
+    forecast: Forecast | None
     budget: dict[str, Limit]
     span: float
 
@@ -150,8 +153,10 @@ class StatusObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sessions: list[SessionObject]
 
 
-def session_object(session: SessionState, clock: Clock) -> SessionObject:
-    """One session as JSON shows it, as of now."""
+def session_object(
+    session: SessionState, clock: Clock, limits: Thresholds | None = None
+) -> SessionObject:
+    """One session as JSON shows it, as of now; `limits` say from when on it is warned of."""
     boot, now = clock.boot(), clock.now()
     known_age = bool(session.activity) and session.activity_boot == boot
     return SessionObject(
@@ -191,6 +196,7 @@ def session_object(session: SessionState, clock: Clock) -> SessionObject:
         turns_abandoned=session.turns_abandoned,
         budget_changes=session.budget_changes,
         messages_waiting=len(session.messages),
+        warnings=live_warnings(session, boot, now, limits),
     )
 
 
@@ -221,19 +227,21 @@ def run_object(state: State, run: RunState, clock: Clock) -> RunObject:
         sessions=list(run.sessions),
         clocks=_clocks([s.clocks for s in sessions], clock.boot(), clock.now()),
         usage=_usage(usage),
-        forecast=None,
+        forecast=forecast(state, run, clock),
         budget=dict(run.budget),
         span=round(run.span.seconds(clock.boot(), clock.now()), 3),
     )
 
 
-def status_object(state: State, engine: EngineObject | None, clock: Clock) -> StatusObject:
+def status_object(
+    state: State, engine: EngineObject | None, clock: Clock, limits: Thresholds | None = None
+) -> StatusObject:
     """Everything, as `status --json` prints it."""
     return StatusObject(
         STATUS_SCHEMA,
         engine,
         [run_object(state, run, clock) for run in state.runs.values()],
-        [session_object(session, clock) for session in state.sessions.values()],
+        [session_object(session, clock, limits) for session in state.sessions.values()],
     )
 
 

@@ -42,7 +42,7 @@ from engine.journal import Journal
 from engine.keeping import Keepers
 from engine.models.http import HttpClient
 from engine.models.pace import Paces
-from engine.outcomes import Ending
+from engine.outcomes import Ending, Thresholds
 from engine.paths import journal_file, keeper_socket
 from engine.recovery import Recovery
 from engine.restoring import RestoreRefusedError, answer, checked, why_not
@@ -191,6 +191,11 @@ class Engine:
     def trouble(self) -> str:
         """What keeps the engine from recording, in words. May be asked on any thread."""
         return self.journal.trouble or self._house.disk.trouble
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Where outcome classes and warnings begin. May be asked on any thread."""
+        return self._settings.thresholds()
 
     def live(self, session: str) -> dict[str, str] | None:
         """The turn that a session is streaming. May be asked on any thread."""

@@ -21,15 +21,25 @@ def status(state: Path | None = None) -> dict[str, Any] | None:
 
     None when there is no journal. Raises `engine.journal.JournalError` for one that is unreadable.
     """
+    known = folded(state)
+    if known is None:
+        return None
+    answer: dict[str, Any] = msgspec.to_builtins(status_object(known[0], None, known[1]))
+    return answer
+
+
+def folded(state: Path | None = None) -> tuple[State, Clock] | None:
+    """The whole state, and a clock that stands at the last event.
+
+    None when there is no journal. Raises `engine.journal.JournalError` for one that is unreadable.
+    """
     path = journal_file(state_dir(state))
     if not path.is_file():
         return None
-    folded, last = checkpoints.load(path), None
-    for event in read(path, after=folded.seq):
-        folded, last = reduce(folded, event), event
-    stopped = _stopped(last or newest(path))
-    answer: dict[str, Any] = msgspec.to_builtins(status_object(folded, None, stopped))
-    return answer
+    whole, last = checkpoints.load(path), None
+    for event in read(path, after=whole.seq):
+        whole, last = reduce(whole, event), event
+    return whole, _stopped(last or newest(path))
 
 
 def _stopped(last: Event | None) -> Clock:

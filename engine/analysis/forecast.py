@@ -1,0 +1,244 @@
+"""When a run will be done, and what it will have cost, each with an interval.
+
+How much of its budget a session will use is drawn from what ended sessions of the run used, and
+from anything between now and the whole budget: the less there is to go by, the wider it gets.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import msgspec
+
+from engine import budgets
+from engine.analysis.counting import name_of
+from engine.analysis.statistics import SEED, quantile
+from engine.clock import Clock
+from engine.events import rfc3339
+from engine.state import RunState, SessionState, State
+
+LEVEL = 0.8
+_PRIOR = 2.0  # "anything is possible" weighs as much as so many ended sessions
+_WORK, _FEWEST, _MOST = 40_000, 40, 400  # sessions drawn in all; replicates
+
+
+class AmountForecast(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Median and interval at `Forecast.level`: seconds or US dollars."""
+
+    expected: float
+    low: float
+    high: float
+
+
+class TimeForecast(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Median and interval at `Forecast.level`: RFC 3339."""
+
+    expected: str
+    low: str
+    high: str
+
+
+class Forecast(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Totals of a run at its end. `open` sessions are still to end; `basis` says what was assumed.
+
+    `active` is None where a session has no time limit, `cost` where a rate is not known.
+    """
+
+    finish: TimeForecast | None
+    active: AmountForecast | None
+    cost: AmountForecast | None
+    level: float
+    open: int
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """An open session: what it used and may use (seconds of the clock that counts)."""
+
+    used: float
+    budget: float
+    ends: Sequence[float]  # shares of the budget at which its like ended, above its own
+    rate: float | None  # US dollars a second
+    running: bool
+    waits: float  # seconds until it may go on
+    ending: bool
+
+    def draw(self, random: Random) -> float:
+        """Seconds still to be used."""
+        if self.ending or self.used >= self.budget:
+            return 0.0
+        count = len(self.ends)
+        if random.random() * (count + _PRIOR) < count:
+            return self.ends[int(random.random() * count)] * self.budget - self.used
+        return random.random() * (self.budget - self.used)
+
+
+def forecast(state: State, run: RunState, clock: Clock) -> Forecast | None:
+    """The forecast of a run as of now; None once it is over."""
+    boot, now = clock.boot(), clock.now()
+    known = [state.sessions[s] for s in run.sessions if s in state.sessions]
+    going = [s for s in known if not s.over]
+    if not going:
+        return None
+    limited = all(budgets.counted(s.budget, s.counts) for s in going)
+    ended = sum(bool(_end(s, boot, now)) for s in known)
+    paused = sum(s.pause is not None and s.pause.until is None for s in going)
+    basis = f"{ended} ended sessions of the run and the budgets of {len(going)} open ones"
+    if not limited:
+        return Forecast(None, None, None, LEVEL, len(going), f"{basis}; not all have a time limit")
+    ahead = _ahead(known, going, boot, now, clock.wall())
+    slots = _slots(run, going)
+    basis += f"; {slots} at a time"
+    if paused:
+        basis += f"; {paused} paused ones are taken to go on at once"
+    pace, share = _pace(known, boot, now)
+    spent = budgets.used_by_run(run, known, boot, now)
+    priced = all(one.rate is not None for one in ahead)
+    random = Random(SEED)
+    finishes, actives, costs = [], [], []
+    for _ in range(max(_FEWEST, min(_MOST, _WORK // len(ahead)))):
+        left = [one.draw(random) for one in ahead]
+        finishes.append(_makespan(ahead, left, pace, slots))
+        actives.append((spent["active"] or 0.0) + share * sum(left))
+        costs.append(
+            (spent["cost"] or 0.0)
+            + sum((one.rate or 0.0) * more for one, more in zip(ahead, left, strict=True))
+        )
+    wall = _left(run, "wall", spent)
+    return Forecast(
+        finish=_time(clock.wall(), finishes, wall),
+        active=_amount(actives, _hard(run, "active")),
+        cost=_amount(costs, _hard(run, "cost")) if priced else None,
+        level=LEVEL,
+        open=len(going),
+        basis=basis,
+    )
+
+
+def _end(session: SessionState, boot: str, now: float) -> float | None:
+    """The share of its budget at which a session ended, if it ended by itself or by a limit."""
+    budget = budgets.counted(session.budget, session.counts)
+    if not session.over or not budget or not session.begun:
+        return None
+    if session.outcome in ("infrastructure", "stopped_by_operator"):
+        return None
+    return min(1.0, (budgets.used(session, boot, now)[session.counts] or 0.0) / budget)
+
+
+def _ahead(
+    known: Sequence[SessionState],
+    going: Sequence[SessionState],
+    boot: str,
+    now: float,
+    wall: float,
+) -> list[_Ahead]:
+    by_model: dict[str, list[float]] = {}
+    for session in known:
+        if (share := _end(session, boot, now)) is not None:
+            by_model.setdefault(name_of(session), []).append(share)
+    every = sorted(share for shares in by_model.values() for share in shares)
+    for shares in by_model.values():
+        shares.sort()
+    rates = _rates(known, boot, now)
+    found = []
+    for session in going:
+        used = budgets.used(session, boot, now)[session.counts] or 0.0
+        budget = budgets.counted(session.budget, session.counts) or 0.0
+        ends = by_model.get(name_of(session)) or every
+        until = session.pause.until if session.pause is not None else None
+        found.append(
+            _Ahead(
+                used=used,
+                budget=budget,
+                ends=ends[bisect_right(ends, used / budget) :],
+                rate=_rate(session, used, rates),
+                running=session.begun and session.pause is None,
+                waits=max(0.0, until - wall) if until is not None else 0.0,
+                ending=session.state == "verifying" or bool(session.stopping),
+            )
+        )
+    return found
+
+
+def _rates(known: Sequence[SessionState], boot: str, now: float) -> dict[str, float]:
+    """US dollars a second, by model."""
+    cost: dict[str, float] = {}
+    seconds: dict[str, float] = {}
+    for session in known:
+        used = budgets.used(session, boot, now)[session.counts] or 0.0
+        if session.usage.cost is not None and used > 0.0:
+            name = name_of(session)
+            cost[name] = cost.get(name, 0.0) + session.usage.cost
+            seconds[name] = seconds.get(name, 0.0) + used
+    return {name: cost[name] / seconds[name] for name in cost}
+
+
+def _rate(session: SessionState, used: float, rates: Mapping[str, float]) -> float | None:
+    if session.model is None:
+        return 0.0
+    if session.usage.cost is not None and used >= 60.0:
+        return session.usage.cost / used
+    return rates.get(session.model)
+
+
+def _slots(run: RunState, going: Sequence[SessionState]) -> int:
+    """How many go on at a time: as asked for, or as many as do while others wait."""
+    running = sum(s.begun and s.pause is None for s in going)
+    waiting = any(s.state == "queued" for s in going)
+    asked = run.spec.get("concurrency")
+    if waiting and running:
+        return running
+    return min(len(going), asked) if isinstance(asked, int) and asked > 0 else len(going)
+
+
+def _pace(known: Sequence[SessionState], boot: str, now: float) -> tuple[float, float]:
+    """Seconds of wall time, and of active time, for a second of the clock that counts."""
+    counted = wall = active = 0.0
+    for session in known:
+        used = budgets.used(session, boot, now)
+        counted += used[session.counts] or 0.0
+        wall += used["wall"] or 0.0
+        active += used["active"] or 0.0
+    return (max(1.0, wall / counted), active / counted) if counted > 0.0 else (1.0, 1.0)
+
+
+def _makespan(ahead: Sequence[_Ahead], left: Sequence[float], pace: float, slots: int) -> float:
+    """Seconds until the last is done, when whoever waits takes the first free slot."""
+    first = sorted(range(len(ahead)), key=lambda i: not ahead[i].running)
+    free = [0.0] * slots
+    end = 0.0
+    for index in first:
+        begin = max(heapq.heappop(free), ahead[index].waits)
+        done = begin + pace * left[index]
+        heapq.heappush(free, done)
+        end = max(end, done)
+    return end
+
+
+def _hard(run: RunState, key: str) -> float | None:
+    limit = run.budget.get(key)
+    return limit.hard if limit is not None else None
+
+
+def _left(run: RunState, key: str, spent: Mapping[str, float | None]) -> float | None:
+    hard = _hard(run, key)
+    return None if hard is None else max(0.0, hard - (spent[key] or 0.0))
+
+
+def _quantiles(values: Sequence[float], most: float | None) -> tuple[float, float, float]:
+    ordered = sorted(value if most is None else min(most, value) for value in values)
+    tail = (1.0 - LEVEL) / 2
+    return quantile(ordered, 0.5), quantile(ordered, tail), quantile(ordered, 1.0 - tail)
+
+
+def _amount(values: Sequence[float], most: float | None) -> AmountForecast:
+    return AmountForecast(*(round(value, 3) for value in _quantiles(values, most)))
+
+
+def _time(wall: float, seconds: Sequence[float], most: float | None) -> TimeForecast:
+    return TimeForecast(*(rfc3339(wall + value) for value in _quantiles(seconds, most)))

@@ -1,0 +1,124 @@
+"""A run's forecast: what bounds it, what it learns from, and what it admits not to know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.analysis.forecast import AmountForecast, Forecast, forecast
+from engine.clock import Clock
+from engine.events import Limit, Usage, rfc3339
+from engine.state import Pause, SessionState
+from tests.engine.analysis.making import BOOT, over, session, state
+
+CLOCK = Clock(lambda: BOOT, lambda: 0.0, lambda: 1e9)
+
+
+def seen(*sessions: SessionState, concurrency: int | None = None, **budget: float) -> Any:
+    made = state(*sessions)
+    run = made.runs["r"]
+    run.spec["concurrency"] = concurrency
+    run.budget = {key: Limit(amount) for key, amount in budget.items()}
+    return forecast(made, run, CLOCK)
+
+
+def test_with_nothing_to_go_by_anything_up_to_the_budget_is_possible() -> None:
+    found = seen(session("r-1", used=20.0, usage=Usage(cost=1.0)))
+    assert isinstance(found, Forecast)
+    assert found.active is not None
+    assert 20.0 < found.active.low < 40.0 < found.active.expected < 80.0 < found.active.high < 100.0
+    assert found.finish is not None
+    assert rfc3339(1e9) < found.finish.low < found.finish.expected < found.finish.high
+    assert found.cost is not None
+    assert found.cost.expected == pytest.approx(found.active.expected / 20, abs=0.01)
+    assert "0 ended sessions" in found.basis
+
+
+def test_it_learns_from_sessions_that_ended() -> None:
+    ended = [over(f"r-{n:02}", 0.5, used=90.0) for n in range(50)]
+    found = seen(*ended, session("r-99", used=20.0))
+    assert found.active is not None
+    assert found.active.expected == pytest.approx(50 * 90.0 + 90.0)
+    assert found.active.low == pytest.approx(found.active.expected, abs=1.0)
+    late = seen(*ended, session("r-99", used=95.0))
+    assert late.active is not None
+    assert 50 * 90 + 95 < late.active.low <= late.active.high < 50 * 90 + 100
+
+
+def test_cost_follows_the_model() -> None:
+    ended = [over("r-01", 0.5, used=100.0, usage=Usage(cost=2.0))]
+    found = seen(*ended, session("r-02", used=0.0, begun=False, state="queued"))
+    assert found.cost is not None and found.active is not None
+    assert found.cost.expected == pytest.approx(found.active.expected * 0.02, abs=0.01)
+    other = seen(*ended, session("r-02", used=0.0, model="n", begun=False, state="queued"))
+    assert other.cost is None
+    scripted = seen(session("r-02", model=None, agent="nop"))
+    assert scripted.cost == AmountForecast(0.0, 0.0, 0.0)
+
+
+def test_slots_make_a_queue() -> None:
+    waiting = [session(f"r-{n}", used=0.0, begun=False, state="queued") for n in range(8)]
+    running = session("r-9", used=0.0)
+    one, four = seen(*waiting, running), seen(*waiting, concurrency=4)
+    assert one.finish is not None and four.finish is not None
+    assert one.finish.expected > four.finish.expected
+    assert "1 at a time" in one.basis
+    assert "4 at a time" in four.basis
+
+
+def test_limits_of_the_run_cap_it() -> None:
+    found = seen(session("r-1", used=20.0, usage=Usage(cost=1.0)), active=25.0, wall=0.001)
+    assert found.active is not None and found.finish is not None
+    assert found.active.high == 25.0
+    assert found.finish.high <= rfc3339(1e9 + 0.001)
+
+
+def test_what_is_paused_or_unlimited_is_said() -> None:
+    held = session("r-1", state="paused", pause=Pause("operator", "", "me", 0.0))
+    assert "1 paused ones are taken to go on at once" in seen(held).basis
+    later = session("r-1", state="paused", pause=Pause("operator", "", "me", 0.0, until=1e9 + 500))
+    found = seen(later)
+    assert found.finish is not None and found.finish.low > rfc3339(1e9 + 500)
+    free = seen(session("r-1", budget=None))
+    assert (free.finish, free.active, free.cost) == (None, None, None)
+    assert "time limit" in free.basis
+    stopping = seen(session("r-1", used=20.0, stopping="stopped by me"))
+    assert stopping.active == AmountForecast(20.0, 20.0, 20.0)
+    assert seen(over("r-1", 0.5)) is None
+
+
+sessions = st.lists(
+    st.builds(
+        lambda used, state, ended: (used, state, ended),
+        st.floats(0, 120),
+        st.sampled_from(["queued", "running", "verifying", "paused"]),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sessions)
+def test_what_always_holds(drawn: list[tuple[float, str, bool]]) -> None:
+    made = [
+        over(f"r-{n}", 0.5, used=used, usage=Usage(cost=used))
+        if ended
+        else session(f"r-{n}", used=used, state=phase, usage=Usage(cost=used))
+        for n, (used, phase, ended) in enumerate(drawn)
+    ]
+    found = seen(*made)
+    assert seen(*made) == found
+    if found is None:
+        assert all(one.over for one in made)
+        return
+    assert found.active is not None and found.finish is not None
+    spent = sum(used for used, _, _ in drawn)
+    most = sum(max(used, 100.0) if not ended else used for used, _, ended in drawn)
+    assert spent - 0.01 <= found.active.low <= found.active.expected <= found.active.high
+    assert found.active.high <= most + 0.01
+    assert found.finish.low <= found.finish.expected <= found.finish.high
