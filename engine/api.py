@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from engine import metrics
 from engine.api_terminals import TerminalRequestError, TerminalRoutes
 from engine.api_trace import Traced
 from engine.checkpointing import Checkpointer
@@ -196,6 +197,7 @@ class Api:
             Route("/status", self._status),
             Route("/engine", self._engine_route),
             Route("/state", self._state),
+            Route("/metrics", self._metrics),
             Route("/events", self._events),
             Route("/runs", self._runs, methods=["POST"]),
             *(Route(f"/{name}", self._order, methods=["POST"]) for name in ORDERS),
@@ -245,6 +247,12 @@ class Api:
 
     async def _state(self, request: Request) -> Response:
         return _answer(self._drawn.state.json())
+
+    async def _metrics(self, request: Request) -> Response:
+        found = metrics.families(self._seen.state, self._engine_object(), self._engine.clock)
+        if _flag(request, "json"):
+            return _json({"families": found})
+        return Response(metrics.exposition(found), media_type=metrics.CONTENT_TYPE)
 
     async def _runs(self, request: Request) -> Response:
         spec = await _object(request)

@@ -198,6 +198,14 @@ class EngineClient:
 
         return msgspec.json.decode(self._raw("GET", "/state"), type=StateRecord)
 
+    def metrics(self) -> str:
+        """The engine in numbers, in Prometheus' text format."""
+        return self._raw("GET", "/metrics").decode()
+
+    def metric_families(self) -> list[dict[str, Any]]:
+        """The same as `[{name, type, help, samples: [{labels, value, suffix}]}]`."""
+        return list(self._call("GET", "/metrics", {"json": "1"})["families"])
+
     def events(self, after: int = 0) -> EventStream:
         """The events after number `after`, then new ones as they happen, and heartbeats."""
         return EventStream(self.socket_path, after)

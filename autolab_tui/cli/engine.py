@@ -27,6 +27,12 @@ _STATUS_KEYS = (
     "api_errors",
     "trouble",
 )
+_METRICS_DETAILS = """\
+examples:
+  autolab engine metrics > /var/lib/node_exporter/autolab.prom.new     then rename it
+  autolab engine metrics --json | jq '.families[].name'
+
+The engine listens on no port: `GET /metrics` is answered on its Unix socket."""
 
 
 def add_to(commands: Commands) -> None:
@@ -49,6 +55,13 @@ def add_to(commands: Commands) -> None:
     )
     command(verbs, "status", status, summary="whether it runs, and how it is")
     anomalies.add_to(verbs)
+    command(
+        verbs,
+        "metrics",
+        metrics,
+        summary="its numbers in Prometheus' text format",
+        details=_METRICS_DETAILS,
+    )
     command(
         verbs,
         "serve",
@@ -155,6 +168,18 @@ def status(args: argparse.Namespace) -> int:
     print(f"API errors {plain(failed) or 'none'} in the last hour")
     if facts["trouble"]:
         print(f"trouble    {plain(facts['trouble'])}")
+    return 0
+
+
+def metrics(args: argparse.Namespace) -> int:
+    """Print the engine's numbers; exit code 1 when none runs."""
+    from engine.client import connect
+
+    client = connect(args.state, start=False)
+    if args.json:
+        emit("metrics", {"families": client.metric_families()})
+    else:
+        sys.stdout.write(client.metrics())
     return 0
 
 

@@ -1,0 +1,50 @@
+"""What is known of runs, from the engine or, where none runs, from the journal on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autolab_tui.cli.failures import CommandError
+
+if TYPE_CHECKING:
+    from engine.clock import Clock
+    from engine.state import SessionState, State
+
+
+def everything(folder: Path | None) -> tuple[State, Clock]:
+    """The state, and the clock to read it by: now, or as of the journal's last event."""
+    from engine.client import find
+    from engine.clock import Clock
+
+    client = find(folder)
+    if client is not None:
+        return client.state(), Clock()
+    from engine.offline import folded
+
+    known = folded(folder)
+    if known is None:
+        raise CommandError(
+            "no engine runs and there is no journal, so nothing is known; `autolab engine start`, "
+            "or name the folder with --state DIR"
+        )
+    return known
+
+
+def sessions_of(state: State, globs: Sequence[str]) -> list[SessionState]:
+    """The sessions of the runs that the globs name; without globs, of all runs."""
+    chosen: dict[str, None] = {}
+    for glob in globs or ("*",):
+        found = [run for run in state.runs if fnmatchcase(run, glob)]
+        if globs and not found:
+            newest = ", ".join(list(state.runs)[-5:]) or "none yet"
+            raise CommandError(f"no run is called {glob!r}; the newest runs: {newest}")
+        chosen.update(dict.fromkeys(found))
+    return [
+        state.sessions[session]
+        for run in chosen
+        for session in state.runs[run].sessions
+        if session in state.sessions
+    ]
