@@ -51,7 +51,7 @@ def _summary(facts: Facts) -> Markup:
     missing = "left out of means" if facts.board.missing == "exclude" else "counted as 0"
     going = f", {tally.unfinished} unfinished" if tally.unfinished else ""
     lines: list[Child] = [
-        f"Launched {rfc3339(run.created)}; as of {facts.as_of}.",
+        f"Launched {_minute(rfc3339(run.created))}; as of {_minute(facts.as_of)}.",
         f"{tally.sessions} sessions on {facts.board.tasks} tasks: {tally.counted} counted "
         f"({tally.stopped} stopped by an operator, {tally.assisted} assisted, "
         f"{tally.unofficial} judged without full isolation), {tally.not_judged} not judged "
@@ -63,7 +63,7 @@ def _summary(facts: Facts) -> Markup:
         parts = []
         if ahead.finish is not None:
             f = ahead.finish
-            parts.append(f"done {f.expected} ({f.low} to {f.high})")
+            parts.append("done {} ({} to {})".format(*map(_minute, (f.expected, f.low, f.high))))
         if ahead.active is not None:
             a = (ahead.active.expected, ahead.active.low, ahead.active.high)
             parts.append("active time {} ({} to {})".format(*map(words.duration, a)))
@@ -152,7 +152,7 @@ def _domains(facts: Facts) -> Markup | None:
     names = list(rows[0].domains) if rows else []
     if len(names) < 2:
         return None
-    head = ("model", "harness", *(f"{name} ({_tasks_of(rows, name)} tasks)" for name in names))
+    head = ("model", "harness", *(f"{name} ({_tasks_of(rows, name)})" for name in names))
     body = [
         (
             _name(row.model),
@@ -162,7 +162,10 @@ def _domains(facts: Facts) -> Markup | None:
         for row in rows
     ]
     return _table(
-        head, body, right=set(range(2, len(head))), caption="Avg@k / Best@k / dominance by domain"
+        head,
+        body,
+        right=set(range(2, len(head))),
+        caption="By domain (with its number of tasks): Avg@k, then Best@k / dominance",
     )
 
 
@@ -210,35 +213,51 @@ def _effect(facts: Facts) -> Markup | None:
 
 
 def _sessions(facts: Facts) -> Markup:
-    head = ("session", "task", "model", "harness", "first", "final", "best", "AUC", "iterations",
+    how = ("session", "task", "model", "harness", "final", "outcome", "evidence")
+    head = ("session", "task", "model", "first", "final", "best", "AUC", "iterations",
             "verified", "improving", "to 50 %", "to 90 %", "last gain", "used", "late gain",
-            "regret", "outcome", "evidence")  # fmt: skip
-    rows = [_session_row(one) for one in facts.sessions]
+            "regret")  # fmt: skip
     index = "; ".join(map(_correlation, facts.index))
     return _section(
         "Sessions",
-        _table(head, rows, right=set(range(4, 17))),
+        _table(how, map(_ending_row, facts.sessions), right={4}, caption="How they ended"),
+        _table(head, map(_figures_row, facts.sessions), right=set(range(3, 16)),
+               caption="Persistence"),
         element("p", "Shares are of the budget. Rank correlation of the final reward with ", index,
                 class_="dim") if any(c.rho is not None for c in facts.index) else None,
     )  # fmt: skip
 
 
-def _session_row(one: SessionFacts) -> tuple[Markup, ...]:
-    s, p = one.session, one.persistence
+def _ending_row(one: SessionFacts) -> tuple[Markup, ...]:
+    s = one.session
     outcome = s.outcome or s.state
     evidence = s.outcome_evidence or "; ".join(f"{w.kind}: {w.evidence}" for w in one.warnings)
     return (
-        element("td", element("a", s.id, href=f"#{_anchor(s)}"), class_="mono"),
+        _link(s),
         _name(s.task),
         _name(name_of(s)),
         _name(s.harness),
+        _n(_number(one.persistence.final)),
+        element("td", outcome, class_=_OUTCOMES.get(outcome)),
+        element("td", evidence[:_REASON], class_="prose"),
+    )
+
+
+def _figures_row(one: SessionFacts) -> tuple[Markup, ...]:
+    s, p = one.session, one.persistence
+    return (
+        _link(s),
+        _name(s.task),
+        _name(name_of(s)),
         *(_n(_number(value)) for value in (p.first, p.final, p.best, p.auc)),
         *(_n(str(value)) for value in (p.iterations, p.verified, p.improving)),
         *(_n(_percent(value)) for value in (p.half, p.ninety, p.last_improvement, p.used)),
         *(_n(_number(value)) for value in (p.late_gain, p.regret)),
-        element("td", outcome, class_=_OUTCOMES.get(outcome)),
-        element("td", evidence[:_REASON]),
     )
+
+
+def _link(session: SessionState) -> Markup:
+    return element("td", element("a", session.id, href=f"#{_anchor(session)}"), class_="mono")
 
 
 def _correlation(found: Correlation) -> str:
@@ -288,7 +307,7 @@ def _verdicts(session: SessionState) -> Markup | None:
             _n(_UNKNOWN if point.speedup is None else f"{point.speedup:.2f}x"),
             element("td", point.failed_gate or ""),
             element("td", point.snapshot[:12], class_="mono"),
-            element("td", point.reason[:_REASON]),
+            element("td", point.reason[:_REASON], class_="prose"),
         )
         for at, point, kind in marks(session)
     ]
@@ -430,6 +449,11 @@ def _number(value: float | None) -> str:
 
 def _percent(value: float | None) -> str:
     return _UNKNOWN if value is None else f"{value:.0%}"
+
+
+def _minute(stamp: str) -> str:
+    """`2026-01-31 12:00 UTC` of RFC 3339 in UTC."""
+    return f"{stamp[:10]} {stamp[11:16]} UTC"
 
 
 def _money(value: float | None) -> str:

@@ -39,7 +39,7 @@ def meaning(point: Point, best_before: float, last: bool) -> str:
 def trajectory(session: SessionState, used: float, budget: float | None) -> Markup:
     """The picture. `used` and `budget` in seconds of the clock that counts."""
     placed = marks(session)
-    end = max([budget or 0.0, used, *(at for at, _, _ in placed)]) or 1.0
+    end = max([1.0, budget or 0.0, used, *(at for at, _, _ in placed)])
     x = _Scale(0.0, end, _LEFT, WIDTH - _RIGHT)
     y = _Scale(0.0, 1.0, HEIGHT - _BOTTOM, _TOP)
     shown = _thinned(placed)
@@ -92,7 +92,13 @@ def legend() -> Markup:
         )
         for kind, words in (("best", "best so far"), ("reference", "the reference's reward"))
     ]  # fmt: skip
-    return element("p", *lines, *items, class_="legend")
+    shade = element(
+        "span",
+        element("svg", element("rect", width=22, height=14, class_="unused"),
+                viewBox="0 0 22 14", class_="key wide"),
+        "budget not used",
+    )  # fmt: skip
+    return element("p", *lines, *items, shade, class_="legend")
 
 
 class _Scale:
