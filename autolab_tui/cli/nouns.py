@@ -47,6 +47,7 @@ examples:
   autolab run --task '*' --model local/qwen --provider local=http://127.0.0.1:8000/v1
   autolab status                            what runs and how well
   autolab pause '*' --for 2h                everything stands still, and goes on by itself
+  autolab leaderboard --published           who is best, how sure that is, and AutoLab's table
   autolab verify median_filter ./my-copy    judge a directory yourself, no engine needed
 
 exit codes: 0 done, 1 it failed, 2 wrong usage, 3 the result was negative, 130 interrupted
