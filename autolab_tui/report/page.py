@@ -71,7 +71,7 @@ def _summary(facts: Facts) -> Markup:
             c = (ahead.cost.expected, ahead.cost.low, ahead.cost.high)
             parts.append("cost {} ({} to {})".format(*map(_money, c)))
         said = "; ".join(parts) or "cannot be told"
-        lines.append(f"Forecast, {ahead.level:.0%} intervals: {said}. From {ahead.basis}.")
+        lines.append(f"Forecast, {ahead.level:.0%} intervals: {said} ({ahead.basis}).")
     return element(
         "header", element("h1", f"Run {run.id}"), *(element("p", line) for line in lines)
     )
@@ -170,10 +170,12 @@ def _domains(facts: Facts) -> Markup | None:
 
 
 def _tasks_of(rows: Sequence[Row], domain: str) -> int:
-    return max(row.domains[domain].tasks for row in rows)
+    return sum(cell.domain == domain for cell in rows[0].cells)
 
 
 def _domain(scores: Scores) -> Markup:
+    if scores.avg is None:
+        return join(_UNKNOWN)
     return join(
         _estimate(scores.avg),
         element("br"),

@@ -15,6 +15,7 @@ import msgspec
 
 from engine.state import SessionState, State
 
+FEW_TASKS = 5  # fewer are too few to draw from
 Missing = Literal["exclude", "zero"]
 Standing = Literal["counted", "not_judged", "suspect", "unfinished"]
 
@@ -201,6 +202,9 @@ def remarks(sheet: Sheet) -> list[str]:
         for name, hashes in sorted(harnesses.items())
         if len(hashes) > 1
     ]
+    if 0 < len(sheet.subjects) < FEW_TASKS:
+        count = len(sheet.subjects)
+        found.append(f"an interval over {count} task{'s' if count > 1 else ''} says little")
     done = {e: {s for s in sheet.subjects if sheet.rewards(e, s)} for e in sheet.entrants}
     if len(set(map(frozenset, done.values()))) > 1:
         found.append("not every row was judged on the same tasks; compare rows with care")

@@ -88,14 +88,14 @@ def forecast(state: State, run: RunState, clock: Clock) -> Forecast | None:
     limited = all(budgets.counted(s.budget, s.counts) for s in going)
     ended = sum(bool(_end(s, boot, now)) for s in known)
     paused = sum(s.pause is not None and s.pause.until is None for s in going)
-    basis = f"{ended} ended sessions of the run and the budgets of {len(going)} open ones"
+    basis = f"sessions of the run: {ended} ended, {len(going)} open"
     if not limited:
         return Forecast(None, None, None, LEVEL, len(going), f"{basis}; not all have a time limit")
     ahead = _ahead(known, going, boot, now, clock.wall())
     slots = _slots(run, going)
     basis += f"; {slots} at a time"
     if paused:
-        basis += f"; {paused} paused ones are taken to go on at once"
+        basis += f"; {paused} of them paused, taken to go on at once"
     pace, share = _pace(known, boot, now)
     spent = budgets.used_by_run(run, known, boot, now)
     priced = all(one.rate is not None for one in ahead)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from random import Random
@@ -69,7 +69,8 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One model in one harness.
 
-    `above_next` is the share of bootstrap replicates in which it stands above the next row.
+    `above_next` is the share of bootstrap replicates in which it stands above the next row; None
+    where the two were not judged on the same tasks.
     `attempts` are the least and the most that count at a task.
     """
 
@@ -130,7 +131,7 @@ def leaderboard(
             tally=tally(made.of(entrant)),
             overall=overall[entrant],
             domains={name: scores[entrant] for name, scores in domains.items()},
-            above_next=_above(draws[entrant].avg, draws[after].avg) if after else None,
+            above_next=_above(made, draws, entrant, after) if after else None,
             cells=tuple(_cell(made, entrant, subject) for subject in made.subjects),
         )
         for entrant, after in zip_longest(order, order[1:])
@@ -246,9 +247,17 @@ def _bootstrap(
     return draws
 
 
-def _above(mine: Sequence[float | None], other: Sequence[float | None]) -> float | None:
-    """The share of replicates in which one is above the other; a tie is half."""
-    pairs = [(a, b) for a, b in zip(mine, other, strict=True) if a is not None and b is not None]
+def _above(
+    made: Sheet, draws: Mapping[Entrant, _Draws], first: Entrant, second: Entrant
+) -> float | None:
+    """The share of replicates in which one is above the other; a tie is half.
+
+    None where they were not judged on the same tasks.
+    """
+    if any(bool(made.rewards(first, s)) != bool(made.rewards(second, s)) for s in made.subjects):
+        return None
+    both = zip(draws[first].avg, draws[second].avg, strict=True)
+    pairs = [(a, b) for a, b in both if a is not None and b is not None]
     if not pairs:
         return None
     return sum(1.0 if a > b else 0.5 if a == b else 0.0 for a, b in pairs) / len(pairs)

@@ -9,7 +9,7 @@ from random import Random
 
 import msgspec
 
-from engine.analysis.counting import standing
+from engine.analysis.counting import FEW_TASKS, standing
 from engine.analysis.persistence import Persistence, persistence
 from engine.analysis.statistics import REPLICATES, SEED, interval, ranks
 from engine.state import SessionState
@@ -23,7 +23,7 @@ class Correlation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Spearman's rho of the final reward with one figure of persistence, over `sessions`.
 
     The interval is a bootstrap over `tasks` tasks of the ranks as they are; None for fewer than
-    two. `rho` is None where one side is the same everywhere.
+    five. `rho` is None where one side is the same everywhere.
     """
 
     figure: str
@@ -59,7 +59,7 @@ def _correlation(
         by_task[task].append((a, b))
     sums = [_moments(by_task[task]) for task in sorted(by_task)]
     random, drawn = Random(SEED), []
-    for _ in range(replicates if len(sums) > 1 else 0):
+    for _ in range(replicates if len(sums) >= FEW_TASKS else 0):
         value = _rho([sums[int(random.random() * len(sums))] for _ in sums])
         if value is not None:
             drawn.append(value)

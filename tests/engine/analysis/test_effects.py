@@ -71,16 +71,15 @@ def test_a_grid_with_holes_uses_the_tasks_that_are_whole() -> None:
 
 def test_the_persistence_index_by_hand() -> None:
     sessions = [
-        over(f"r-{n}", reward, task=f"t{n % 2}", used=used, cycles=Cycles(count=cycles))
-        for n, (reward, used, cycles) in enumerate(
-            [(0.1, 10.0, 9), (0.2, 20.0, 7), (0.3, 30.0, 5), (0.4, 40.0, 3)]
-        )
+        over(f"r-{n}", n / 10, task=f"t{n % 5}", used=10.0 * n, cycles=Cycles(count=9 - n))
+        for n in range(1, 8)
     ]
     found = {c.figure: c for c in persistence_index([*sessions, over("r-9", None)], BOOT, 0.0)}
     assert found["used"].rho == pytest.approx(1.0)
     assert found["iterations"].rho == pytest.approx(-1.0)
     assert found["first"].rho == pytest.approx(1.0)
-    assert (found["used"].sessions, found["used"].tasks) == (4, 2)
+    assert (found["used"].sessions, found["used"].tasks) == (7, 5)
     interval = found["used"].interval
     assert interval is not None and interval.low == pytest.approx(1.0)
+    assert [c.interval for c in persistence_index(sessions[:4], BOOT, 0.0)] == [None] * 3
     assert [c.rho for c in persistence_index([], BOOT, 0.0)] == [None] * 3

@@ -34,7 +34,7 @@ def test_with_nothing_to_go_by_anything_up_to_the_budget_is_possible() -> None:
     assert rfc3339(1e9) < found.finish.low < found.finish.expected < found.finish.high
     assert found.cost is not None
     assert found.cost.expected == pytest.approx(found.active.expected / 20, abs=0.01)
-    assert "0 ended sessions" in found.basis
+    assert "0 ended, 1 open" in found.basis
 
 
 def test_it_learns_from_sessions_that_ended() -> None:
@@ -78,7 +78,7 @@ def test_limits_of_the_run_cap_it() -> None:
 
 def test_what_is_paused_or_unlimited_is_said() -> None:
     held = session("r-1", state="paused", pause=Pause("operator", "", "me", 0.0))
-    assert "1 paused ones are taken to go on at once" in seen(held).basis
+    assert "1 of them paused, taken to go on at once" in seen(held).basis
     later = session("r-1", state="paused", pause=Pause("operator", "", "me", 0.0, until=1e9 + 500))
     found = seen(later)
     assert found.finish is not None and found.finish.low > rfc3339(1e9 + 500)

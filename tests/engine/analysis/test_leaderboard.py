@@ -50,7 +50,7 @@ def test_by_hand() -> None:
     assert found.rows[0].attempts == (2, 2)
     assert found.rows[-1].above_next is None
     assert found.rows[0].cells[0].rewards == (0.2, 0.4)
-    assert found.remarks == ()
+    assert found.remarks == ("an interval over 2 tasks says little",)
 
 
 def test_what_cannot_be_judged_is_apart_and_counted_as_asked() -> None:
@@ -104,6 +104,13 @@ def test_one_session_has_no_interval() -> None:
     assert row.overall.error is None
     assert row.overall.dominance is None
     assert board().rows == ()
+
+
+def test_rows_that_did_other_tasks_are_not_said_to_be_above() -> None:
+    found = board(over("r-1", 0.9, model="a", task="t"), over("r-2", 0.1, model="b", task="u"))
+    assert [row.above_next for row in found.rows] == [None, None]
+    same = board(over("r-1", 0.9, model="a"), over("r-2", 0.1, model="b"))
+    assert same.rows[0].above_next == 1.0
 
 
 def test_a_row_without_a_judged_session_stands_last() -> None:
