@@ -1,7 +1,7 @@
 """When a run will be done, and what it will have cost, each with an interval.
 
-How much of its budget a session will use is drawn from what ended sessions of the run used, and
-from anything between now and the whole budget: the less there is to go by, the wider it gets.
+How much of its budget a session will use is drawn from what ended sessions of the run used; it may
+also use all of it, or stop anywhere before: the less there is to go by, the wider it gets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from engine.events import rfc3339
 from engine.state import RunState, SessionState, State
 
 LEVEL = 0.8
-_PRIOR = 2.0  # "anything is possible" weighs as much as so many ended sessions
+_WHOLE, _ANYWHERE = 1.0, 1.0  # as likely as that many ended sessions: to use it all; to stop before
 _WORK, _FEWEST, _MOST = 40_000, 40, 400  # sessions drawn in all; replicates
 
 
@@ -72,10 +72,11 @@ class _Ahead:
         """Seconds still to be used."""
         if self.ending or self.used >= self.budget:
             return 0.0
-        count = len(self.ends)
-        if random.random() * (count + _PRIOR) < count:
-            return self.ends[int(random.random() * count)] * self.budget - self.used
-        return random.random() * (self.budget - self.used)
+        left, count = self.budget - self.used, len(self.ends)
+        chosen = random.random() * (count + _WHOLE + _ANYWHERE)
+        if chosen < count:
+            return self.ends[int(chosen)] * self.budget - self.used
+        return left if chosen < count + _WHOLE else random.random() * left
 
 
 def forecast(state: State, run: RunState, clock: Clock) -> Forecast | None:

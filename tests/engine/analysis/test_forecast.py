@@ -29,9 +29,11 @@ def test_with_nothing_to_go_by_anything_up_to_the_budget_is_possible() -> None:
     found = seen(session("r-1", used=20.0, usage=Usage(cost=1.0)))
     assert isinstance(found, Forecast)
     assert found.active is not None
-    assert 20.0 < found.active.low < 40.0 < found.active.expected < 80.0 < found.active.high < 100.0
+    # half of the time all of the 100 s, else anything above 20 s: a tenth lies below 36 s
+    assert found.active.low == pytest.approx(36.0, abs=6.0)
+    assert 85.0 < found.active.expected <= found.active.high == 100.0
     assert found.finish is not None
-    assert rfc3339(1e9) < found.finish.low < found.finish.expected < found.finish.high
+    assert rfc3339(1e9) < found.finish.low < found.finish.expected <= found.finish.high
     assert found.cost is not None
     assert found.cost.expected == pytest.approx(found.active.expected / 20, abs=0.01)
     assert "0 ended, 1 open" in found.basis
@@ -45,7 +47,7 @@ def test_it_learns_from_sessions_that_ended() -> None:
     assert found.active.low == pytest.approx(found.active.expected, abs=1.0)
     late = seen(*ended, session("r-99", used=95.0))
     assert late.active is not None
-    assert 50 * 90 + 95 < late.active.low <= late.active.high < 50 * 90 + 100
+    assert 50 * 90 + 95 < late.active.low <= late.active.high == 50 * 90 + 100
 
 
 def test_cost_follows_the_model() -> None:
