@@ -1,16 +1,20 @@
 """When a run will be done, and what it will have cost, each with an interval.
 
-How much of its budget a session will use is drawn from what ended sessions of the run used; it may
-also use all of it, or stop anywhere before: the less there is to go by, the wider it gets.
+How much of its budget a session will use is drawn from where other sessions of the run ended, or
+still stand; it may also use all of it, or stop anywhere before. How much weight each of these has
+is drawn anew in every replicate, so that few ended sessions make for a wide interval.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from random import Random
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,7 +26,6 @@ from engine.events import rfc3339
 from engine.state import RunState, SessionState, State
 
 LEVEL = 0.8
-_WHOLE, _ANYWHERE = 1.0, 1.0  # as likely as that many ended sessions: to use it all; to stop before
 _WORK, _FEWEST, _MOST = 40_000, 40, 400  # sessions drawn in all; replicates
 
 
@@ -56,27 +59,72 @@ class Forecast(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     basis: str
 
 
+class _Seen(NamedTuple):
+    """A session at a share of its budget: where it ended, or where it goes on."""
+
+    share: float
+    over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Likelihood:
+    """How likely each end is, in one replicate: sums of weights over one's like.
+
+    Using the whole budget, and stopping anywhere before, weigh as one session each.
+    """
+
+    like: Sequence[_Seen]
+    sums: Sequence[float]
+    whole: float
+    anywhere: float
+
+    @classmethod
+    def drawn(cls, like: Sequence[_Seen], random: Random) -> _Likelihood:
+        """Weights as those seen leave them uncertain (a Bayesian bootstrap)."""
+        sums = [0.0, *accumulate(_exponential(random) for _ in like)]
+        return cls(like, sums, _exponential(random), _exponential(random))
+
+    def share(self, used: float, random: Random) -> float:
+        """The share of its budget that one will use which has used so much.
+
+        One that was seen to go on at a later share stands for what lies beyond: the weight of what
+        is not over is spread over later ends (Efron's way to the estimate of Kaplan and Meier).
+        """
+        while True:
+            first = bisect_right(self.like, (used, math.inf))
+            above = self.sums[-1] - self.sums[first]
+            chosen = random.random() * (above + self.whole + self.anywhere)
+            if chosen >= above:
+                whole = chosen < above + self.whole
+                return 1.0 if whole else used + random.random() * (1.0 - used)
+            index = bisect_right(self.sums, self.sums[first] + chosen) - 1
+            seen = self.like[min(max(index, first), len(self.like) - 1)]
+            if seen.over:
+                return seen.share
+            used = seen.share
+
+
+def _exponential(random: Random) -> float:
+    return -math.log(1.0 - random.random())
+
+
 @dataclass(frozen=True, slots=True)
 class _Ahead:
     """An open session: what it used and may use (seconds of the clock that counts)."""
 
     used: float
     budget: float
-    ends: Sequence[float]  # shares of the budget at which its like ended, above its own
+    like: str  # which list of the seen is its guide
     rate: float | None  # US dollars a second
     running: bool
     waits: float  # seconds until it may go on
     ending: bool
 
-    def draw(self, random: Random) -> float:
+    def draw(self, likelihood: _Likelihood, random: Random) -> float:
         """Seconds still to be used."""
         if self.ending or self.used >= self.budget:
             return 0.0
-        left, count = self.budget - self.used, len(self.ends)
-        chosen = random.random() * (count + _WHOLE + _ANYWHERE)
-        if chosen < count:
-            return self.ends[int(chosen)] * self.budget - self.used
-        return left if chosen < count + _WHOLE else random.random() * left
+        return likelihood.share(self.used / self.budget, random) * self.budget - self.used
 
 
 def forecast(state: State, run: RunState, clock: Clock) -> Forecast | None:
@@ -87,12 +135,13 @@ def forecast(state: State, run: RunState, clock: Clock) -> Forecast | None:
     if not going:
         return None
     limited = all(budgets.counted(s.budget, s.counts) for s in going)
-    ended = sum(bool(_end(s, boot, now)) for s in known)
+    seen = _seen(known, boot, now)
     paused = sum(s.pause is not None and s.pause.until is None for s in going)
-    basis = f"sessions of the run: {ended} ended, {len(going)} open"
+    basis = f"sessions of the run: {sum(s.over for s in known)} ended, {len(going)} open"
     if not limited:
         return Forecast(None, None, None, LEVEL, len(going), f"{basis}; not all have a time limit")
-    ahead = _ahead(known, going, boot, now, clock.wall())
+    rates = _rates(known, boot, now)
+    ahead = [_ahead(s, seen, rates, clock) for s in going]
     slots = _slots(run, going)
     basis += f"; {slots} at a time"
     if paused:
@@ -103,7 +152,8 @@ def forecast(state: State, run: RunState, clock: Clock) -> Forecast | None:
     random = Random(SEED)
     finishes, actives, costs = [], [], []
     for _ in range(max(_FEWEST, min(_MOST, _WORK // len(ahead)))):
-        left = [one.draw(random) for one in ahead]
+        likely = {like: _Likelihood.drawn(those, random) for like, those in seen.items()}
+        left = [one.draw(likely[one.like], random) for one in ahead]
         finishes.append(_makespan(ahead, left, pace, slots))
         actives.append((spent["active"] or 0.0) + share * sum(left))
         costs.append(
@@ -121,49 +171,50 @@ def forecast(state: State, run: RunState, clock: Clock) -> Forecast | None:
     )
 
 
-def _end(session: SessionState, boot: str, now: float) -> float | None:
-    """The share of its budget at which a session ended, if it ended by itself or by a limit."""
-    budget = budgets.counted(session.budget, session.counts)
-    if not session.over or not budget or not session.begun:
-        return None
-    if session.outcome in ("infrastructure", "stopped_by_operator"):
-        return None
-    return min(1.0, (budgets.used(session, boot, now)[session.counts] or 0.0) / budget)
+def _seen(known: Sequence[SessionState], boot: str, now: float) -> dict[str, list[_Seen]]:
+    """Where sessions ended or stand, by model; under "" all of them.
+
+    A model has a list of its own once one of its sessions ended.
+    """
+    found: dict[str, list[_Seen]] = {"": []}
+    for session in known:
+        budget = budgets.counted(session.budget, session.counts)
+        if not budget or not session.begun:
+            continue
+        if session.over and session.outcome in ("infrastructure", "stopped_by_operator"):
+            continue
+        share = (budgets.used(session, boot, now)[session.counts] or 0.0) / budget
+        seen = _Seen(min(1.0, share), session.over or _ending(session) or share >= 1.0)
+        found[""].append(seen)
+        found.setdefault(name_of(session), []).append(seen)
+    return {
+        name: sorted(like)
+        for name, like in found.items()
+        if name == "" or any(seen.over for seen in like)
+    }
+
+
+def _ending(session: SessionState) -> bool:
+    return session.state == "verifying" or bool(session.stopping)
 
 
 def _ahead(
-    known: Sequence[SessionState],
-    going: Sequence[SessionState],
-    boot: str,
-    now: float,
-    wall: float,
-) -> list[_Ahead]:
-    by_model: dict[str, list[float]] = {}
-    for session in known:
-        if (share := _end(session, boot, now)) is not None:
-            by_model.setdefault(name_of(session), []).append(share)
-    every = sorted(share for shares in by_model.values() for share in shares)
-    for shares in by_model.values():
-        shares.sort()
-    rates = _rates(known, boot, now)
-    found = []
-    for session in going:
-        used = budgets.used(session, boot, now)[session.counts] or 0.0
-        budget = budgets.counted(session.budget, session.counts) or 0.0
-        ends = by_model.get(name_of(session)) or every
-        until = session.pause.until if session.pause is not None else None
-        found.append(
-            _Ahead(
-                used=used,
-                budget=budget,
-                ends=ends[bisect_right(ends, used / budget) :],
-                rate=_rate(session, used, rates),
-                running=session.begun and session.pause is None,
-                waits=max(0.0, until - wall) if until is not None else 0.0,
-                ending=session.state == "verifying" or bool(session.stopping),
-            )
-        )
-    return found
+    session: SessionState,
+    seen: Mapping[str, Sequence[_Seen]],
+    rates: Mapping[str, float],
+    clock: Clock,
+) -> _Ahead:
+    used = budgets.used(session, clock.boot(), clock.now())[session.counts] or 0.0
+    until = session.pause.until if session.pause is not None else None
+    return _Ahead(
+        used=used,
+        budget=budgets.counted(session.budget, session.counts) or 0.0,
+        like=name_of(session) if name_of(session) in seen else "",
+        rate=_rate(session, used, rates),
+        running=session.begun and session.pause is None,
+        waits=max(0.0, until - clock.wall()) if until is not None else 0.0,
+        ending=_ending(session),
+    )
 
 
 def _rates(known: Sequence[SessionState], boot: str, now: float) -> dict[str, float]:

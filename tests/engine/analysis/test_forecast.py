@@ -50,6 +50,20 @@ def test_it_learns_from_sessions_that_ended() -> None:
     assert 50 * 90 + 95 < late.active.low <= late.active.high == 50 * 90 + 100
 
 
+def test_sessions_that_go_on_count_for_what_lies_beyond_them() -> None:
+    early = [over(f"r-{n:02}", 0.5, used=10.0) for n in range(30)]
+    going = [session(f"r-{n}", used=90.0) for n in range(40, 70)]
+    waiting = session("r-99", used=0.0, begun=False, state="queued")
+    found = seen(*early, *going, waiting)
+    assert found.active is not None
+    so_far = 30 * 10 + 30 * 90
+    # the 30 have at most 10 s more each; the one that waits ends at 10 s, or beyond 90 s as often
+    assert found.active.high > so_far + 30 * 5 + 50
+    alone = seen(*early, waiting)
+    assert alone.active is not None
+    assert alone.active.expected == pytest.approx(30 * 10 + 10)
+
+
 def test_cost_follows_the_model() -> None:
     ended = [over("r-01", 0.5, used=100.0, usage=Usage(cost=2.0))]
     found = seen(*ended, session("r-02", used=0.0, begun=False, state="queued"))
