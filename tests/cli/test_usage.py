@@ -101,10 +101,11 @@ def test_every_command_of_the_contract_is_there() -> None:
         "logs",
         "attach",
         "doctor",
+        *("leaderboard", "compare", "report"),
         *(f"tasks {verb}" for verb in ("list", "show", "check", "new", "pin")),
         *(
             f"engine {verb}"
-            for verb in ("start", "stop", "restart", "status", "serve", "anomalies")
+            for verb in ("start", "stop", "restart", "status", "serve", "metrics", "anomalies")
         ),
         *(f"themes {verb}" for verb in ("list", "check")),
         *(f"harness {verb}" for verb in ("list", "show", "diff")),
