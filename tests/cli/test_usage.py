@@ -133,7 +133,7 @@ def test_json_and_dry_run_are_where_the_contract_wants_them(name: str) -> None:
     changes = {
         *("demo", "run", "pause", "resume", "stop", "extend", "message"),
         *("tasks new", "tasks pin", "engine start", "engine stop", "engine restart"),
-        *("snapshot export", "snapshot restore", "attach"),
+        *("snapshot export", "snapshot restore", "attach", "report"),
     }
     assert ("--dry-run" in options) is (name in changes)
 
