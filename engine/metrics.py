@@ -211,13 +211,11 @@ def _flat(part: object) -> tuple[str, ...]:
 
 def _usage(sessions: Iterable[SessionState], model_of: Mapping[str, str]) -> list[Family]:
     by_model: dict[str, Usage] = {}
-    unpriced: Counter[str] = Counter()
     for session in sessions:
         if session.model is None:
             continue
         model = model_of[session.model]
         by_model[model] = by_model.get(model, Usage()) + session.usage
-        unpriced[model] += session.usage.turns > 0 and session.usage.cost is None
     rows = sorted(by_model.items())
     kinds = ("input", "cached", "cache_write", "output")
     return [
@@ -228,6 +226,7 @@ def _usage(sessions: Iterable[SessionState], model_of: Mapping[str, str]) -> lis
                 [({"model": m}, u.turns) for m, u in rows]),
         _family("cost_usd_total", "counter", "US dollars by model, as far as they are known.",
                 [({"model": m}, u.cost) for m, u in rows if u.cost is not None]),
-        _family("sessions_of_unknown_cost", "gauge", "Sessions whose cost is not known, by model.",
-                [({"model": m}, unpriced[m]) for m, _ in rows]),
+        _family("unpriced_calls_total", "counter",
+                "Model calls whose cost is unknown or known in part, by model.",
+                [({"model": m}, u.unpriced) for m, u in rows]),
     ]  # fmt: skip

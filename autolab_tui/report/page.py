@@ -57,7 +57,7 @@ def _summary(facts: Facts) -> Markup:
         f"{tally.unofficial} judged without full isolation), {tally.not_judged} not judged "
         f"({missing}), {tally.suspect} suspect (left out){going}.",
         f"Under way for {words.duration(facts.span)}; {facts.usage.tokens:,} tokens, "
-        f"{facts.usage.turns:,} turns, cost {_money(facts.usage.cost)}.",
+        f"{facts.usage.turns:,} turns, cost {words.cost(facts.usage.cost, facts.usage.unpriced)}.",
     ]
     if (ahead := facts.forecast) is not None:
         parts = []
@@ -333,7 +333,7 @@ def _spent(facts: Facts) -> Markup:
             element("td", _budget(one.session)),
             _n(f"{one.session.usage.tokens:,}"),
             _n(str(one.session.usage.turns)),
-            _n(_money(one.session.usage.cost)),
+            _n(words.cost(one.session.usage.cost, one.session.usage.unpriced)),
         )
         for one in facts.sessions
     ]

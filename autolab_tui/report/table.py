@@ -18,7 +18,7 @@ _OF_SESSION = (
     *("attempt", "state", "outcome", "outcome_evidence", "reference_reward"),
     *("best_snapshot", "assisted", "official", "counts"),
 )
-_OF_USAGE = ("input", "cached", "cache_write", "output", "reasoning", "turns", "cost")
+_OF_USAGE = ("input", "cached", "cache_write", "output", "reasoning", "turns", "cost", "unpriced")
 _CLOCKS = ("wall", "active", "waiting", "frozen", "paused")
 _FIGURES = Persistence.__struct_fields__
 HEAD = (

@@ -146,9 +146,12 @@ def forecast(state: State, run: RunState, clock: Clock) -> Forecast | None:
     basis += f"; {slots} at a time"
     if paused:
         basis += f"; {paused} of them paused, taken to go on at once"
+    priced = all(one.rate is not None for one in ahead)
+    unpriced = sum(s.usage.unpriced for s in known)
+    if priced and unpriced:
+        basis += f"; the cost lacks {unpriced} calls whose price is not known"
     pace, share = _pace(known, boot, now)
     spent = budgets.used_by_run(run, known, boot, now)
-    priced = all(one.rate is not None for one in ahead)
     random = Random(SEED)
     finishes, actives, costs = [], [], []
     for _ in range(max(_FEWEST, min(_MOST, _WORK // len(ahead)))):

@@ -45,7 +45,7 @@ class Swing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HarnessCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Mean US dollars of an attempt, over the `known` of `sessions` whose cost is known."""
+    """Mean US dollars of an attempt, over the `known` of `sessions` whose cost is known whole."""
 
     harness: str
     sessions: int
@@ -114,7 +114,11 @@ def _swing(model: str, harnesses: Sequence[str], row: Sequence[float]) -> Swing:
 
 
 def _cost(harness: str, sessions: Sequence[SessionState]) -> HarnessCost:
-    costs = [s.usage.cost for s in sessions if s.over and s.usage.cost is not None]
+    costs = [
+        s.usage.cost
+        for s in sessions
+        if s.over and s.usage.cost is not None and not s.usage.unpriced
+    ]
     over = sum(s.over for s in sessions)
     return HarnessCost(harness, over, len(costs), math.fsum(costs) / len(costs) if costs else None)
 

@@ -88,7 +88,7 @@ def test_what_is_told() -> None:
     assert value(series, "tokens_total", model="lab/a", kind="input") == 7
     assert value(series, "turns_total", model="lab/a") == 3
     assert value(series, "cost_usd_total", model="lab/a") == 0.5
-    assert value(series, "sessions_of_unknown_cost", model="lab/a") == 1
+    assert value(series, "unpriced_calls_total", model="lab/a") == 1
     assert value(series, "engine_info", version=r"0.1\"\\\n") == 1
 
 

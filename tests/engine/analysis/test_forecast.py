@@ -71,6 +71,9 @@ def test_cost_follows_the_model() -> None:
     assert found.cost.expected == pytest.approx(found.active.expected * 0.02, abs=0.01)
     other = seen(*ended, session("r-02", used=0.0, model="n", begun=False, state="queued"))
     assert other.cost is None
+    holed = [over("r-01", 0.5, used=100.0, usage=Usage(cost=2.0, unpriced=3))]
+    said = seen(*holed, session("r-02", used=0.0, begun=False, state="queued")).basis
+    assert "the cost lacks 3 calls" in said
     scripted = seen(session("r-02", model=None, agent="nop"))
     assert scripted.cost == AmountForecast(0.0, 0.0, 0.0)
 
