@@ -166,7 +166,7 @@ class Api:
         state = msgspec.json.decode(folded, type=State)
         self._view = View(self._engine.journal, self._loop, state)
         picture = Picture(state)
-        self._pictures = _Pictures(picture, StatusPicture(state))
+        self._pictures = _Pictures(picture, StatusPicture(state, self._engine.thresholds))
         for listener in (picture.note, self._pictures.status.note, self._hand_to_streams):
             self._view.listen(listener)
         checkpointer = Checkpointer(

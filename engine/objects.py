@@ -213,8 +213,8 @@ def _pause(pause: Pause | None) -> PauseObject | None:
     return PauseObject(pause.cause, pause.why, pause.by, rfc3339(pause.at), pause.now, until)
 
 
-def run_object(state: State, run: RunState, clock: Clock) -> RunObject:
-    """One run as JSON shows it, as of now."""
+def run_object(state: State, run: RunState, clock: Clock, ahead: Forecast | None) -> RunObject:
+    """One run as JSON shows it, as of now; `ahead` is its forecast."""
     sessions = [state.sessions[s] for s in run.sessions if s in state.sessions]
     usage = Usage()
     for session in sessions:
@@ -227,7 +227,7 @@ def run_object(state: State, run: RunState, clock: Clock) -> RunObject:
         sessions=list(run.sessions),
         clocks=_clocks([s.clocks for s in sessions], clock.boot(), clock.now()),
         usage=_usage(usage),
-        forecast=forecast(state, run, clock),
+        forecast=ahead,
         budget=dict(run.budget),
         span=round(run.span.seconds(clock.boot(), clock.now()), 3),
     )
@@ -240,7 +240,7 @@ def status_object(
     return StatusObject(
         STATUS_SCHEMA,
         engine,
-        [run_object(state, run, clock) for run in state.runs.values()],
+        [run_object(state, run, clock, forecast(state, run, clock)) for run in state.runs.values()],
         [session_object(session, clock, limits) for session in state.sessions.values()],
     )
 

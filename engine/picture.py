@@ -5,10 +5,12 @@ An event changes the session that it names and no other; one that names none may
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
 
+from engine.analysis.forecast import Forecast, forecast
 from engine.clock import Clock
 from engine.events import Event
 from engine.objects import (
@@ -17,8 +19,10 @@ from engine.objects import (
     run_object,
     session_object,
 )
-from engine.state import SessionState, State, run_over
+from engine.outcomes import Thresholds
+from engine.state import RunState, SessionState, State, run_over
 
+FORECAST_SECONDS = 10.0
 _encoder = msgspec.json.Encoder()
 
 
@@ -51,10 +55,22 @@ class Picture:
 
 
 class StatusPicture:
-    """The JSON of `engine.objects.status_object`, at the price of what is not over yet."""
+    """The JSON of `engine.objects.status_object`, at the price of what is not over yet.
 
-    def __init__(self, state: State) -> None:
+    A forecast is a simulation and moves slowly: one is made at most every `forecast_seconds`.
+    `limits` say from when on a session is warned of.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        limits: Thresholds | None = None,
+        forecast_seconds: float = FORECAST_SECONDS,
+    ) -> None:
         self._state = state
+        self._limits = limits
+        self._forecast_seconds = forecast_seconds
+        self._forecasts: dict[str, tuple[float, Forecast | None]] = {}
         self._sessions: dict[str, msgspec.Raw] = {}
         self._runs: dict[str, msgspec.Raw] = {}
 
@@ -73,7 +89,7 @@ class StatusPicture:
         for name, session in self._state.sessions.items():
             known = self._sessions.get(name)
             if known is None:
-                known = msgspec.Raw(_encoder.encode(session_object(session, clock)))
+                known = msgspec.Raw(_encoder.encode(session_object(session, clock, self._limits)))
                 if _still(session):
                     self._sessions[name] = known
             sessions.append(known)
@@ -81,12 +97,25 @@ class StatusPicture:
         for name, run in self._state.runs.items():
             known = self._runs.get(name)
             if known is None:
-                known = msgspec.Raw(_encoder.encode(run_object(self._state, run, clock)))
+                known = msgspec.Raw(
+                    _encoder.encode(run_object(self._state, run, clock, self._forecast(run, clock)))
+                )
                 if run_over(self._state, name) and all(s in self._sessions for s in run.sessions):
                     self._runs[name] = known
             runs.append(known)
         whole = {"schema": STATUS_SCHEMA, "engine": engine, "runs": runs, "sessions": sessions}
         return _encoder.encode(whole)
+
+    def _forecast(self, run: RunState, clock: Clock) -> Forecast | None:
+        now = clock.now()
+        made, found = self._forecasts.get(run.id, (-math.inf, None))
+        if run_over(self._state, run.id):
+            self._forecasts.pop(run.id, None)
+            return None
+        if not made <= now < made + self._forecast_seconds:
+            found = forecast(self._state, run, clock)
+            self._forecasts[run.id] = (now, found)
+        return found
 
 
 def _still(session: SessionState) -> bool:

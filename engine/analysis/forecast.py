@@ -26,7 +26,7 @@ from engine.events import rfc3339
 from engine.state import RunState, SessionState, State
 
 LEVEL = 0.8
-_WORK, _FEWEST, _MOST = 40_000, 40, 400  # sessions drawn in all; replicates
+_WORK, _FEWEST, _MOST = 20_000, 40, 400  # sessions drawn in all; replicates
 
 
 class AmountForecast(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ from engine.events import Event
 from engine.journal import newest, read
 from engine.objects import status_object
 from engine.paths import journal_file, state_dir
-from engine.state import reduce
+from engine.state import State, reduce
 
 
 def status(state: Path | None = None) -> dict[str, Any] | None:

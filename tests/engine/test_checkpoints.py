@@ -98,7 +98,7 @@ def test_a_picture_is_what_encoding_the_state_gives(events: list[Event], data: A
 def test_a_status_picture_is_what_encoding_the_status_gives(events: list[Event], data: Any) -> None:
     begun = data.draw(st.integers(0, len(events)))
     state = fold(State(), events[:begun])
-    picture = StatusPicture(state)
+    picture = StatusPicture(state, forecast_seconds=0.0)
     now, boot = 0.0, data.draw(st.sampled_from(["b1", "b2"]))
     clock = Clock(lambda: boot, lambda: now, lambda: now)
     while True:

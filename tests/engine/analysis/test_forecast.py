@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from engine.analysis.forecast import AmountForecast, Forecast, forecast
 from engine.clock import Clock
 from engine.events import Limit, Usage, rfc3339
+from engine.picture import StatusPicture
 from engine.state import Pause, SessionState
 from tests.engine.analysis.making import BOOT, over, session, state
 
@@ -141,3 +143,22 @@ def test_what_always_holds(drawn: list[tuple[float, str, bool]]) -> None:
     assert spent - 0.01 <= found.active.low <= found.active.expected <= found.active.high
     assert found.active.high <= most + 0.01
     assert found.finish.low <= found.finish.expected <= found.finish.high
+
+
+def test_status_makes_one_now_and_then_and_none_of_what_is_over() -> None:
+    made = state(session("r-1", used=20.0))
+    now = [0.0]
+    clock = Clock(lambda: BOOT, lambda: now[0], lambda: 1e9 + now[0])
+    picture = StatusPicture(made)
+
+    def shown() -> Any:
+        return msgspec.json.decode(picture.json(None, clock))["runs"][0]["forecast"]
+
+    first = shown()
+    assert first is not None
+    now[0] = 9.0
+    assert shown() == first
+    now[0] = 11.0
+    assert shown() != first
+    made.sessions["r-1"].state = "finished"
+    assert shown() is None
