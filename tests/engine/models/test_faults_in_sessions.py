@@ -143,7 +143,7 @@ async def test_a_fault_ends_as_it_should_and_the_conversation_is_whole(
     suite: Path, tmp_path: Path, api: Api, name: str
 ) -> None:
     case = CASES[name]
-    seat = Seat(suite, tmp_path / "seat", changed())
+    seat = Seat(suite, tmp_path / "seat", changed(context="none"))
     with ModelServer([LOOK, case.step(api), SUBMIT]) as server:
         ending = await work(seat, server, api, **case.provider)
         sent = list(server.requests)
@@ -181,7 +181,7 @@ async def test_a_fault_ends_as_it_should_and_the_conversation_is_whole(
 
 async def goes_on(suite: Path, tmp_path: Path, api: Api, asked: Json) -> None:
     """What was kept is all that is needed to ask the same again."""
-    again = Seat(suite, tmp_path / "seat", changed())
+    again = Seat(suite, tmp_path / "seat", changed(context="none"))
     with ModelServer([SUBMIT]) as server:
         assert (await work(again, server, api)).by == "agent"
         assert server.requests == [asked]
