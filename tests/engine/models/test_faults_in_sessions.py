@@ -147,6 +147,8 @@ async def test_a_fault_ends_as_it_should_and_the_conversation_is_whole(
     with ModelServer([LOOK, case.step(api), SUBMIT]) as server:
         ending = await work(seat, server, api, **case.provider)
         sent = list(server.requests)
+    finished = [body.turn for body in seat.recorded if isinstance(body, TurnFinished)]
+    assert finished == ([1] if kinds(seat) == BEFORE else [1, SECOND_TURN])
     failed = [body for body in seat.recorded if isinstance(body, TurnFailed)]
     retried = [body for body in seat.recorded if isinstance(body, ModelRetried)]
     paused = [body.cause for body in seat.recorded if isinstance(body, SessionPaused)]
@@ -175,8 +177,6 @@ async def test_a_fault_ends_as_it_should_and_the_conversation_is_whole(
         assert ending.by == "agent"
         assert (len(sent), failed, retried) == (2, [], [])
         assert kinds(seat) == AFTER
-    finished = [body.turn for body in seat.recorded if isinstance(body, TurnFinished)]
-    assert finished == ([1] if kinds(seat) == BEFORE else [1, SECOND_TURN])
 
 
 async def goes_on(suite: Path, tmp_path: Path, api: Api, asked: Json) -> None:
