@@ -88,7 +88,9 @@ def test_an_agent_works_and_every_token_is_counted(
     assert facts.state == "finished"
     assert "ended it" in facts.outcome_evidence
     used = len(server.requests)
-    assert facts.usage == Usage(60 * used, 40 * used, 10 * used, 3 * used, turns=used)
+    assert facts.usage == Usage(
+        60 * used, 40 * used, 10 * used, 3 * used, turns=used, unpriced=used
+    )
     assert [r["model"] for r in server.requests] == ["tiny"] * 3
     assert "Make the number" in server.requests[0]["messages"][0]["content"]
     assert "finish; this ends the session" in server.requests[0]["messages"][0]["content"]
