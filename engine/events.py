@@ -264,11 +264,12 @@ class TurnFinished(Body, frozen=True, kw_only=True, tag="turn.finished"):
 class TurnFailed(Body, frozen=True, kw_only=True, tag="turn.failed"):
     """A model turn ended without an answer; `usage` is what it cost all the same, as far as known.
 
-    `cause` is short; it is tried again if `model.retried` follows.
+    `cause` is short, `detail` what the provider said; it is tried again if `model.retried` follows.
     """
 
     turn: int
     cause: str
+    detail: str = ""
     usage: Usage = Usage()
 
 

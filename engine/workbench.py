@@ -22,7 +22,6 @@ from engine.agents.toolbox import Output, Toolbox, summary
 from engine.clock import Clock
 from engine.events import (
     ActivityChanged,
-    AlertRaised,
     AnyBody,
     CompactedBecause,
     ContextCompacted,
@@ -33,12 +32,12 @@ from engine.events import (
     TurnFailed,
     TurnFinished,
     TurnStarted,
-    Usage,
 )
 from engine.gate import CallInterruptedError, Gate
 from engine.harnesses import Harness
 from engine.meter import Meter
 from engine.models.retry import RetryPolicy
+from engine.models.spending import request_bytes
 from engine.models.types import (
     Delta,
     Message,
@@ -55,18 +54,18 @@ from engine.retrying import Trouble, clock_cause
 from engine.state import SessionState
 from engine.trace import Doing
 from engine.transcripts import Entry, Transcript
+from engine.untold import warn_of_untold
 from tasks import Task
 
 _JUDGED_POLL = 0.1
-_UNTOLD = "usage"
 _LIVE_CHARS = 16_384  # of each part of a turn that is being streamed
 
 
 class Live:
     """The turn of one session that is being streamed, for whoever watches. Replaced, never edited.
 
-    Written on the sessions' loop, read on the API's thread. `committed` is what the call under way
-    will probably cost, in US dollars; 0 without one or without a price.
+    Written on the sessions' loop, read on the API's thread. `committed` is what the calls under way
+    will probably cost, in US dollars; 0 without any or without a price.
     """
 
     def __init__(self) -> None:
@@ -268,19 +267,9 @@ class Workbench:
                 turn=number, usage=turn.usage, seconds=round(seconds, 3), stop_reason=turn.stop
             )
         )
-        await self._warn_of_untold(turn.usage)
+        await warn_of_untold(self._services.facts, turn.usage, self._services.record)
         self._turns = number
         return turn
-
-    async def _warn_of_untold(self, usage: Usage) -> None:
-        """A limit of tokens or money is none while the provider does not tell what calls use."""
-        facts = self._services.facts
-        limits = [key for key in ("tokens", "cost") if key in facts.budget]
-        if limits and not usage.tokens and all(alert.id != _UNTOLD for alert in facts.alerts):
-            text = (
-                f"the provider does not tell what calls use: limit of {' and '.join(limits)} void"
-            )
-            await self._services.record(AlertRaised(alert=_UNTOLD, text=text))
 
     async def _stream(self, number: int, question: _Question) -> tuple[Turn, float]:
         if self._model is None:
@@ -305,7 +294,8 @@ class Workbench:
             started = self._clock.now()
             self._live.turn = None
             asked, before = (question.messages, question.tools), self._services.facts.usage
-            self._live.committed = model.committed(*asked, before) or 0.0
+            cost = model.committed(request_bytes(*asked), before) or 0.0
+            self._live.committed += cost
             try:
                 async for delta in model.ask(*asked):
                     if isinstance(delta, Turn):
@@ -313,8 +303,11 @@ class Workbench:
                     self._live.take(delta)
             except ModelError as error:
                 self._live.turn = None
-                failed = TurnFailed(turn=number, cause=error.cause, usage=model.spent)
-                await self._services.record(failed)
+                await self._services.record(
+                    TurnFailed(
+                        turn=number, cause=error.cause, detail=error.detail, usage=model.spent
+                    )
+                )
                 raise
             except asyncio.CancelledError:
                 self._live.turn = None
@@ -325,7 +318,7 @@ class Workbench:
                 self._live.turn = None
                 raise
             finally:
-                self._live.committed = 0.0
+                self._live.committed -= cost
         raise ModelError("broken_stream", "the stream broke off", "it ended without an answer")
 
     async def use(self, call: ToolCall, given: Output | None = None) -> Output:

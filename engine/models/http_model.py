@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import monotonic, time
-from typing import Any
 
 from engine.events import Usage
 from engine.models.anthropic import AnthropicWire
@@ -15,10 +14,10 @@ from engine.models.chat import ChatWire
 from engine.models.errors import from_stream
 from engine.models.gemini import GeminiWire
 from engine.models.http import HttpClient, Response
-from engine.models.keys import CurrentKey, secret_of
+from engine.models.keys import HIDDEN, CurrentKey, hiding, secret_of
 from engine.models.pace import Pace
 from engine.models.responses import ResponsesWire
-from engine.models.spending import committed, most_output, of_failed, priced, request_bytes
+from engine.models.spending import Course, committed, most_output, priced
 from engine.models.sse import ServerEvent, SseParser
 from engine.models.storable import clean, storable
 from engine.models.types import (
@@ -28,7 +27,6 @@ from engine.models.types import (
     Message,
     ModelError,
     Provider,
-    ToolCall,
     ToolSchema,
     Turn,
 )
@@ -36,7 +34,6 @@ from engine.models.wire import Answer, Ask, Wire, merged
 from engine.money import Price
 
 MAX_ANSWER_BYTES = 256 << 20
-_HIDDEN = "[key]"
 _SAID = 200
 _START = 4096
 
@@ -46,26 +43,6 @@ _WIRES: Mapping[Api, Callable[[], Wire]] = {
     "anthropic": AnthropicWire,
     "gemini": GeminiWire,
 }
-
-
-@dataclass(slots=True)
-class _Call:
-    """One call as it stands: made `at` (Unix time); a good status came; a delta; the end."""
-
-    answer: Answer
-    at: float
-    answered: bool = False
-    heard: bool = False
-    ended: bool = False
-
-    def spent(self, error: BaseException, price: Price | None) -> Usage:
-        """What it used, although it failed so or was left."""
-        failed = error if isinstance(error, ModelError) else None
-        broken = failed is None or failed.failure in ("network", "broken_stream")
-        silent = failed is None or failed.unanswered
-        begun = (self.heard or broken) if self.answered else silent
-        whole = self.answer.done or (self.ended and not broken)
-        return of_failed(self.answer.usage(), price, self.at, whole=whole, begun=begun)
 
 
 class HttpModel:
@@ -85,7 +62,7 @@ class HttpModel:
         self.name = name
         self.wire = _WIRES[provider.api]()
         self.key = CurrentKey(provider.key)
-        self._price = price
+        self.price = price
         self.spent = Usage()
         self.headers: Mapping[str, str] = {}  # of the newest good answer; limits are told there
 
@@ -95,7 +72,7 @@ class HttpModel:
         """Stream one answer; the last item is the whole `Turn`. Raises `ModelError`."""
         self.spent = Usage()
         key = await self.key.get()
-        call = _Call(self.wire.answer(), time())
+        call = Course(self.wire.answer(), time())
         try:
             async with aclosing(self._stream(call, messages, tools, key)) as deltas:
                 async for delta in deltas:
@@ -104,24 +81,25 @@ class HttpModel:
             call.ended = True
             turn = _whole(call.answer, secret_of(key))
         except BaseException as error:
-            self.spent = call.spent(error, self._price)
+            self.spent = call.spent(error, self.price)
             if isinstance(error, ModelError) and error.failure == "auth":
                 self.key.doubt()
             raise
-        yield replace(turn, usage=priced(turn.usage, self._price, call.at))
+        yield self.priced(turn, call.at)
 
-    def committed(
-        self, messages: Sequence[Message], tools: Sequence[ToolSchema], before: Usage
-    ) -> float | None:
-        """US dollars that asking this will probably cost, after `before`; None without a price."""
-        if self._price is None:
+    def priced(self, turn: Turn, at: float) -> Turn:
+        """The turn with what it cost, asked for at a Unix time, where that is known."""
+        return replace(turn, usage=priced(turn.usage, self.price, at))
+
+    def committed(self, sent_bytes: int, before: Usage) -> float | None:
+        """US dollars that a request of this size will probably cost; None without a price."""
+        if self.price is None:
             return None
-        size = request_bytes(messages, tools)
-        return committed(self._price, size, most_output(self.provider), before, time())
+        return committed(self.price, sent_bytes, most_output(self.provider), before, time())
 
     async def _stream(
         self,
-        call: _Call,
+        call: Course,
         messages: Sequence[Message],
         tools: Sequence[ToolSchema],
         key: str | None,
@@ -171,10 +149,6 @@ class HttpModel:
         if not events:
             raise _no_stream(response, start, secret)
 
-    def priced(self, turn: Turn) -> Turn:
-        """The turn with what it cost, where that is known."""
-        return replace(turn, usage=priced(turn.usage, self._price, time()))
-
 
 def _whole(answer: Answer, secret: str | None) -> Turn:
     try:
@@ -185,37 +159,13 @@ def _whole(answer: Answer, secret: str | None) -> Turn:
     except ValueError as error:
         raise ModelError("broken_stream", "unreadable stream", clean(str(error))) from error
     turn = replace(turn, carried=carried)
-    return turn if secret is None else _hiding(turn, secret)
-
-
-def _hiding(turn: Turn, secret: str) -> Turn:
-    """The turn without the key: one that came in pieces shows only when they are put together."""
-
-    def hide(value: Any) -> Any:
-        if isinstance(value, str):
-            return value.replace(secret, _HIDDEN)
-        if isinstance(value, list):
-            return [hide(item) for item in value]
-        if isinstance(value, dict):
-            return {hide(key): hide(item) for key, item in value.items()}
-        return value
-
-    carried = turn.carried
-    return replace(
-        turn,
-        text=hide(turn.text),
-        reasoning=hide(turn.reasoning),
-        tool_calls=tuple(
-            ToolCall(hide(c.id), hide(c.name), hide(c.arguments)) for c in turn.tool_calls
-        ),
-        carried=carried and Carried(carried.api, tuple(hide(i) for i in carried.items)),
-    )
+    return turn if secret is None else hiding(turn, secret)
 
 
 def _without(event: ServerEvent, secret: str | None) -> ServerEvent:
     """The event as it may be shown: a server that repeats the key does not get it journalled."""
     if secret and secret in event.data:
-        return ServerEvent(event.event, event.data.replace(secret, _HIDDEN))
+        return ServerEvent(event.event, event.data.replace(secret, HIDDEN))
     return event
 
 
@@ -223,7 +173,7 @@ def _no_stream(response: Response, start: bytes, secret: str | None) -> ModelErr
     """An answer with status 200 in which there was no event at all."""
     text = start.decode("utf-8", "replace").strip()
     if secret:
-        text = text.replace(secret, _HIDDEN)
+        text = text.replace(secret, HIDDEN)
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):

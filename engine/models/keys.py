@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
-from engine.models.types import KeySource, ModelError
+from engine.models.types import Carried, KeySource, ModelError, ToolCall, Turn
 
+HIDDEN = "[key]"  # what stands where a key stood
 _COMMAND_SECONDS = 30.0
 _FRESH_SECONDS = 300.0  # a key from a file or a command is looked up again after this
 _SECRET_LENGTH = 8  # "none", "test" or "EMPTY", as servers without keys are given, are no secrets
@@ -69,6 +72,30 @@ def secret_of(key: str | None) -> str | None:
     A placeholder such as "test" would otherwise be cut out of every answer that has the word.
     """
     return key if key is not None and len(key) >= _SECRET_LENGTH else None
+
+
+def hiding(turn: Turn, secret: str) -> Turn:
+    """The turn without the key: one that came in pieces shows only when they are put together."""
+
+    def hide(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace(secret, HIDDEN)
+        if isinstance(value, list):
+            return [hide(item) for item in value]
+        if isinstance(value, dict):
+            return {hide(key): hide(item) for key, item in value.items()}
+        return value
+
+    carried = turn.carried
+    return replace(
+        turn,
+        text=hide(turn.text),
+        reasoning=hide(turn.reasoning),
+        tool_calls=tuple(
+            ToolCall(hide(c.id), hide(c.name), hide(c.arguments)) for c in turn.tool_calls
+        ),
+        carried=carried and Carried(carried.api, tuple(hide(i) for i in carried.items)),
+    )
 
 
 def _output(command: tuple[str, ...]) -> str:

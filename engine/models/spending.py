@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from engine.events import Usage
 from engine.models.anthropic import MAX_OUTPUT_TOKENS
-from engine.models.types import Message, Provider, ToolSchema
+from engine.models.types import Message, ModelError, Provider, ToolSchema
+from engine.models.wire import Answer
 from engine.money import Price
 
 BYTES_A_TOKEN = 3.5  # a guess: prose and code have about 4, tables of numbers fewer
@@ -39,6 +41,26 @@ def of_failed(told: Usage, price: Price | None, at: float, *, whole: bool, begun
         return Usage()
     cost = priced(spent, price, at)
     return cost if whole else msgspec.structs.replace(cost, unpriced=1)
+
+
+@dataclass(slots=True)
+class Course:
+    """How far one call has come: made `at` a Unix time; a good status, a delta, the end."""
+
+    answer: Answer
+    at: float
+    answered: bool = False
+    heard: bool = False
+    ended: bool = False
+
+    def spent(self, error: BaseException, price: Price | None) -> Usage:
+        """What it used, although it failed so or was left."""
+        failed = error if isinstance(error, ModelError) else None
+        broken = failed is None or failed.failure in ("network", "broken_stream")
+        silent = failed is None or failed.unanswered
+        begun = (self.heard or broken) if self.answered else silent
+        whole = self.answer.done or (self.ended and not broken)
+        return of_failed(self.answer.usage(), price, self.at, whole=whole, begun=begun)
 
 
 def request_bytes(messages: Sequence[Message], tools: Sequence[ToolSchema]) -> int:

@@ -238,8 +238,9 @@ class Model(Protocol):
         """Stream one answer; the last item is the whole `Turn`. Raises `ModelError`."""
         ...
 
-    def committed(
-        self, messages: Sequence[Message], tools: Sequence[ToolSchema], before: Usage
-    ) -> float | None:
-        """US dollars that asking this will probably cost, after `before`; None without a price."""
+    def committed(self, sent_bytes: int, before: Usage) -> float | None:
+        """US dollars that a request of this size will probably cost, after `before`.
+
+        None without a price.
+        """
         ...

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from engine import budgets
 from engine.clock import Clock
-from engine.events import ActivityChanged, TurnAbandoned, TurnFinished, TurnStarted
+from engine.events import ActivityChanged, TurnAbandoned, TurnFailed, TurnFinished, TurnStarted
 from engine.gate import CallInterruptedError
 from engine.meter import Meter
 from engine.models.http_model import HttpModel
@@ -26,6 +26,7 @@ from engine.proxy.forwarding import Asked, Forwarding
 from engine.proxy.still import Still
 from engine.retrying import Trouble, clock_cause
 from engine.trace import Doing
+from engine.untold import warn_of_untold
 from engine.workbench import Live, Services
 
 _LOOK_SECONDS = 1.0  # between two looks at the files on account of a call
@@ -182,15 +183,25 @@ class Calls:
         self._idle.clear()
         if self._shown is None:
             self._shown, self._live.turn = number, None
+        size, before = len(attempt.asked.body.content), self._services.facts.usage
+        cost = self._model.committed(size, before) or 0.0
+        self._live.committed += cost
         try:
             with self._meter.turn(), self._doing("model turn", str(number)):
                 await self._services.record(TurnStarted(turn=number))
                 await self._services.record(ActivityChanged(activity="generating"))
                 await attempt.run()
-        except asyncio.CancelledError:
-            self._services.note(TurnAbandoned(turn=number, why="it was called off"))
+        except asyncio.CancelledError as error:
+            used = attempt.spent(error)
+            self._services.note(TurnAbandoned(turn=number, why="it was called off", usage=used))
+            raise
+        except ModelError as error:
+            used, detail = attempt.spent(error), error.detail
+            failed = TurnFailed(turn=number, cause=error.cause, detail=detail, usage=used)
+            await self._services.record(failed)
             raise
         finally:
+            self._live.committed -= cost
             del self._began[number]
             if self._shown == number:
                 self._shown = self._live.turn = None
@@ -203,12 +214,12 @@ class Calls:
 
     async def _count(self, number: int, turn: Turn) -> None:
         """Journal an answer."""
-        turn = self._model.priced(turn)
         self._made += 1
         seconds = round(self._clock.now() - self._began[number], 3)
         await self._services.record(
             TurnFinished(turn=number, usage=turn.usage, seconds=seconds, stop_reason=turn.stop)
         )
+        await warn_of_untold(self._services.facts, turn.usage, self._services.record)
         calls = [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in turn.tool_calls]
         await self._say(
             "assistant",
@@ -246,4 +257,3 @@ class Calls:
             attempt.exchange.answer_json(*error_of(self._model.provider.api, "provider", text))
         if not attempt.asked.counts:
             self.failed = error
-            await self._services.record(TurnAbandoned(turn=number, why=str(error)))

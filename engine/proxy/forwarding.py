@@ -6,13 +6,16 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, time
 
 import h11
 
+from engine.events import Usage
 from engine.models.errors import from_response
 from engine.models.http import Response
 from engine.models.http_model import HttpModel
+from engine.models.keys import HIDDEN, hiding, secret_of
+from engine.models.spending import Course
 from engine.models.types import Delta, ModelError, Turn
 from engine.models.wire import Ask
 from engine.proxy.dialects import Route
@@ -68,29 +71,40 @@ class Forwarding:
     watch: Callable[[Delta], None]
     count: Callable[[Turn], Awaitable[None]]
     _said: _Said | None = field(default=None, init=False)
+    _course: Course = field(init=False)
+    _counted: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._course = Course(self.model.wire.answer(), time())
+
+    def spent(self, error: BaseException) -> Usage:
+        """What the call used, although it failed so or was left; nothing that was counted."""
+        return Usage() if self._counted else self._course.spent(error, self.model.price)
 
     async def run(self) -> None:
         """Ask the provider, and pass its answer on. Raises `ModelError`."""
         model, asked = self.model, self.asked
         key = await model.key.get()
+        secret = secret_of(key)
         path, headers = _address(model, key, asked)
         silence = None if asked.body.streamed else model.provider.stall_seconds
         async with model.http.post(
             model.provider, path, asked.body.content, headers, silence
         ) as response:
-            heard = _heard(response, key)
+            heard = _heard(response, secret)
             if response.status != _OK:
-                content = _without(await response.some(), key)
+                content = _without(await response.some(), secret)
                 error = from_response(response.status, response.headers, content)
                 if error.failure == "auth":
                     model.key.doubt()  # and its words may quote a part of the key
                 else:
                     self._said = _Said(response.status, heard, content)
                 raise error
+            self._course.answered = True
             if asked.counts:
-                self.exchange.answer(_OK, heard, _without(await response.some(), key))
+                self.exchange.answer(_OK, heard, _without(await response.some(), secret))
             else:
-                await self._pass_on(response, heard, key)
+                await self._pass_on(response, heard, secret)
 
     def fail(self) -> bool:
         """Give a failure to the program in the provider's words; False where it had none."""
@@ -104,11 +118,11 @@ class Forwarding:
             exchange.answer(said.status, said.headers, said.content)
         return exchange.begun
 
-    async def _pass_on(self, response: Response, heard: dict[str, str], key: str | None) -> None:
+    async def _pass_on(self, response: Response, heard: dict[str, str], secret: str | None) -> None:
         model, body = self.model, self.asked.body
         streamed = _is_stream(response, self.asked)
-        api, answer = model.provider.api, model.wire.answer()
-        reading = Reading(api, answer, key, streamed=streamed, told=body.told)
+        api, course = model.provider.api, self._course
+        reading = Reading(api, course.answer, secret, streamed=streamed, told=body.told)
         held = b""  # what tells the program that the answer is whole
         async with aclosing(self._pieces(response, reading)) as pieces:
             async for piece in pieces:
@@ -120,8 +134,15 @@ class Forwarding:
                 elif piece.data:
                     self.exchange.pass_on(_OK, heard, piece.data)
                 for delta in piece.deltas:
+                    course.heard = True
                     self.watch(delta)
-        await self.count(reading.turn())
+        course.ended = True
+        turn = reading.turn()
+        if secret is not None:
+            turn = hiding(turn, secret)
+        turn = self.model.priced(turn, course.at)
+        self._counted = True
+        await self.count(turn)
         self.exchange.pass_on(_OK, heard, held)
         self.exchange.end()
 
@@ -165,13 +186,13 @@ def _address(model: HttpModel, key: str | None, asked: Asked) -> tuple[str, dict
     return path, {"Accept": accept, **request.headers, **asked.headers}
 
 
-def _heard(response: Response, key: str | None) -> dict[str, str]:
+def _heard(response: Response, secret: str | None) -> dict[str, str]:
     """The headers of an answer that go along."""
     found: dict[str, str] = {}
     for name, value in response.headers.items():
         lower = name.lower()
         if (lower in _HEARD or lower.startswith(_LIMITS)) and _PLAIN.fullmatch(value):
-            found[lower] = value.replace(key, "[key]") if key else value
+            found[lower] = value.replace(secret, HIDDEN) if secret else value
     return found
 
 
@@ -181,5 +202,5 @@ def _is_stream(response: Response, asked: Asked) -> bool:
     return {"text/event-stream": True, "application/json": False}.get(kind, asked.body.streamed)
 
 
-def _without(content: bytes, key: str | None) -> bytes:
-    return content.replace(key.encode(), b"[key]") if key else content
+def _without(content: bytes, secret: str | None) -> bytes:
+    return content.replace(secret.encode(), HIDDEN.encode()) if secret else content

@@ -511,12 +511,12 @@ class ModelServer:
         self, to: BaseHTTPRequestHandler, api: Api, step: Say | Fault, with_usage: bool
     ) -> None:
         found, fault = pieces_of(api, step)
-        if api == "chat" and not with_usage:
-            found = [piece for piece in found if b'"choices": [], "usage"' not in piece]
         if fault.silent:
             self._released.wait(_LONGEST)
             to.close_connection = True
             return
+        if api == "chat" and not with_usage:
+            found = [piece for piece in found if b'"choices": [], "usage"' not in piece]
         to.send_response(fault.status)
         for name, value in fault.headers.items():
             to.send_header(name, value)

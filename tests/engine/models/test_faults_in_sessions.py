@@ -143,6 +143,7 @@ async def test_a_fault_ends_as_it_should_and_the_conversation_is_whole(
     suite: Path, tmp_path: Path, api: Api, name: str
 ) -> None:
     case = CASES[name]
+    # Without compaction, which tests/engine/test_context.py is about.
     seat = Seat(suite, tmp_path / "seat", changed(context="none"))
     with ModelServer([LOOK, case.step(api), SUBMIT]) as server:
         ending = await work(seat, server, api, **case.provider)
@@ -153,6 +154,8 @@ async def test_a_fault_ends_as_it_should_and_the_conversation_is_whole(
     retried = [body for body in seat.recorded if isinstance(body, ModelRetried)]
     paused = [body.cause for body in seat.recorded if isinstance(body, SessionPaused)]
     assert paused == ([case.pause] if case.pause else [])
+    finished = [body.turn for body in seat.recorded if isinstance(body, TurnFinished)]
+    assert finished == ([1] if case.ending else [1, SECOND_TURN])
     if case.cause:
         (again,) = retried
         assert again.cause in case.cause.split("|")

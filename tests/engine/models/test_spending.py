@@ -256,7 +256,6 @@ def test_how_long_an_answer_may_be(provider: Provider, most: int | None) -> None
 
 def test_a_model_reckons_with_its_own_price() -> None:
     provider = Provider("local", "http://127.0.0.1:1/v1", max_output_tokens=100)
-    assert HttpModel(HttpClient(), provider, "tiny").committed(ASK, TOOLS, Usage()) is None
-    found = HttpModel(HttpClient(), provider, "tiny", PRICE).committed(ASK, TOOLS, Usage())
-    assert found is not None
-    assert 100 * 100.0 / 1e6 < found < 0.02
+    assert HttpModel(HttpClient(), provider, "tiny").committed(SIZE, Usage()) is None
+    found = HttpModel(HttpClient(), provider, "tiny", PRICE).committed(SIZE, Usage())
+    assert found == pytest.approx((1000 * 10.0 + 100 * 100.0) / 1e6)

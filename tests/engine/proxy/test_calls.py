@@ -17,6 +17,7 @@ from engine.events import (
     ModelRetried,
     SessionPaused,
     TurnAbandoned,
+    TurnFailed,
     TurnFinished,
     TurnStarted,
     Usage,
@@ -192,7 +193,9 @@ async def test_what_cannot_be_mended_by_waiting_is_passed_on_at_once(tmp_path: P
             assert made.calls.failed is not None
             assert made.calls.failed.failure == "bad_request"
             assert "no such parameter" in made.session.notes()[0]
-            assert "no such parameter" in made.session.told(TurnAbandoned)[0].why
+            (failed,) = made.session.told(TurnFailed)
+            assert "no such parameter" in failed.detail
+            assert failed.usage == Usage()
     assert (answer.status, answer.body) == (400, said.encode())
 
 
@@ -254,11 +257,14 @@ async def test_a_pause_at_once_gives_up_what_is_under_way(tmp_path: Path) -> Non
         async with booth(tmp_path, server) as made:
             asking = asyncio.create_task(made.ask(CHAT, body("chat", True)))
             await until(lambda: made.live.turn)
+            assert made.live.committed > 0.0
             made.session.gate.shut()
             made.session.gate.interrupt()
             answer = await asking
+            assert made.live.committed == 0.0
             assert (answer.status, answer.whole) == (200, False)  # the program asks again
-            assert [e.turn for e in made.session.told(TurnAbandoned)] == [1]
+            (given_up,) = made.session.told(TurnAbandoned)
+            assert (given_up.turn, given_up.usage.unpriced) == (1, 1)  # it was paid for, and how
             assert made.session.facts.usage.turns == 0
             made.session.gate.open()
             assert (await made.ask(CHAT, body("chat", True))).whole
