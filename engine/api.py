@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -166,7 +166,9 @@ class Api:
         state = msgspec.json.decode(folded, type=State)
         self._view = View(self._engine.journal, self._loop, state)
         picture = Picture(state)
-        self._pictures = _Pictures(picture, StatusPicture(state, self._engine.thresholds))
+        maker = ThreadPoolExecutor(1, "forecast")
+        status = StatusPicture(state, self._engine.thresholds, maker=maker)
+        self._pictures = _Pictures(picture, status)
         for listener in (picture.note, self._pictures.status.note, self._hand_to_streams):
             self._view.listen(listener)
         checkpointer = Checkpointer(
@@ -191,6 +193,7 @@ class Api:
             saving.cancel()
         await checkpointer.save()
         self._view.close()
+        maker.shutdown(wait=False, cancel_futures=True)
 
     def _app(self) -> Starlette:
         routes = [

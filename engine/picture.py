@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future
 
 import msgspec
 
-from engine.analysis.forecast import Forecast, forecast
+from engine.analysis.forecast import Forecast, prospect
 from engine.clock import Clock
 from engine.events import Event
 from engine.objects import (
@@ -57,8 +58,9 @@ class Picture:
 class StatusPicture:
     """The JSON of `engine.objects.status_object`, at the price of what is not over yet.
 
-    A forecast is a simulation and moves slowly: one is made at most every `forecast_seconds`.
-    `limits` say from when on a session is warned of.
+    A forecast is a simulation and moves slowly: one is made at most every `forecast_seconds`, by
+    `maker` (a thread) where one is given; until it is there the one before is shown. `limits` say
+    from when on a session is warned of.
     """
 
     def __init__(
@@ -66,10 +68,13 @@ class StatusPicture:
         state: State,
         limits: Thresholds | None = None,
         forecast_seconds: float = FORECAST_SECONDS,
+        maker: Executor | None = None,
     ) -> None:
         self._state = state
         self._limits = limits
         self._forecast_seconds = forecast_seconds
+        self._maker = maker
+        self._making: dict[str, Future[Forecast]] = {}
         self._forecasts: dict[str, tuple[float, Forecast | None]] = {}
         self._sessions: dict[str, msgspec.Raw] = {}
         self._runs: dict[str, msgspec.Raw] = {}
@@ -111,10 +116,18 @@ class StatusPicture:
         made, found = self._forecasts.get(run.id, (-math.inf, None))
         if run_over(self._state, run.id):
             self._forecasts.pop(run.id, None)
+            self._making.pop(run.id, None)
             return None
-        if not made <= now < made + self._forecast_seconds:
-            found = forecast(self._state, run, clock)
-            self._forecasts[run.id] = (now, found)
+        making = self._making.get(run.id)
+        if making is not None and making.done():
+            del self._making[run.id]
+            made, found = self._forecasts[run.id] = (now, making.result())
+        elif making is None and not made <= now < made + self._forecast_seconds:
+            make = prospect(self._state, run, clock)
+            if make is not None and self._maker is not None:
+                self._making[run.id] = self._maker.submit(make)
+            elif make is not None:
+                made, found = self._forecasts[run.id] = (now, make())
         return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
@@ -129,7 +129,17 @@ class _Ahead:
 
 def forecast(state: State, run: RunState, clock: Clock) -> Forecast | None:
     """The forecast of a run as of now; None once it is over."""
-    boot, now = clock.boot(), clock.now()
+    make = prospect(state, run, clock)
+    return None if make is None else make()
+
+
+def prospect(state: State, run: RunState, clock: Clock) -> Callable[[], Forecast] | None:
+    """What makes the forecast of a run as of now; None once it is over.
+
+    All that it needs of the state has been read when this returns: the making, which takes some
+    hundredths of a second, may happen on any thread, while the state goes on.
+    """
+    boot, now, wall = clock.boot(), clock.now(), clock.wall()
     known = [state.sessions[s] for s in run.sessions if s in state.sessions]
     going = [s for s in known if not s.over]
     if not going:
@@ -137,9 +147,11 @@ def forecast(state: State, run: RunState, clock: Clock) -> Forecast | None:
     limited = all(budgets.counted(s.budget, s.counts) for s in going)
     seen = _seen(known, boot, now)
     paused = sum(s.pause is not None and s.pause.until is None for s in going)
-    basis = f"sessions of the run: {sum(s.over for s in known)} ended, {len(going)} open"
+    count = len(going)
+    basis = f"sessions of the run: {sum(s.over for s in known)} ended, {count} open"
     if not limited:
-        return Forecast(None, None, None, LEVEL, len(going), f"{basis}; not all have a time limit")
+        without = f"{basis}; not all have a time limit"
+        return lambda: Forecast(None, None, None, LEVEL, count, without)
     rates = _rates(known, boot, now)
     ahead = [_ahead(s, seen, rates, clock) for s in going]
     slots = _slots(run, going)
@@ -152,26 +164,30 @@ def forecast(state: State, run: RunState, clock: Clock) -> Forecast | None:
         basis += f"; the cost lacks {unpriced} calls whose price is not known"
     pace, share = _pace(known, boot, now)
     spent = budgets.used_by_run(run, known, boot, now)
-    random = Random(SEED)
-    finishes, actives, costs = [], [], []
-    for _ in range(max(_FEWEST, min(_MOST, _WORK // len(ahead)))):
-        likely = {like: _Likelihood.drawn(those, random) for like, those in seen.items()}
-        left = [one.draw(likely[one.like], random) for one in ahead]
-        finishes.append(_makespan(ahead, left, pace, slots))
-        actives.append((spent["active"] or 0.0) + share * sum(left))
-        costs.append(
-            (spent["cost"] or 0.0)
-            + sum((one.rate or 0.0) * more for one, more in zip(ahead, left, strict=True))
+    left_of_wall, limits = _left(run, "wall", spent), (_hard(run, "active"), _hard(run, "cost"))
+
+    def make() -> Forecast:
+        random = Random(SEED)
+        finishes, actives, costs = [], [], []
+        for _ in range(max(_FEWEST, min(_MOST, _WORK // len(ahead)))):
+            likely = {like: _Likelihood.drawn(those, random) for like, those in seen.items()}
+            left = [one.draw(likely[one.like], random) for one in ahead]
+            finishes.append(_makespan(ahead, left, pace, slots))
+            actives.append((spent["active"] or 0.0) + share * sum(left))
+            costs.append(
+                (spent["cost"] or 0.0)
+                + sum((one.rate or 0.0) * more for one, more in zip(ahead, left, strict=True))
+            )
+        return Forecast(
+            finish=_time(wall, finishes, left_of_wall),
+            active=_amount(actives, limits[0]),
+            cost=_amount(costs, limits[1]) if priced else None,
+            level=LEVEL,
+            open=count,
+            basis=basis,
         )
-    wall = _left(run, "wall", spent)
-    return Forecast(
-        finish=_time(clock.wall(), finishes, wall),
-        active=_amount(actives, _hard(run, "active")),
-        cost=_amount(costs, _hard(run, "cost")) if priced else None,
-        level=LEVEL,
-        open=len(going),
-        basis=basis,
-    )
+
+    return make
 
 
 def _seen(known: Sequence[SessionState], boot: str, now: float) -> dict[str, list[_Seen]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import msgspec
@@ -162,3 +164,26 @@ def test_status_makes_one_now_and_then_and_none_of_what_is_over() -> None:
     assert shown() != first
     made.sessions["r-1"].state = "finished"
     assert shown() is None
+
+
+def test_status_waits_for_no_forecast_that_a_thread_makes() -> None:
+    made = state(session("r-1", used=20.0))
+    now = [0.0]
+    clock = Clock(lambda: BOOT, lambda: now[0], lambda: 1e9 + now[0])
+    with ThreadPoolExecutor(1) as maker:
+        held = Event()
+        maker.submit(held.wait)
+        picture = StatusPicture(made, maker=maker)
+
+        def shown() -> Any:
+            return msgspec.json.decode(picture.json(None, clock))["runs"][0]["forecast"]
+
+        assert shown() is None  # the thread is busy
+        held.set()
+        maker.submit(int).result()
+        first = shown()
+        assert first is not None
+        now[0] = 11.0
+        assert shown() == first  # the next one is being made
+        maker.submit(int).result()
+        assert shown() != first
