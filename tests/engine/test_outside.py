@@ -89,7 +89,7 @@ class Scene:
         self.desk = Desk()
         self.http = HttpClient()
         self.clock = Clock(lambda: "b", lambda: 0.0, lambda: 0.0)
-        self.transcript = Transcript.open(folder / "t.jsonl", self.session.record, self.clock, 0)
+        self.transcript = Transcript.open(folder / "t.jsonl", self.session.note, self.clock, 0)
 
     async def begin(self) -> None:
         await self.transcript.add(

@@ -117,7 +117,7 @@ def test_a_stopwatch_counts_exactly_what_ran(steps):
 @given(st.lists(st.binary(max_size=30), max_size=10), st.integers(2, 60))
 def test_the_head_never_exceeds_its_share(chunks, limit):
     async def scenario():
-        command = Command("c", "", None, limit)
+        command = Command("c", "", None, limit, rate=0)
         for chunk in chunks:
             command.take(chunk)
         return command.finish(0, b"t" * 100, 0, "")
@@ -128,7 +128,7 @@ def test_the_head_never_exceeds_its_share(chunks, limit):
 
 
 async def test_the_middle_is_counted():
-    command = Command("c", "", 5.0, 10)
+    command = Command("c", "", 5.0, 10, rate=0)
     command.take(b"headX")
     result = command.finish(0, b"tail!", 1234, "noted")
     assert result.output == b"headX\n[... 1234 bytes left out ...]\ntail!"
@@ -136,7 +136,7 @@ async def test_the_middle_is_counted():
 
 
 async def test_an_interrupted_command_has_no_code_and_says_why():
-    command = Command("c", "", 5.0, 10)
+    command = Command("c", "", 5.0, 10, rate=0)
     command.interrupted = True
     result = command.finish(130, b"", 0, "")
     assert result.code is None and result.timed_out
@@ -150,7 +150,7 @@ async def test_results_can_be_asked_for_again(tmp_path):
     log.append("c1", b"partial")
     assert log.find("c1") is None
     assert (tmp_path / "s1" / "c1.out").read_bytes() == b"partial"
-    command = Command("c1", "", None, 100)
+    command = Command("c1", "", None, 100, rate=0)
     command.take(b"\xff\x00out")
     result = command.finish(3, b"", 0, "n")
     log.end("c1", result)
@@ -164,7 +164,7 @@ async def test_a_log_that_cannot_be_written_costs_no_result(tmp_path, capsys):
     (tmp_path / "s1" / "c1.out").unlink()
     (tmp_path / "s1" / "c1.out").mkdir()
     log.append("c1", b"x")
-    log.end("c1", Command("c1", "", None, 100).finish(0, b"", 0, ""))
+    log.end("c1", Command("c1", "", None, 100, rate=0).finish(0, b"", 0, ""))
     assert "cannot write below" in capsys.readouterr().err
 
 
