@@ -364,6 +364,8 @@ def _reduce_intervention(state: State, session: SessionState, event: Event) -> N
             _paused(state, session, event, paused)
         case SessionResumed(by=by, why=why):
             session.pause = None
+            # Whoever raised the alert may have died with its engine while the session stood still.
+            session.alerts = [alert for alert in session.alerts if alert.id != "paused"]
             _feed(state, event, "resumed", f"resumed by {by}{_because(why)}")
         case StopAsked(by=by, why=why):
             session.stopping = f"stopped by {by}{_because(why)}"

@@ -280,3 +280,16 @@ def test_a_reboot_and_a_step_back_count_nothing() -> None:
     assert clocks.wall("b2", 1000.0) == 10.0
     assert clocks.seconds("paused", "b2", 1000.0) == 995.0  # from 5: no second counts twice
     assert clocks.seconds("paused", "b3", 1000.0) == 0.0
+
+
+def test_a_resumed_session_keeps_no_alert_of_its_pause_whoever_raised_it() -> None:
+    bodies = (
+        created("a-01"),
+        ev.AlertRaised(alert="paused", text="mend the key"),
+        ev.AlertRaised(alert="model", text="failed"),
+        ev.SessionPaused(cause="missing key"),
+        ev.SessionResumed(by="ann"),
+    )
+    made = [Event("e", n, 0.0, "b1", float(n), "a-01", body) for n, body in enumerate(bodies, 1)]
+    session = fold(State(), made).sessions["a-01"]
+    assert [alert.id for alert in session.alerts] == ["model"]
