@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from verifier.verdict import Stage
+from verifier.verdict import Anchors, Stage
 
 SizeName = Literal["quick", "full"]
 
@@ -22,7 +22,8 @@ class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     names what was refused (otherwise it is computed from the files). `task_hash` is the hash that
     the task must still have. `ignored_edits` are pinned files that the agent changed: they are
     noted. `measuring_cpus` and `working_cpus` are host CPU numbers; by default the last CPU
-    measures and the others build and judge.
+    measures and the others build and judge. `anchors` are measured ones to score by; without them
+    the task's own count.
     """
 
     task: str
@@ -36,6 +37,7 @@ class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ignored_edits: tuple[str, ...] = ()
     measuring_cpus: tuple[int, ...] | None = None
     working_cpus: tuple[int, ...] | None = None
+    anchors: Anchors | None = None
 
 
 _decoder = msgspec.json.Decoder(VerifyRequest)

@@ -18,7 +18,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from verifier.verdict import Direction
+from verifier.verdict import Anchors, Direction
 
 if TYPE_CHECKING:
     from tasks import Task
@@ -109,8 +109,8 @@ def _clip(value: float) -> float:
     return min(1.0, max(0.0, value))
 
 
-def scale_of(task: Task, size: str) -> Scale:
-    """The scale of an AutoLab task at `size`.
+def scale_of(task: Task, size: str, anchors: Anchors | None = None) -> Scale:
+    """The scale of an AutoLab task at `size`, between `anchors` where given, else the task's own.
 
     Raises `ScaleError` for a task without anchors and `TaskError` for one without that size.
     """
@@ -121,4 +121,7 @@ def scale_of(task: Task, size: str) -> Scale:
         raise ScaleError(f"{task.name} states no baseline and reference for size {size}")
     reward = task.autolab.reward
     direction = task.optimization.direction
-    return Scale(reward.rule, direction, at.baseline, at.reference, reward.bound)
+    baseline, reference = at.baseline, at.reference
+    if anchors is not None:
+        baseline, reference = anchors.baseline, anchors.reference
+    return Scale(reward.rule, direction, baseline, reference, reward.bound)

@@ -170,8 +170,11 @@ def _judge(request: VerifyRequest, draft: _Draft, machine: Machine, progress: Pr
             f"{task.name} has no [autolab] table: only its own test.sh could judge it, "
             "which this version does not run"
         )
-    scale = scale_of(task, request.size)
-    draft.anchors = Anchors("task", scale.baseline, scale.reference)
+    measured = request.anchors
+    if measured is not None and measured.source == "task":
+        measured = None  # the task's own are the pinned ones, whatever the request says of them
+    scale = scale_of(task, request.size, measured)
+    draft.anchors = measured or Anchors("task", scale.baseline, scale.reference)
     progress("artifact")
     chosen = _accept(request, task.autolab, draft)
     machine.backend.require()
@@ -260,7 +263,8 @@ class _Judging:
         draft, timing = self.draft, result.timing
         samples = tuple(pair.candidate for pair in timing.pairs)
         draft.metric = self._metric(statistics.median(samples), samples)
-        draft.speedup = Speedup(timing.speedup, timing.interval)
+        baseline = tuple(pair.baseline for pair in timing.pairs)
+        draft.speedup = Speedup(timing.speedup, timing.interval, baseline)
         if timing.discarded:
             discarded = f"{timing.discarded} of {timing.discarded + len(timing.pairs)} pairs"
             draft.findings.append(Finding("info", "contended pairs were discarded", discarded))

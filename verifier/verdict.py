@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 Direction = Literal["lower", "higher"]
+AnchorSource = Literal["task", "calibrated"]
 Stage = Literal["checkpoint", "final", "manual"]
 Status = Literal["scored", "zero", "rejected", "not_judged", "suspect"]
 Cause = Literal[
@@ -55,16 +56,20 @@ class Metric(msgspec.Struct, frozen=True):
 
 
 class Speedup(msgspec.Struct, frozen=True):
-    """Baseline over candidate (for timings: geometric mean over alternating pairs)."""
+    """Baseline over candidate (for timings: geometric mean over alternating pairs).
+
+    `baseline` are the baseline's own seconds, pair by pair beside the metric's samples.
+    """
 
     value: float
     interval: Interval | None = None
+    baseline: tuple[float, ...] = ()
 
 
 class Anchors(msgspec.Struct, frozen=True):
     """The two points that the reward rule is anchored to, and where they come from."""
 
-    source: Literal["task", "calibrated"]
+    source: AnchorSource
     baseline: float
     reference: float
 
