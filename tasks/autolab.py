@@ -45,9 +45,14 @@ class Optimization(Lenient):
 
 
 class Needs(Strict):
-    """What must be found inside the sandbox for the task to be available."""
+    """What must be found inside the sandbox for the task to be available.
+
+    `modules` are those of the sandbox's own /usr/bin/python3, `headers` what its compiler finds.
+    """
 
     commands: Strings = ()
+    modules: Strings = ()
+    headers: Strings = ()
 
 
 class Build(Strict):
@@ -66,12 +71,22 @@ class Flags(Strict):
 
 
 class Driver(Strict):
-    """native: a program timed from outside. data: an artifact judged, never run."""
+    """How the artifact is judged.
 
-    kind: Literal["native", "data"]
+    native: a program timed from outside. python: a Python file, timed in the same way, whose
+    `entry` is imported. data: an artifact judged, never run.
+    """
+
+    kind: Literal["native", "python", "data"]
+    entry: str | None = None
     threads: int = Field(default=1, ge=1, le=256)
     timeout_sec: Positive = 20.0
     memory_mb: int = Field(default=512, ge=16)
+
+    @property
+    def timed(self) -> bool:
+        """Whether the artifact runs, and its time is what counts."""
+        return self.kind != "data"
 
 
 class Measure(Strict):

@@ -15,6 +15,8 @@ from tasks.errors import ABSENT, TaskError
 from tasks.task import Task
 
 _COMMAND = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+_HEADER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/-]*")
 Problem = tuple[str, Any, str, str]  # key, value, problem, remedy
 
 
@@ -36,7 +38,7 @@ def _problems(task: Task) -> Iterator[Problem]:
     yield from _optimization(task)
     yield from _editable(task, table)
     yield from _needs(table)
-    yield from _driver(table)
+    yield from _driver(task, table)
     yield from _flags(table)
     yield from _measure(table)
     yield from _anchors(task, table)
@@ -72,33 +74,53 @@ def _editable(task: Task, table: Autolab) -> Iterator[Problem]:
 
 
 def _needs(table: Autolab) -> Iterator[Problem]:
-    for at, command in enumerate(table.needs.commands):
-        if not _COMMAND.fullmatch(command):
-            key = f"autolab.needs.commands[{at}]"
-            yield key, command, "is not a command's name", "write a name that PATH can find"
+    shapes = (
+        ("commands", _COMMAND, "is not a command's name", "write a name that PATH can find"),
+        ("modules", _MODULE, "is not a module's name", "write a name that Python can import"),
+        ("headers", _HEADER, "is not a header's name", "write it as in #include <...>"),
+    )
+    for kind, shape, problem, remedy in shapes:
+        for at, name in enumerate(getattr(table.needs, kind)):
+            if not shape.fullmatch(name):
+                yield f"autolab.needs.{kind}[{at}]", name, problem, remedy
 
 
-def _driver(table: Autolab) -> Iterator[Problem]:
-    build = table.build
-    if table.driver.kind == "data":
+def _driver(task: Task, table: Autolab) -> Iterator[Problem]:
+    kind, build = table.driver.kind, table.build
+    yield from _entry(task, table)
+    if kind == "data":
         if build is not None:
             remedy = 'remove it, or set driver.kind = "native"'
             yield "autolab.build", ABSENT, "cannot stand beside a data driver", remedy
         return
     if build is None:
-        remedy = 'add commands and output, or set driver.kind = "data"'
-        yield "autolab.build", ABSENT, "is missing, and a native driver needs it", remedy
+        if kind == "native":
+            remedy = 'add commands and output, or set driver.kind = "data"'
+            yield "autolab.build", ABSENT, "is missing, and a native driver needs it", remedy
         return
     if not build.commands or not all(build.commands):
         key = "autolab.build.commands"
         yield key, build.commands, "has no command, or an empty one", "list every command's words"
-    if not any("{shim}" in word for command in build.commands for word in command):
+    shim = any("{shim}" in word for command in build.commands for word in command)
+    if kind == "native" and not shim:
         key = "autolab.build.commands"
         remedy = 'compile the driver too, such as ["gcc", "-c", "{shim}", "-o", "shim.o"]'
         yield key, ABSENT, "never use {shim}", remedy
     if globs.problem(build.output) or any(c in build.output for c in "*?["):
         remedy = "write the relative path of the program that the build makes"
         yield "autolab.build.output", build.output, "is not a plain relative path", remedy
+
+
+def _entry(task: Task, table: Autolab) -> Iterator[Problem]:
+    key, entry = "autolab.driver.entry", table.driver.entry
+    if table.driver.kind != "python":
+        if entry is not None:
+            yield key, entry, "only makes sense for a python driver", "remove it"
+        return
+    if entry is None:
+        yield key, ABSENT, "is missing, and a python driver needs it", 'name a file: "solve.py"'
+    elif not entry.endswith(".py") or entry not in files.tree(task.path, "environment/app"):
+        yield key, entry, "is no Python file of environment/app", "name the file to import"
 
 
 def _flags(table: Autolab) -> Iterator[Problem]:
@@ -126,7 +148,7 @@ def _measure(table: Autolab) -> Iterator[Problem]:
     if measure.pairs_max < measure.pairs_min:
         key, value = "autolab.measure.pairs_max", measure.pairs_max
         yield key, value, f"is below pairs_min = {measure.pairs_min}", "make it at least as large"
-    if table.driver.kind == "data" and "measure" in table.model_fields_set:
+    if not table.driver.timed and "measure" in table.model_fields_set:
         remedy = "remove the table: a data artifact is not timed"
         yield "autolab.measure", ABSENT, "cannot stand beside a data driver", remedy
 
@@ -166,7 +188,7 @@ def _reward(
     if reward.rule == "share" and not lower:
         remedy = 'use "linear", or direction = "lower"'
         yield rule_key, reward.rule, "only makes sense where lower is better", remedy
-    if table.driver.kind == "native" and reward.rule != "log":
+    if table.driver.timed and reward.rule != "log":
         yield rule_key, reward.rule, "does not fit a timed program", 'use "log"'
     if reward.rule == "log":
         if min(baseline, reference) <= 0:

@@ -5,28 +5,52 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from verifier.sandbox.needs import Need
 from verifier.sandbox.spec import SandboxUnavailableError
 
 if TYPE_CHECKING:
     from tasks import Task
 
-JUDGE_NEEDS = ("python3",)
+JUDGE_NEEDS = (Need("command", "python3"),)
+
+# Debian's packages, where the name of the thing does not say it already.
+_PACKAGES: Mapping[Need, str] = {
+    **{Need("command", name): "gcc libc6-dev" for name in ("gcc", "cc", "c99")},
+    **{Need("command", name): "g++" for name in ("g++", "c++")},
+    **{Need("command", name): name for name in ("clang", "make", "python3", "sqlite3", "cmake")},
+    Need("command", "ar"): "binutils",
+    Need("command", "cargo"): "cargo",
+    Need("command", "rustc"): "rustc",
+    Need("module", "numpy"): "python3-numpy",
+    Need("module", "scipy"): "python3-scipy",
+    Need("module", "yaml"): "python3-yaml",
+    Need("header", "bzlib.h"): "libbz2-dev",
+    Need("header", "lzma.h"): "liblzma-dev",
+    Need("header", "sqlite3.h"): "libsqlite3-dev",
+    Need("header", "stdio.h"): "libc6-dev",
+    Need("header", "zlib.h"): "zlib1g-dev",
+    Need("header", "zstd.h"): "libzstd-dev",
+}
+_WORDS = {"command": "", "module": "Python module ", "header": "header "}
 
 
-def why_not(task: Task, present: Mapping[str, bool]) -> str | None:
-    """Why `task` is not available where `present` says which commands exist; None when it is."""
+def why_not(task: Task, present: Mapping[Need, bool]) -> str | None:
+    """Why `task` is not available where `present` says what there is; None when it is."""
     if task.autolab is None:
         return "only its own test.sh could judge it, which this version does not run"
-    missing = [name for name in _needs(task) if not present.get(name, False)]
-    if missing:
-        return f"missing inside the sandbox: {', '.join(missing)}"
-    return None
+    missing = [need for need in _needs(task) if not present.get(need, False)]
+    if not missing:
+        return None
+    named = ", ".join(f"{_WORDS[need.kind]}{need.name}" for need in missing)
+    packages = dict.fromkeys(_PACKAGES[need] for need in missing if need in _PACKAGES)
+    remedy = f"; run: apt-get install {' '.join(packages)}" if packages else ""
+    return f"missing inside the sandbox: {named}{remedy}"
 
 
 def availability(tasks: Iterable[Task]) -> dict[str, str | None]:
     """For each task's name, why it is not available, or None. One sandbox answers for all."""
     listed = list(tasks)
-    needed = sorted({name for task in listed for name in _needs(task)})
+    needed = sorted({need for task in listed for need in _needs(task)})
     try:
         present = _present(needed) if needed else {}
     except SandboxUnavailableError as error:
@@ -36,13 +60,20 @@ def availability(tasks: Iterable[Task]) -> dict[str, str | None]:
     return {task.name: why_not(task, present) for task in listed}
 
 
-def _needs(task: Task) -> tuple[str, ...]:
+def _needs(task: Task) -> tuple[Need, ...]:
     if task.autolab is None:
         return ()
-    return (*JUDGE_NEEDS, *task.autolab.needs.commands)
+    stated = task.autolab.needs
+    listed = [
+        *JUDGE_NEEDS,
+        *(Need("command", name) for name in stated.commands),
+        *(Need("module", name) for name in stated.modules),
+        *(Need("header", name) for name in stated.headers),
+    ]
+    return tuple(dict.fromkeys(listed))
 
 
-def _present(commands: list[str]) -> Mapping[str, bool]:
-    from verifier.sandbox.probe import commands_inside
+def _present(needs: list[Need]) -> Mapping[Need, bool]:
+    from verifier.sandbox.probe import found_inside
 
-    return commands_inside(commands)
+    return found_inside(needs)

@@ -161,7 +161,7 @@ class _Checking:
         if not steps:
             self.problems.append("there is no reference: add solution/steps/NN-name/")
             return
-        timed = self._task.autolab is not None and self._task.autolab.driver.kind == "native"
+        timed = self._task.autolab is not None and self._task.autolab.driver.timed
         before: Verdict | None = None
         verdict: Verdict | None = None
         for number, step in enumerate(steps):

@@ -27,20 +27,23 @@ def judge_data(
     pristine: Mapping[str, bytes],
     params: Mapping[str, Any],
     *,
+    seed: int,
     declared: Sequence[str],
     passed: list[Gate],
 ) -> DataResult:
     """Judge `files`; gates that pass are added to `passed` as they are reached.
+
+    `seed` is the host's choice for this verification, for judges that draw something.
 
     Raises `FailedError` naming the first gate that fails, and `NotJudgedError` when the judge gives
     no usable answer. An artifact on which the judge breaks down although it judges the pristine
     one is a severe finding: a person should look at both.
     """
     try:
-        gates, metric = judge.judge(files, params)
+        gates, metric = judge.judge(files, params, seed)
     except JudgeError as error:
         raise NotJudgedError(
-            f"the judge failed: {error}", findings=_findings(judge, pristine, params, error)
+            f"the judge failed: {error}", findings=_findings(judge, pristine, params, seed, error)
         ) from error
     for gate in gates:
         if gate.name not in declared:
@@ -55,10 +58,14 @@ def judge_data(
 
 
 def _findings(
-    judge: Judge, pristine: Mapping[str, bytes], params: Mapping[str, Any], error: JudgeError
+    judge: Judge,
+    pristine: Mapping[str, bytes],
+    params: Mapping[str, Any],
+    seed: int,
+    error: JudgeError,
 ) -> tuple[Finding, ...]:
     try:
-        judge.judge(pristine, params)
+        judge.judge(pristine, params, seed)
     except JudgeError:
         return ()
     return (

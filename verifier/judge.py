@@ -17,13 +17,14 @@ import msgspec
 from verifier import memfd
 from verifier.build import inside_file
 from verifier.cpus import Machine
+from verifier.programs import thread_counts
 from verifier.sandbox.spec import Limits, SandboxProcess, SandboxSpec
 from verifier.verdict import Gate
 
 _MESSAGE = 1 << 16
 _MAIN = "/autolab/judge_main.py"
 _LARGEST = 512 << 20
-_PATIENCE = 120.0
+PATIENCE = 120.0
 _CHEATS = "cheats/"
 
 
@@ -53,14 +54,16 @@ class _Answer(msgspec.Struct, frozen=True):
 class Judge:
     """A running judge; use it as a context manager. Raises `JudgeError` when it misbehaves.
 
-    `tests` are the files of the task's tests folder by their path in it; cheats stay outside.
+    `tests` are the files of the task's tests folder by their path in it; cheats stay outside. One
+    answer may take `patience` seconds. Numeric libraries keep to one thread: what several make of a
+    sum depends on how they share it.
     """
 
     def __init__(
         self,
         machine: Machine,
         tests: Mapping[str, bytes],
-        patience: float = _PATIENCE,
+        patience: float = PATIENCE,
     ) -> None:
         self._backend = machine.backend
         self._patience = patience
@@ -70,6 +73,7 @@ class Judge:
             role="judge",
             files={**files, _MAIN: (inside_file("judge_main.py"), 0o444)},
             workdir="/tmp",
+            env=thread_counts(1),
             limits=Limits(memory_mb=2048, pids=32, cpu_set=machine.cpus.working, tmp_mb=64),
         )
         self._process: SandboxProcess | None = None
@@ -135,12 +139,16 @@ class Judge:
         return tuple(Gate(*gate) for gate in answer.gates)
 
     def judge(
-        self, files: Mapping[str, bytes], params: Mapping[str, Any]
+        self, files: Mapping[str, bytes], params: Mapping[str, Any], seed: int
     ) -> tuple[tuple[Gate, ...], float | None]:
-        """The judge's gates for a data artifact, and its metric (None below the gates)."""
+        """The judge's gates for a data artifact, and its metric (None below the gates).
+
+        `seed` reaches a judge that asks for one: what it draws is then new to every verification.
+        """
         listed = [(name, len(files[name])) for name in sorted(files)]
         with _closing(memfd.holding(b"".join(files[name] for name, _ in listed))) as blob:
-            answer = self._ask("judge", {"files": listed, "params": params}, [blob])
+            request = {"files": listed, "params": params, "seed": seed}
+            answer = self._ask("judge", request, [blob])
         return tuple(Gate(*gate) for gate in answer.gates), answer.metric
 
     def _ask(self, op: str, request: Mapping[str, Any], fds: Sequence[int] = ()) -> _Answer:

@@ -7,34 +7,27 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from verifier import memfd
 from verifier.artifact import printable
-from verifier.build import BuildError, build
+from verifier.build import BuildError
 from verifier.cpus import Cpus, Machine, turn
 from verifier.judge import Case, Judge
 from verifier.measure import Pair, Timing, contended, own_seconds, plan_for, take_pairs
 from verifier.outcomes import FailedError, NotJudgedError
-from verifier.repetition import Program, Repetition, repeat
+from verifier.programs import Program, Sources, make
+from verifier.repetition import Repetition, repeat
 from verifier.verdict import Cause, Gate, Stage
 
 if TYPE_CHECKING:
-    from tasks.autolab import Autolab, Build
+    from tasks.autolab import Autolab
 
 Progress = Callable[[str], None]
 _LOG_SHOWN = 1500
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """A whole source tree by path below /app, and the flags to build it with."""
-
-    files: Mapping[str, bytes]
-    flags: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +64,11 @@ class NativeJudging:
 
     def run(
         self,
-        recipe: Build,
         pristine: Sources,
         candidate: Sources,
         cases: Sequence[Case],
     ) -> NativeResult:
-        """Build both by `recipe`, test, time.
+        """Build both, test, time.
 
         Raises `FailedError` for the candidate's failures and `NotJudgedError` for all others'.
         """
@@ -84,10 +76,10 @@ class NativeJudging:
         if not timed:
             raise NotJudgedError("judge.py names no timed case, so there is nothing to measure")
         self._progress("build")
-        baseline_program = self._build_baseline(recipe, pristine)
-        candidate_program = self._build_candidate(recipe, candidate)
+        baseline_program = self._build_baseline(pristine)
+        candidate_program = self._build_candidate(candidate)
         self._baseline = baseline_program
-        self.gates.append(Gate("builds", True, f"{len(candidate_program.image)} bytes"))
+        self.gates.append(Gate("builds", True, f"{candidate_program.size} bytes"))
         untimed = [case for case in cases if not case.timed]
         for number, case in enumerate(untimed):
             self._progress(f"correctness {number + 1}/{len(untimed)}: {case.name}")
@@ -110,27 +102,21 @@ class NativeJudging:
             return [Gate(declared[0], True, evidence)]
         return [Gate(name, True, evidence) for name in declared if name in self._said]
 
-    def _build_baseline(self, recipe: Build, sources: Sources) -> Program:
+    def _build_baseline(self, sources: Sources) -> Program:
         try:
-            image = build(self._machine, recipe, sources.files, sources.flags)
+            return make(self._machine, self._table, sources)
         except BuildError as error:
             raise NotJudgedError(
                 f"the pristine baseline does not build: {error.why}: {_excerpt(error.log)}"
             ) from error
-        return self._program(image)
 
-    def _build_candidate(self, recipe: Build, sources: Sources) -> Program:
+    def _build_candidate(self, sources: Sources) -> Program:
         try:
-            image = build(self._machine, recipe, sources.files, sources.flags)
+            return make(self._machine, self._table, sources)
         except BuildError as error:
             cause: Cause = "out_of_memory" if error.out_of_memory else "build_failed"
             evidence = f"{error.why}: {_excerpt(error.log)}" if error.log else error.why
             raise FailedError("builds", cause, evidence) from error
-        return self._program(image)
-
-    def _program(self, image: bytes) -> Program:
-        driver = self._table.driver
-        return Program(image, driver.threads, driver.memory_mb, driver.timeout_sec)
 
     def _timed_pair(
         self, baseline: Program, candidate: Program, cases: Sequence[Case], number: int

@@ -17,23 +17,13 @@ from dataclasses import dataclass
 from verifier import memfd
 from verifier.cpus import Cpus, Machine
 from verifier.outcomes import FailedError
+from verifier.programs import Program
 from verifier.runqueue import Delay, prompt, sample
 from verifier.sandbox.spec import Limits, SandboxProcess, SandboxSpec
 
-_PROGRAM = "/app/candidate"
 _GATE = "runs"
 _READY_SEC = 3.0  # at least; a sandbox starts in a few hundredths of it
 _WAIT_SEC = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A built program and what it may use."""
-
-    image: bytes
-    threads: int
-    memory_mb: int
-    timeout_sec: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +52,7 @@ def repeat(machine: Machine, program: Program, given: int, output_size: int) -> 
         with ours:
             with theirs:
                 process = machine.backend.launch(
-                    _spec(program, machine.cpus), [_PROGRAM], fds={3: theirs.fileno(), 4: output}
+                    _spec(program, machine.cpus), program.argv, fds={3: theirs.fileno(), 4: output}
                 )
             try:
                 with prompt():
@@ -83,7 +73,8 @@ def _spec(program: Program, cpus: Cpus) -> SandboxSpec:
     return SandboxSpec(
         label="run",
         role="run",
-        files={_PROGRAM: (program.image, 0o555)},
+        files=program.files,
+        env=program.env,
         limits=Limits(
             memory_mb=program.memory_mb,
             pids=program.threads,
@@ -132,7 +123,8 @@ def _drive(
         after = sample(process.init_pid, cpus.measuring) if alone else None
         return seconds, _delay(before, after)
     if said[:1] == b"F" and len(said) == 2:
-        raise FailedError(_GATE, "crashed", f"autolab_solve returned {said[1]}")
+        words = program.failures.get(said[1], f"autolab_solve returned {said[1]}")
+        raise FailedError(_GATE, "crashed", words)
     raise _gone(process, said, "before it was done")
 
 

@@ -23,11 +23,12 @@ from verifier import flags
 from verifier.artifact import ArtifactRefusedError, Caps, check_files, printable, snapshot_hash
 from verifier.cpus import Machine
 from verifier.data import judge_data
-from verifier.judge import Judge, JudgeError
+from verifier.judge import PATIENCE, Judge, JudgeError
 from verifier.measure import median_interval
-from verifier.native import NativeJudging, NativeResult, Sources
+from verifier.native import NativeJudging, NativeResult
 from verifier.outcomes import STATUS, FailedError, NotJudgedError
 from verifier.pins import PinnedTask, PinsError
+from verifier.programs import Sources
 from verifier.request import VerifyRequest
 from verifier.sandbox import get_backend
 from verifier.sandbox.spec import Backend, SandboxUnavailableError
@@ -179,9 +180,11 @@ def _judge(request: VerifyRequest, draft: _Draft, machine: Machine, progress: Pr
     chosen = _accept(request, task.autolab, draft)
     machine.backend.require()
     judging = _Judging(request, task, task.autolab, pinned, scale, draft)
-    with Judge(machine, pinned.below("tests")) as judge:
-        if task.autolab.driver.kind == "native":
-            judging.native(machine, judge, chosen, progress)
+    driver = task.autolab.driver
+    patience = PATIENCE if driver.timed else max(PATIENCE, driver.timeout_sec)
+    with Judge(machine, pinned.below("tests"), patience) as judge:
+        if driver.timed:
+            judging.timed(machine, judge, chosen, progress)
         else:
             judging.data(judge, progress)
 
@@ -213,13 +216,10 @@ class _Judging:
     scale: Scale
     draft: _Draft
 
-    def native(
+    def timed(
         self, machine: Machine, judge: Judge, chosen: tuple[str, ...], progress: Progress
     ) -> None:
         """A program: built, run and timed."""
-        recipe = self.table.build
-        if recipe is None:
-            raise NotJudgedError(f"{self.task.name} has a native driver but no [autolab.build]")
         if self.scale.direction != "lower":
             raise NotJudgedError(f'{self.task.name} is timed, so its direction must be "lower"')
         pristine = self.pinned.below(_WORKSPACE)
@@ -230,7 +230,7 @@ class _Judging:
         judging = NativeJudging(machine, self.table, judge, self.request.stage, progress)
         try:
             cases = judge.cases(self.task.size(self.request.size).params)
-            result = judging.run(recipe, base, own, cases)
+            result = judging.run(base, own, cases)
         finally:
             self.draft.gates += judging.gates
         alone = self.table.driver.threads <= len(machine.cpus.measuring)
@@ -295,6 +295,7 @@ class _Judging:
             self.request.files,
             pristine,
             params,
+            seed=secrets.randbits(63),
             declared=declared,
             passed=self.draft.gates,
         )

@@ -19,10 +19,10 @@ def error_of(folder: Path) -> TaskError:
 
 NATIVE_CASES: list[tuple[str, Any, str, list[str]]] = [
     # what is changed, to what, the key that is named, further words of the message
-    ("autolab.driver.kind", "nativ", "autolab.driver.kind", ["'native' or 'data'", '"nativ"']),
+    ("autolab.driver.kind", "nativ", "autolab.driver.kind", ["'python' or 'data'", '"nativ"']),
     ("autolab.drivr", {}, "autolab.drivr", ["not a key that AutoLab knows", '"driver"']),
     ("autolab.driver.thread", 2, "autolab.driver.thread", ['did you mean "threads"?']),
-    ("autolab.driver.zzz", 2, "autolab.driver.zzz", ["known keys here: kind, threads"]),
+    ("autolab.driver.zzz", 2, "autolab.driver.zzz", ["known keys here: kind, entry, threads"]),
     ("autolab.driver.threads", "2", "autolab.driver.threads", ["write a whole number"]),
     ("autolab.driver.threads", 0, "autolab.driver.threads", ["greater than or equal to 1"]),
     ("autolab.driver.threads", True, "autolab.driver.threads", ["write a whole number"]),
@@ -114,6 +114,40 @@ DATA = changed(DATA, "autolab.reward", {"rule": "linear", "bound": 0.0, "bound_r
 )
 def test_a_data_driver(tmp_path: Path, path: str, value: Any, key: str | None) -> None:
     write_native(tmp_path, changed(DATA, path, value))
+    if key is None:
+        assert load_task(tmp_path).native
+    else:
+        assert error_of(tmp_path).key == key
+
+
+PYTHON = changed(NATIVE, "autolab.build", ...)
+PYTHON = changed(PYTHON, "autolab.driver", {"kind": "python", "entry": "solve.py"})
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "key"),
+    [
+        ("autolab.driver.threads", 2, None),
+        ("autolab.build", {"commands": [["true"]], "output": "solve.py"}, None),
+        (
+            "autolab.build",
+            {"commands": [["true"]], "output": "../solve.py"},
+            "autolab.build.output",
+        ),
+        ("autolab.driver.entry", ..., "autolab.driver.entry"),
+        ("autolab.driver.entry", "other.py", "autolab.driver.entry"),
+        ("autolab.driver.entry", "solve.c", "autolab.driver.entry"),
+        ("autolab.driver.entry", "../../tests/judge.py", "autolab.driver.entry"),
+        ("autolab.driver.kind", "data", "autolab.driver.entry"),
+        ("autolab.reward.rule", "linear", "autolab.reward.rule"),
+        ("autolab.needs", {"modules": ["numpy.linalg"], "headers": ["a/b-c.h"]}, None),
+        ("autolab.needs", {"modules": ["a b"]}, "autolab.needs.modules[0]"),
+        ("autolab.needs", {"headers": ["a.h", "a.h>\n"]}, "autolab.needs.headers[1]"),
+    ],
+)
+def test_a_python_driver(tmp_path: Path, path: str, value: Any, key: str | None) -> None:
+    write_native(tmp_path, changed(PYTHON, path, value))
+    (tmp_path / "environment" / "app" / "solve.py").write_text("solve = bytes\n")
     if key is None:
         assert load_task(tmp_path).native
     else:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
-from tasks import load_task
+from tasks import Task, load_task
 from verifier import pins
 from verifier.availability import availability, why_not
 from verifier.check import TaskCheck, check_task
+from verifier.sandbox.needs import Need
 
 _TRIES = 3
 
@@ -55,4 +58,33 @@ def test_a_stage_that_gains_too_little_is_found(sandboxes: None, task_dir: Path)
 def test_tools_are_looked_for_inside(sandboxes: None, task_dir: Path) -> None:
     task = load_task(task_dir)
     assert availability([task]) == {"equal_bytes": None}
-    assert why_not(task, {"python3": True, "gcc": False}) == "missing inside the sandbox: gcc"
+    python = Need("command", "python3")
+    assert why_not(task, {python: True}) == (
+        "missing inside the sandbox: gcc; run: apt-get install gcc libc6-dev"
+    )
+    task = with_needs(task_dir, modules=["numpy", "no.such.module"], headers=["zlib.h", "a/b.h"])
+    here = {Need("module", "numpy"): True, Need("command", "gcc"): True, python: True}
+    assert why_not(task, here) == (
+        "missing inside the sandbox: Python module no.such.module, header zlib.h, header a/b.h; "
+        "run: apt-get install zlib1g-dev"
+    )
+
+
+def test_modules_and_headers_are_looked_for_inside(sandboxes: None, task_dir: Path) -> None:
+    task = with_needs(task_dir, modules=["json", "os.path"], headers=["stdio.h", "sys/mman.h"])
+    assert availability([task]) == {"equal_bytes": None}
+    task = with_needs(task_dir, modules=["json", "jsn"], headers=["stdio.h", "stdoi.h"])
+    assert availability([task]) == {
+        "equal_bytes": "missing inside the sandbox: Python module jsn, header stdoi.h"
+    }
+
+
+def with_needs(task_dir: Path, **needs: list[str]) -> Task:
+    toml = task_dir / "task.toml"
+    lines = [
+        line for line in toml.read_text().splitlines() if not re.match("modules|headers", line)
+    ]
+    at = next(n for n, line in enumerate(lines) if line.startswith("[autolab.needs]"))
+    lines[at + 1 : at + 1] = [f"{kind} = {json.dumps(names)}" for kind, names in needs.items()]
+    toml.write_text("\n".join(lines) + "\n")
+    return load_task(task_dir)

@@ -179,6 +179,22 @@ def test_a_task_that_is_not_pinned_is_not_ok(sandboxes: None, folder: Path) -> N
     assert "autolab tasks pin" in checked.problems[0]
 
 
+def test_a_judge_that_asks_for_a_seed_gets_a_new_one_each_time(
+    sandboxes: None, folder: Path
+) -> None:
+    (folder / "tests" / "judge.py").write_text("""
+import os
+def judge(files, params, seed):
+    threads = os.environ["OPENBLAS_NUM_THREADS"]
+    return {"gates": [("parses", True, "seed %d, threads %s" % (seed, threads))], "metric": 50}
+""")
+    pins.write(folder)
+    request = VerifyRequest(task=str(folder), files={"number.txt": b"50"})
+    said = [verify(request).gates[-1].evidence for _ in range(2)]
+    assert said[0] != said[1]
+    assert all(text.endswith(", threads 1") for text in said)
+
+
 def test_a_task_whose_tools_are_missing_is_unavailable(sandboxes: None, folder: Path) -> None:
     toml = folder / "task.toml"
     text = toml.read_text() + '\n[autolab.needs]\ncommands = ["no-such-compiler"]\n'

@@ -14,7 +14,8 @@ from verifier import memfd
 from verifier.build import BuildError, build
 from verifier.cpus import Cpus, Machine, turn
 from verifier.outcomes import FailedError, NotJudgedError
-from verifier.repetition import Program, repeat
+from verifier.programs import Program, native
+from verifier.repetition import repeat
 from verifier.sandbox import get_backend
 
 SOLVE = """
@@ -50,7 +51,7 @@ def compile_(machine: Machine, task_dir: Path):
 
     def compiled(body: str, before: str = "", threads: int = 1) -> Program:
         sources = {"solve.c": SOLVE.format(before=before, body=body).encode(), "entry.c": b""}
-        return Program(build(machine, recipe, sources, ()), threads, 64, 2.0)
+        return native(build(machine, recipe, sources, ()), threads, 64, 2.0)
 
     return compiled
 
@@ -161,7 +162,7 @@ def test_a_hang_ends_at_its_limit(machine: Machine, compile_, given: int) -> Non
 
 def test_what_is_no_program_is_the_candidate_s_failure(machine: Machine, given: int) -> None:
     with pytest.raises(FailedError):
-        repeat(machine, Program(b"no program at all", 1, 64, 2.0), given, 64)
+        repeat(machine, native(b"no program at all", 1, 64, 2.0), given, 64)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 Started as `python3 -I judge_main.py`, with judge.py and whatever lies beside it in /judge.
 Descriptor 3 is a SOCK_SEQPACKET socket to the host. A request is one JSON object with the memfds
 that it needs attached; so is the answer: {"ok": true, ...} or {"ok": false, "error": TEXT}. Only
-the standard library may be used here, and nothing of AutoLab is on the path.
+the standard library may be used here, and nothing of AutoLab is on the path. A judge.py may also
+use the modules that its task needs.
 """
 
 import importlib.util
+import inspect
 import json
 import mmap
 import os
@@ -87,7 +89,10 @@ def judge_files(judge: types.ModuleType, request: Request, fds: Fds) -> Answer:
     for name, size in request["files"]:
         files[name] = blob[at : at + size]
         at += size
-    result = judge.judge(files, request["params"])
+    given = [files, request["params"]]
+    if len(inspect.signature(judge.judge).parameters) > len(given):
+        given.append(request["seed"])
+    result = judge.judge(*given)
     metric = result.get("metric")
     return {
         "gates": gates_of(result.get("gates", ())),

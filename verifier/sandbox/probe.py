@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from verifier.sandbox.bubblewrap import Bubblewrap
+from verifier.sandbox.needs import Need, script
 from verifier.sandbox.process import BubblewrapProcess
 from verifier.sandbox.spec import Exit, Limits, Role, SandboxSpec, SandboxUnavailableError
 
@@ -65,19 +65,21 @@ def checks(backend: Bubblewrap | None = None) -> list[Check]:
     ]
 
 
-def commands_inside(names: Iterable[str], backend: Bubblewrap | None = None) -> dict[str, bool]:
-    """Which of these commands a sandbox has in its PATH.
+def found_inside(needs: Iterable[Need], backend: Bubblewrap | None = None) -> dict[Need, bool]:
+    """Which of these things a sandbox has; one sandbox answers for all.
 
     Raises `SandboxUnavailableError` when no sandbox can be started.
     """
-    wanted = list(dict.fromkeys(names))
-    script = "".join(
-        f"command -v -- {shlex.quote(name)} >/dev/null 2>&1 && echo {number}\n"
-        for number, name in enumerate(wanted)
-    )
-    _, output = _run(backend or Bubblewrap(), ["/bin/sh", "-c", script], "build")
+    wanted = list(dict.fromkeys(needs))
+    _, output = _run(backend or Bubblewrap(), ["/bin/sh", "-c", script(wanted)], "build")
     present = {int(line) for line in output.split() if line.isdigit()}
-    return {name: number in present for number, name in enumerate(wanted)}
+    return {need: number in present for number, need in enumerate(wanted)}
+
+
+def commands_inside(names: Iterable[str], backend: Bubblewrap | None = None) -> dict[str, bool]:
+    """Which of these commands a sandbox has in its PATH; raises as `found_inside` does."""
+    found = found_inside((Need("command", name) for name in names), backend)
+    return {need.name: there for need, there in found.items()}
 
 
 def _start(
