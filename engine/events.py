@@ -15,7 +15,7 @@ import msgspec
 
 from engine.clock import ClockCause, ClockState, PauseCause
 from engine.money import Price
-from verifier.verdict import Direction, Stage, Verdict
+from verifier.verdict import Anchors, Direction, Stage, Verdict
 
 SessionPhase = Literal[
     "queued", "preparing", "running", "paused", "verifying", "finished", "failed"
@@ -135,7 +135,8 @@ class SessionCreated(Body, frozen=True, kw_only=True, tag="session.created"):
 
     `reference_reward` is a horizontal line of its plot; `metric_*` name what the verifier measures.
     `counts` is the clock that the task's own time limit is held against. `price` is what its
-    model's tokens cost for the session's whole life, null where that is unknown.
+    model's tokens cost for the session's whole life, null where that is unknown. `anchors` are what
+    all its verdicts are scored by; null, in older journals, is the task's own.
     """
 
     run: str
@@ -155,6 +156,7 @@ class SessionCreated(Body, frozen=True, kw_only=True, tag="session.created"):
     reference_reward: float = 0.5
     counts: Counts = "active"
     price: Price | None = None
+    anchors: Anchors | None = None
 
 
 class SessionMoved(Body, frozen=True, kw_only=True, tag="session.moved"):

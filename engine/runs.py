@@ -18,11 +18,13 @@ from engine.models.prices import Finding, price_of
 from engine.models.types import Api
 from engine.settings import Settings
 from tasks import Suite, Task, TaskError, load_suite
+from verifier.anchors import Chosen, anchors_for
 from verifier.availability import availability
 from verifier.pins import PinsError, check, task_hash
 from verifier.sandbox import uids
 from verifier.sandbox.places import why_unreachable
 from verifier.scoring import ScaleError, scale_of
+from verifier.verdict import Anchors, AnchorSource
 
 MOST_SESSIONS = 1000
 _ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that are read as another
@@ -48,7 +50,8 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was asked. Lists are globs (tasks) or names; `suite` None is the shipped one.
 
     `budget` is each session's, `run_budget` that of all together; `clock` is the one that the
-    tasks' own time limits are held against.
+    tasks' own time limits are held against. `anchors` says what rewards are anchored to; None is
+    what the settings say.
     `attempts` None is as many as each harness says, and one for an agent without a model.
     """
 
@@ -65,13 +68,15 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     run_budget: dict[str, Limit] = {}
     clock: Counts = "active"
     pairs: tuple[tuple[str, str], ...] = ()
+    anchors: AnchorSource | None = None
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """A run that can begin: its event, and each session's, by id."""
+    """A run that can begin: its event, and each session's, by id; `notes` are for the operator."""
 
     run: RunCreated
     sessions: dict[str, SessionCreated]
+    notes: tuple[str, ...] = ()
 
 
 def read_spec(data: Mapping[str, Any]) -> RunSpec:
@@ -89,16 +94,20 @@ def plan(
     settings: Settings,
     taken: Container[str],
     reasons: Callable[[Iterable[Task]], Mapping[str, str | None]] = availability,
+    calibrations: Path | None = None,
 ) -> Plan:
     """Check everything that can be checked now, and lay out the sessions.
 
-    `taken` are run ids in use; `reasons` says which tasks are not available here, and why. Reads
+    `taken` are run ids in use; `reasons` says which tasks are not available here, and why;
+    `calibrations` is the folder of anchors that were measured on this machine. Reads
     task files, hashes them and starts a sandbox, so it belongs on a thread. Raises
     `RunRefusedError`.
     """
     _check_numbers(spec)
     workers = _workers(spec, settings)
     run = _new_id(taken)
+    source = spec.anchors or settings.anchors
+    notes: list[str] = []
     sessions: dict[str, SessionCreated] = {}
     cells = [
         (task, [worker for worker in workers if _wanted(spec, task, worker)])
@@ -109,7 +118,9 @@ def plan(
     for task, chosen in cells:
         if (why := why_not.get(task.name)) is not None:
             raise RunRefusedError(f"task {task.name} is not available here: {why}")
-        for created in _sessions_of(task, chosen, spec, run):
+        anchors = _anchors(task, spec.size, source, calibrations)
+        notes += [anchors.why] if anchors.why else []
+        for created in _sessions_of(task, chosen, spec, run, anchors.anchors):
             sessions[f"{run}-{len(sessions) + 1:02d}"] = created
     if not sessions:
         raise RunRefusedError("pairs leave no session: no task and model match any of them")
@@ -124,7 +135,7 @@ def plan(
         spec=msgspec.to_builtins(spec),
         budget=_run_budget(spec, workers),
     )
-    return Plan(made, sessions)
+    return Plan(made, sessions, tuple(notes))
 
 
 class _Worker(msgspec.Struct, frozen=True):
@@ -242,8 +253,17 @@ def _wanted(spec: RunSpec, task: Task, worker: _Worker) -> bool:
     )
 
 
+def _anchors(task: Task, size: str, source: AnchorSource, calibrations: Path | None) -> Chosen:
+    if task.autolab is None:
+        raise RunRefusedError(f"task {task.name} has no [autolab] table; leave it out with --task")
+    try:
+        return anchors_for(task, size, source, calibrations)
+    except (PinsError, TaskError, ScaleError, OSError) as error:
+        raise RunRefusedError(str(error)) from error
+
+
 def _sessions_of(
-    task: Task, workers: list[_Worker], spec: RunSpec, run: str
+    task: Task, workers: list[_Worker], spec: RunSpec, run: str, anchors: Anchors
 ) -> Iterator[SessionCreated]:
     if task.autolab is None:
         raise RunRefusedError(f"task {task.name} has no [autolab] table; leave it out with --task")
@@ -251,7 +271,7 @@ def _sessions_of(
         problems = check(task.path)
         hashed = task_hash(task.path)
         size = task.size(spec.size)
-        reference = scale_of(task, spec.size).reference_reward
+        reference = scale_of(task, spec.size, anchors).reference_reward
     except (PinsError, TaskError, ScaleError, OSError) as error:
         raise RunRefusedError(str(error)) from error
     if problems:
@@ -285,6 +305,7 @@ def _sessions_of(
                 reference_reward=reference,
                 counts=spec.clock,
                 price=worker.found.price,
+                anchors=anchors,
             )
 
 

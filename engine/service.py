@@ -63,6 +63,7 @@ from engine.verdicts.recorder import Judging
 from engine.view import View
 from engine.vitals import Vitals
 from engine.workspace import Place
+from verifier.anchors import FOLDER
 from verifier.sandbox import get_backend
 from verifier.sandbox.keeper.client import KeeperError
 from verifier.sandbox.keeper.protocol import SandboxInfo
@@ -259,7 +260,7 @@ class Engine:
         await self._ended.wait()
 
     async def create_run(self, data: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:
-        """Launch a run; `{run, sessions}`.
+        """Launch a run; `{run, sessions, notes}`.
 
         Raises `RunRefusedError`, and `EngineBusyError` when no sandbox can be had or nothing can
         be recorded.
@@ -275,13 +276,21 @@ class Engine:
         except SandboxUnavailableError as error:
             raise EngineBusyError(str(error)) from error
         taken = set(self._view.state.runs)
-        made = await asyncio.to_thread(plan, spec, self._settings, taken)
-        answer = {"run": made.run.run, "sessions": list(made.sessions)}
+        made = await asyncio.to_thread(
+            plan, spec, self._settings, taken, calibrations=self.state_dir / FOLDER
+        )
+        answer = {
+            "run": made.run.run,
+            "sessions": list(made.sessions),
+            "notes": list(made.notes),
+        }
         if dry_run:
             return answer
         last = self.journal.append(made.run)
         for session_id, created in made.sessions.items():
             last = self.journal.append(created, session_id)
+        for note in made.notes:
+            last = self.journal.append(Noted(text=f"run {made.run.run}: {note}"))
         await asyncio.wrap_future(last)
         for session_id in made.sessions:
             self._scheduler.submit(self._entry(session_id))

@@ -26,6 +26,7 @@ from pydantic_settings import (
 from engine.models.types import Api
 from engine.outcomes import Thresholds
 from engine.paths import config_dir
+from verifier.verdict import AnchorSource
 
 CONFIG_FILE = "autolab.toml"
 _SECRET_HEADERS = frozenset(
@@ -132,6 +133,7 @@ class Settings(BaseSettings):
     snapshot_seconds: Positive = 60.0
     retry_attempts: int = Field(default=10, ge=1)
     retry_patience_seconds: Positive = 1800.0
+    anchors: AnchorSource = "task"
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     outcomes: OutcomeSettings = OutcomeSettings()
 

@@ -54,7 +54,7 @@ from engine.events import (
     VerificationStarted,
 )
 from engine.money import Price
-from verifier.verdict import Direction, Stage, Status
+from verifier.verdict import Anchors, Direction, Stage, Status
 
 FEED_LENGTH = 200
 _RUNNING = ("working", "frozen", "waiting")
@@ -174,6 +174,7 @@ class SessionState(msgspec.Struct, kw_only=True):
     official: bool = True
     alerts: list[Alert] = msgspec.field(default_factory=list)
     counts: Counts = "active"
+    anchors: Anchors | None = None
     begun: bool = False
     pause: Pause | None = None
     stopping: str = ""

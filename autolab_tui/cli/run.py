@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from autolab_tui.cli.failures import UsageError
-from autolab_tui.cli.output import emit
+from autolab_tui.cli.output import emit, note
 from autolab_tui.cli.parser import Commands, command
 from autolab_tui.cli.values import budgets
 
@@ -50,6 +50,12 @@ def add_to(commands: Commands) -> None:
         "--attempts", type=int, metavar="K", help="default: what the harness says (presets: 1)"
     )
     what.add_argument("--size", choices=("quick", "full"), default="full", help="default: full")
+    what.add_argument(
+        "--anchors",
+        choices=("task", "calibrated"),
+        help="what rewards are anchored to: the task's own figures, or those that `autolab tasks "
+        "calibrate` measured on this machine (default: what the settings say)",
+    )
     limits = parser.add_argument_group("limits")
     limits.add_argument("--budget", action="append", metavar="KEY=AMOUNT,...", default=[])
     limits.add_argument(
@@ -133,6 +139,8 @@ def spec_of(args: argparse.Namespace) -> dict[str, Any]:
         spec["run_budget"] = whole
     if args.clock != "active":
         spec["clock"] = args.clock
+    if args.anchors is not None:
+        spec["anchors"] = args.anchors
     if args.suite is not None:
         spec["suite"] = str(args.suite.absolute())
     if args.harness:
@@ -200,8 +208,12 @@ def providers_of(urls: list[str], keys: list[str], models: list[str]) -> dict[st
 def _announce(args: argparse.Namespace, created: dict[str, Any]) -> None:
     # The ids of a dry run name nothing: the next run gets others.
     run, sessions = None if args.dry_run else created["run"], created["sessions"]
+    notes = created["notes"]
+    for said in () if args.json else notes:
+        note(said)
     if args.json:
-        emit("run-created", {"run": run, "sessions": sessions, "dry_run": args.dry_run})
+        facts = {"run": run, "sessions": sessions, "notes": notes, "dry_run": args.dry_run}
+        emit("run-created", facts)
     elif args.dry_run:
         print(f"would create a run with {len(sessions)} sessions; nothing was changed")
     else:

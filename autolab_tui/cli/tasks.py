@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autolab_tui.cli.failures import DONE, NEGATIVE, UsageError
-from autolab_tui.cli.output import emit, note, number, plain, table
+from autolab_tui.cli import calibrate, checking
+from autolab_tui.cli.failures import DONE, NEGATIVE
+from autolab_tui.cli.output import emit, note, plain, table
 from autolab_tui.cli.parser import Commands, Parser, command, group
 
 if TYPE_CHECKING:
@@ -17,25 +18,13 @@ if TYPE_CHECKING:
 
 def add_to(commands: Commands) -> None:
     """Declare the noun."""
-    verbs = group(commands, "tasks", "the tasks of a suite: list, show, check, new, pin")
+    verbs = group(commands, "tasks", "the tasks of a suite: list, show, check, calibrate, new, pin")
     _suite(command(verbs, "list", list_tasks, summary="the tasks of a suite"))
     show = command(verbs, "show", show_task, summary="one task: what it asks and how it is judged")
     show.add_argument("task", metavar="NAME", help="a task's name or directory")
     _suite(show)
-    check = command(
-        verbs,
-        "check",
-        check_tasks,
-        summary="prove that a task judges rightly",
-        details="The baseline must score 0, every stage beat the one before, the last reach the\n"
-        "reference, and every cheat fail at the gate it names.\n\n"
-        "examples:\n  autolab tasks check median_filter\n"
-        "  autolab tasks check ./my-task --size full\n  autolab tasks check --all",
-    )
-    check.add_argument("task", nargs="?", metavar="NAME|DIR", help="a task's name or directory")
-    check.add_argument("--all", action="store_true", help="every task of the suite")
-    check.add_argument("--size", choices=("quick", "full"), default="quick", help="default: quick")
-    _suite(check)
+    checking.add_to(verbs)
+    calibrate.add_to(verbs)
     new = command(
         verbs,
         "new",
@@ -171,52 +160,6 @@ def show_task(args: argparse.Namespace) -> int:
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:g}"
-
-
-def check_tasks(args: argparse.Namespace) -> int:
-    """Check one task or all; exit code 3 when a check found something."""
-    if args.all == (args.task is not None):
-        raise UsageError("name one task to check, or give --all")
-    import msgspec
-
-    from verifier.check import check_task
-
-    progress = note if sys.stderr.isatty() else _silent
-    chosen = suite_of(args.suite).tasks if args.all else (find_task(args.suite, args.task),)
-    results = []
-    for task in chosen:
-        if args.json:
-            results.append(check_task(task, args.size))
-        else:
-            print(plain(f"{task.domain}/{task.name} ({args.size})"), flush=True)
-            result = check_task(task, args.size, progress)
-            results.append(result)
-            _show_check(msgspec.to_builtins(result))
-    if args.json:
-        emit("tasks-check", {"tasks": [msgspec.to_builtins(result) for result in results]})
-    return DONE if all(result.ok for result in results) else NEGATIVE
-
-
-def _silent(_: str) -> None:
-    """Progress that nobody watches."""
-
-
-def _show_check(result: dict[str, Any]) -> None:
-    if not result["available"]:
-        print(f"  not available here: {plain(result['why_not'])}")
-    print(f"  baseline   reward {number(result['baseline_reward'])}")
-    for stage in result["stages"]:
-        gain = f", {stage['gain']:.2f}x the one before" if stage["gain"] is not None else ""
-        print(f"  {plain(stage['name']):<28} reward {number(stage['reward'])}{gain}")
-    print(f"  reference  reward {number(result['reference_reward'])}")
-    for cheat in result["cheats"]:
-        gate = cheat["gate"] or "no gate"
-        print(
-            plain(f"  cheat {cheat['name']}: reward {number(cheat['reward'])}, stopped by {gate}")
-        )
-    for problem in result["problems"]:
-        print(plain(f"  WRONG: {problem}"))
-    print(f"  {'ok' if result['ok'] else 'NOT OK'}, {result['seconds']:.0f} s")
 
 
 def new_task(args: argparse.Namespace) -> int:

@@ -41,16 +41,26 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the workspace to judge")
     parser.add_argument("--suite", type=Path, metavar="DIR", help="default: the shipped tasks")
     parser.add_argument("--size", choices=("quick", "full"), default="quick", help="default: quick")
+    parser.add_argument(
+        "--anchors",
+        choices=("task", "calibrated"),
+        help="what the reward is anchored to: the task's own figures, or those that `autolab tasks "
+        "calibrate` measured here (default: what the settings say)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Judge and print the verdict."""
+    import msgspec
+
+    from autolab_tui.cli.calibrate import chosen_anchors
     from autolab_tui.cli.tasks import find_task
     from verifier.sealed import verify
 
     task = find_task(args.suite, args.task)
     progress = _progress if not args.json and sys.stderr.isatty() else None
     request = request_for(task, args.dir, args.size)
+    request = msgspec.structs.replace(request, anchors=chosen_anchors(args, task))
     verdict = verify(request, progress=progress) if progress else verify(request)
     if args.json:
         _emit(verdict)
@@ -119,7 +129,9 @@ def _show(verdict: Verdict) -> None:
         within = speedup.interval
         interval = f" (95 %: {within.low:.3f} to {within.high:.3f})" if within else ""
         print(f"speedup: {speedup.value:.3f}x{interval}")
-    print(f"reward: {number(verdict.reward)} ({verdict.status})")
+    anchored = verdict.anchors is not None and verdict.anchors.source == "calibrated"
+    by = ", by anchors measured on this machine" if anchored else ""
+    print(f"reward: {number(verdict.reward)} ({verdict.status}{by})")
     print(plain(f"reason: {verdict.reason}", 400))
     for finding in verdict.findings:
         print(plain(f"{finding.severity}: {finding.what}: {finding.evidence}", 400))

@@ -95,6 +95,7 @@ class Judging:
             size=size,
             session=job.session,
             task_hash=facts.task_hash,
+            anchors=facts.anchors,
         )
         return request, max(limit, _LEAST_LIMIT)
 

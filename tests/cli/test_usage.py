@@ -102,7 +102,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         "attach",
         "doctor",
         *("leaderboard", "compare", "report"),
-        *(f"tasks {verb}" for verb in ("list", "show", "check", "new", "pin")),
+        *(f"tasks {verb}" for verb in ("list", "show", "check", "calibrate", "new", "pin")),
         *(
             f"engine {verb}"
             for verb in ("start", "stop", "restart", "status", "serve", "metrics", "anomalies")
@@ -132,7 +132,8 @@ def test_json_and_dry_run_are_where_the_contract_wants_them(name: str) -> None:
     assert ("--json" in options) is (name != "engine serve")
     changes = {
         *("demo", "run", "pause", "resume", "stop", "extend", "message"),
-        *("tasks new", "tasks pin", "engine start", "engine stop", "engine restart"),
+        *("tasks new", "tasks pin", "tasks calibrate"),
+        *("engine start", "engine stop", "engine restart"),
         *("snapshot export", "snapshot restore", "attach", "report"),
     }
     assert ("--dry-run" in options) is (name in changes)

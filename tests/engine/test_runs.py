@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,13 @@ from engine.runs import Plan, RunRefusedError, plan, read_spec
 from engine.selecting import NothingSelectedError, select
 from engine.settings import Settings, SettingsError, load_settings
 from engine.state import State, reduce
+from tasks import load_task
 from tests.engine.support import make_task
+from verifier import pins
+from verifier.anchors import Calibration, machine_facts, store
+from verifier.verdict import Seal, Speedup
+
+FIXTURE = Path(__file__).parents[1] / "verifier" / "fixtures" / "equal_bytes"
 
 LOCAL = {"local": {"base_url": "http://127.0.0.1:1/v1"}}
 
@@ -273,3 +280,45 @@ def test_the_documented_settings_are_all_there_are(tmp_path: Path) -> None:
     assert set(documented.model_fields_set) == set(Settings.model_fields)
     same = Settings().model_dump(exclude={"providers", "concurrency"})
     assert documented.model_dump(exclude={"providers", "concurrency"}) == same
+
+
+def test_sessions_keep_the_anchors_that_their_run_began_with(tmp_path: Path) -> None:
+    suite = tmp_path / "suite"
+    task_dir = suite / "equal_bytes"
+    shutil.copytree(FIXTURE, task_dir)
+    pins.write(task_dir)
+    task = load_task(task_dir)
+    folder = tmp_path / "calibrations"
+    measured = Calibration(
+        task=task.name,
+        task_hash=pins.task_hash(task_dir),
+        size="quick",
+        machine=machine_facts(task),
+        stage="01-histogram",
+        baseline=0.2,
+        reference=0.01,
+        speedup=Speedup(20.0, None, (0.2,)),
+        samples=(0.01,),
+        seal=Seal("full", "driver", True),
+        at="2026-11-25T10:00:00.000Z",
+    )
+
+    def made(**spec: Any) -> Plan:
+        asked = read_spec({"suite": str(suite), "agents": ["nop"], "size": "quick", **spec})
+        return plan(asked, load_settings(), set(), lambda _: {}, folder)
+
+    before = made(anchors="calibrated")
+    [session] = before.sessions.values()
+    assert session.anchors is not None
+    assert session.anchors.source == "task"
+    assert "was not calibrated here" in " ".join(before.notes)
+
+    store(measured, folder)
+    [session] = made(anchors="calibrated").sessions.values()
+    assert session.anchors == measured.anchors
+    assert session.reference_reward == pytest.approx(0.5)
+    [session] = made().sessions.values()
+    assert session.anchors is not None
+    assert session.anchors.source == "task"
+    with pytest.raises(RunRefusedError, match="anchors"):
+        made(anchors="guessed")
