@@ -24,7 +24,10 @@ class KeyLine(Lines):
         if cells < 1:
             return
         keys = [
-            Remark(((key_word(action.keys[0]), "key"), (f" {action.label}", "dim")), action.rank)
+            Remark(
+                ((action.word or key_word(action.keys[0]), "key"), (f" {action.label}", "dim")),
+                action.rank,
+            )
             for action in key_line(self._places)
         ]
         for index, remark in enumerate(keys):

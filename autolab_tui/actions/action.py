@@ -1,0 +1,63 @@
+"""What an action is, and how its keys are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Place = Literal[
+    "app",
+    "top",
+    "fleet",
+    "session",
+    "leaderboard",
+    "list",
+    "verdict",
+    "help",
+    "confirm",
+    "filter",
+    "prompt",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A thing the operator can do at a place.
+
+    `call` is Textual's action; the first of `keys` is the one shown. `rank` orders the key line,
+    0 keeps it out; `label` is what the key line says, `help` what help and palette say. `word` is
+    what the key line calls its key, where that stands for several actions.
+    """
+
+    name: str
+    place: Place
+    keys: tuple[str, ...]
+    call: str
+    label: str
+    help: str
+    rank: int = 0
+    in_palette: bool = True
+    word: str = ""
+
+
+_KEY_WORDS = {
+    "slash": "/",
+    "question_mark": "?",
+    "right_square_bracket": "]",
+    "left_square_bracket": "[",
+    "asterisk": "*",
+    "plus": "+",
+    "minus": "-",
+    "comma": ",",
+    "full_stop": ".",
+    "escape": "esc",
+    "enter": "enter",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
+    "backspace": "bksp",
+}
+
+
+def key_word(key: str) -> str:
+    """A key as the operator knows it."""
+    return _KEY_WORDS.get(key, key.replace("ctrl+", "^"))

@@ -1,0 +1,59 @@
+"""What an operator can do in every list and on every screen."""
+
+from __future__ import annotations
+
+from autolab_tui.actions.action import Action
+
+ACTIONS: tuple[Action, ...] = (
+    # Lists, wherever they are
+    Action("list.down", "list", ("j", "down"), "cursor(1)", "", "Down", 0, False),
+    Action("list.up", "list", ("k", "up"), "cursor(-1)", "", "Up", 0, False),
+    Action(
+        "list.page_down", "list", ("pagedown", "ctrl+d"), "page(1)", "", "A page down", 0, False
+    ),
+    Action("list.page_up", "list", ("pageup", "ctrl+u"), "page(-1)", "", "A page up", 0, False),
+    Action("list.first", "list", ("g", "home"), "edge(-1)", "", "To the first", 0, False),
+    Action("list.last", "list", ("G", "end"), "edge(1)", "", "To the last", 0, False),
+    # Every screen that is not about one session
+    Action(
+        "top.fleet",
+        "top",
+        ("1",),
+        "app.go('fleet')",
+        "screens",
+        "The fleet: every session in a row",
+        9,
+        word="1 3",
+    ),
+    Action(
+        "top.leaderboard",
+        "top",
+        ("3",),
+        "app.go('leaderboard')",
+        "",
+        "The leaderboard: models against domains, with intervals",
+    ),
+    # Everywhere
+    Action(
+        "app.help",
+        "app",
+        ("question_mark",),
+        "help",
+        "help",
+        "What this screen shows, and its keys",
+        10,
+    ),
+    Action(
+        "app.palette", "app", ("ctrl+p",), "command_palette", "", "All commands, by name", 0, False
+    ),
+    Action("app.theme", "app", ("T",), "change_theme", "", "Choose another theme", 0),
+    Action(
+        "app.quit",
+        "app",
+        ("ctrl+q", "ctrl+c"),
+        "leave",
+        "",
+        "Leave the app; everything goes on without it",
+        0,
+    ),
+)
