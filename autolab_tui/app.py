@@ -22,17 +22,20 @@ from autolab_tui.calls import Calls
 from autolab_tui.glyphs import Glyphs, choose, terminal_is_unicode
 from autolab_tui.link import Client, Link
 from autolab_tui.messages import Arrived, CallFailed, Ordered, Stopped
+from autolab_tui.ordering import Ordering
 from autolab_tui.plain import plain
+from autolab_tui.screens import tops
 from autolab_tui.screens.base import DrawnScreen
-from autolab_tui.screens.confirm import ConfirmScreen
 from autolab_tui.screens.fleet import FleetScreen
 from autolab_tui.screens.help import HelpScreen
 from autolab_tui.screens.session import SessionScreen
+from autolab_tui.screens.top import TopScreen
+from autolab_tui.screens.tops import HOME, TOPS
 from autolab_tui.store import Store
 from autolab_tui.terminal import AsciiFilter, refusal
-from autolab_tui.views import sessions as say
-from autolab_tui.views.fleet import Choice
+from autolab_tui.views.fleet import SORTS, Choice
 from autolab_tui.views.frame import Frame
+from autolab_tui.views.groups import GROUPS
 from engine.clock import Clock
 from engine.paths import config_dir
 
@@ -72,13 +75,17 @@ class AutolabApp(App[None]):
         if not unicode:
             self._filters.append(AsciiFilter())
         self.store = Store(clock or Clock())
-        self.choice = Choice(run=run)
         self.calls = Calls(client)
+        self.orders = Ordering(self, self.store, self.calls)
         self.thrifty = os.environ.get("AUTOLAB_FULL_FRAMES", "") in ("", "0")
         self._link = Link(client, self._wake)
         self._config = config if config is not None else config_dir()
+        self._remembered = preferences.load(self._config)
+        self.choice = self._recall(run)
         self._drawn = float("-inf")
         self._unseen = 0
+        self._narrowed = run is not None
+        self._came_back = False
         self._focused_terminal = True
         self._themes, self._theme_problems = themes.everything(self._config)
         for one in self._themes.values():
@@ -89,8 +96,34 @@ class AutolabApp(App[None]):
             self.unregister_theme(name)  # Textual's own know nothing of our roles
 
     def _theme_to_use(self, asked: str | None) -> str:
-        wanted = asked or preferences.load(self._config).theme
+        wanted = asked or self._remembered.theme
         return wanted if wanted in self._themes else themes.DEFAULT
+
+    def _recall(self, run: str | None) -> Choice:
+        """What the operator saw when they last left, unless they ask for one run."""
+        kept = self._remembered
+        sort = kept.sort if kept.sort in SORTS else SORTS[0]
+        group = kept.group if kept.group in GROUPS else ""
+        return Choice(run=run, sort=sort, group=group, words="" if run else kept.words)
+
+    def _come_back(self) -> None:
+        """Show the screen and the session that were open, once there is something to show."""
+        self._came_back = True
+        if not self.store.loaded or self._narrowed or self.screen is not self.screen_stack[0]:
+            return
+        if self._remembered.screen in TOPS:
+            self.action_go(self._remembered.screen)
+        if self._remembered.session:
+            self.open_session(self._remembered.session)
+
+    def _remember(self) -> None:
+        """Keep what is open, for the next time."""
+        top = next((s.PLACE for s in self.screen_stack if isinstance(s, TopScreen)), "")
+        session = next((s.identity for s in self.screen_stack if isinstance(s, SessionScreen)), "")
+        choice = self.choice
+        shown = {"sort": choice.sort, "group": choice.group, "words": choice.words}
+        with suppress(OSError):  # nothing is lost but the place
+            preferences.remember(self._config, screen=top, session=session, **shown)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our variables, for Textual's own themes which lack them."""
@@ -139,6 +172,8 @@ class AutolabApp(App[None]):
             return  # a last tick while everything is being taken down
         self._drawn = self.store.clock.now()
         self.store.absorb(self._link.take())
+        if self.store.loaded and not self._came_back:
+            self._come_back()
         frame = self.frame()
         with self.batch_update():
             for screen in self.screen_stack:
@@ -167,7 +202,7 @@ class AutolabApp(App[None]):
             return
         self._chosen_theme = theme
         try:
-            preferences.remember_theme(self._config, theme)
+            preferences.remember(self._config, theme=theme)
         except OSError as error:
             said = f"{error}; it holds until you leave"
             self.notify(said, title="The theme was not remembered", severity="warning")
@@ -179,7 +214,9 @@ class AutolabApp(App[None]):
     def _places(self, screen: Screen[object]) -> Sequence[Place]:
         if isinstance(screen, SessionScreen):
             return ("session", "list", "app")
-        return ("fleet", "list", "app")
+        if isinstance(screen, TopScreen):
+            return (screen.PLACE, "list", "top", "app")
+        return ("fleet", "list", "top", "app")
 
     def action_help(self) -> None:
         """Explain the screen."""
@@ -188,7 +225,15 @@ class AutolabApp(App[None]):
 
     def action_leave(self) -> None:
         """Leave; everything goes on."""
+        self._remember()
         self.exit()
+
+    def action_go(self, name: str) -> None:
+        """Show one of the screens that stand on their own."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        if name != HOME:
+            self.push_screen(tops.make(name, self))
 
     def open_session(self, session: str) -> None:
         """Show a session's screen."""
@@ -197,48 +242,14 @@ class AutolabApp(App[None]):
         elif session in self.store.state.sessions:
             self.push_screen(SessionScreen(self, session))
 
-    def ask_stop(self, session: str) -> None:
-        """Ask the operator, then the engine, to stop a session."""
-        found = self.store.session(session)
-        if found is None:
-            return
-        name = f"{plain(found.task)}, {say.who(found)}"
-        if found.over:
-            self.notify(f"{name} is over already.", title="Nothing to stop")
-            return
-        active = words.duration(say.use(found, self.store.moment()).active)
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.calls.stop(self, [session])
-
-        text = (
-            name,
-            f"{found.state}, {active} of work so far",
-            "",
-            "Its processes end, what it left is scored, and it cannot go on afterwards.",
-        )
-        self.push_screen(ConfirmScreen("Stop this session?", text), answered)
-
-    def pause_or_resume(self, session: str) -> None:
-        """Ask the engine to pause a session, or to let it go on."""
-        found = self.store.session(session)
-        if found is None:
-            return
-        if found.over or found.state == "verifying":
-            name = f"{plain(found.task)}, {say.who(found)}"
-            self.notify(f"{name} is {found.state}.", title="Nothing to pause")
-            return
-        self.calls.order(self, "resume" if found.pause is not None else "pause", [session])
+    def copy(self, text: str, what: str) -> None:
+        """Put text on the operator's clipboard: the terminal is asked by OSC 52."""
+        self.copy_to_clipboard(text)
+        self.notify(f"{what}: {words.count(len(text))} characters", title="Copied")
 
     @on(Ordered)
     def _ordered(self, message: Ordered) -> None:
-        number = words.plural(len(message.sessions), "session")
-        if message.order == "pause":
-            text = f"{number} will stand still, after a model turn in flight; the clock stops."
-            self.notify(text, title="Pausing")
-        else:
-            self.notify(f"{number} will go on as soon as there is a slot.", title="Resuming")
+        self.orders.announce(message)
 
     @on(Stopped)
     def _stopped(self, message: Stopped) -> None:

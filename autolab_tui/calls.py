@@ -5,7 +5,8 @@ Nothing here touches a widget: a message is posted to whoever asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from textual.dom import DOMNode
 from textual.message import Message
@@ -47,11 +48,13 @@ class Calls:
 
         self._run(asker, "stop", "stop the session", ask)
 
-    def order(self, asker: DOMNode, name: str, sessions: Sequence[str]) -> None:
-        """Ask the engine to pause sessions, or to let them go on: `Ordered`."""
+    def order(
+        self, asker: DOMNode, name: str, sessions: Sequence[str], more: Mapping[str, Any] = {}
+    ) -> None:
+        """Give the engine an order of `engine.orders` for sessions: `Ordered`."""
 
         def ask() -> Message:
-            order = {"globs": list(sessions), "by": operator()}
+            order = {"globs": list(sessions), "by": operator(), **more}
             return Ordered(name, self._client.order(name, order))
 
         self._run(asker, name, f"{name} the session", ask)

@@ -43,6 +43,7 @@ class Glyphs:
     separator: str
     axis_corner: str
     axis_tick: str
+    marked: str
 
 
 UNICODE = Glyphs(
@@ -79,6 +80,7 @@ UNICODE = Glyphs(
     separator="·",
     axis_corner="└",
     axis_tick="┴",
+    marked="✚",
 )
 
 ASCII = Glyphs(
@@ -115,6 +117,7 @@ ASCII = Glyphs(
     separator="-",
     axis_corner="+",
     axis_tick="+",
+    marked="+",
 )
 
 # What text in an ASCII terminal becomes where a sign of ours or a stranger's letter has no ASCII.
@@ -125,7 +128,7 @@ _ASCII_FOR = str.maketrans(
         "─": "-", "━": "-", "╌": "-", "│": "|", "┃": "|", "╸": "-", "▌": ">", "┌": "+", "┐": "+",
         "└": "+", "┘": "+", "├": "+", "┤": "+", "┬": "+", "┴": "+", "┼": "+", "╭": "+", "╮": "+",
         "╰": "+", "╯": "+", "█": "#", "▔": "-", "▁": "_", "▎": "|", "▊": "|", "▏": "|", "▕": "|",
-        "✓": "+", "✗": "x", "●": "*", "○": "o", "◆": "@",
+        "✓": "+", "✗": "x", "●": "*", "○": "o", "◆": "@", "✚": "+",
     }
 )  # fmt: skip
 

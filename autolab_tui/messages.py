@@ -43,10 +43,18 @@ class Stopped(Message):
 
 @dataclass
 class Ordered(Message):
-    """The engine took note of a pause or of its end, for these sessions."""
+    """The engine took note of an order for these sessions."""
 
     order: str
     sessions: Sequence[str]
+
+
+@dataclass
+class Computed(Message):
+    """Figures that were asked for by name."""
+
+    name: str
+    result: Any
 
 
 @dataclass

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 FILE = "app.toml"
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """The operator's choices; None is the default."""
+    """The operator's choices; None and "" are the defaults.
+
+    `screen` is a name of `screens.tops.TOPS`, `session` the id of the session that was open on it;
+    `sort`, `group` and `words` are the fleet's.
+    """
 
     theme: str | None = None
+    screen: str = ""
+    session: str = ""
+    sort: str = ""
+    group: str = ""
+    words: str = ""
+
+
+_NAMES = tuple(field.name for field in fields(Preferences))
 
 
 def load(config: Path) -> Preferences:
@@ -23,13 +37,14 @@ def load(config: Path) -> Preferences:
         data = tomllib.loads((config / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return Preferences()
-    theme = data.get("theme")
-    return Preferences(theme if isinstance(theme, str) else None)
+    return Preferences(**{k: v for k, v in data.items() if k in _NAMES and isinstance(v, str)})
 
 
-def remember_theme(config: Path, theme: str) -> None:
-    """Keep the choice of theme; other lines of the file stay. Raises `OSError`."""
-    if replace(load(config), theme=theme) == load(config):
+def remember(config: Path, **choices: Any) -> None:
+    """Keep these choices; other lines of the file stay. Raises `OSError`."""
+    before = load(config)
+    after = replace(before, **choices)
+    if after == before:
         return
     config.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = config / FILE
@@ -37,7 +52,10 @@ def remember_theme(config: Path, theme: str) -> None:
         kept = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         kept = []
-    kept = [line for line in kept if not re.match(r"\s*theme\s*=", line)]
+    ours = re.compile(rf"\s*({'|'.join(_NAMES)})\s*=")
+    kept = [line for line in kept if not ours.match(line)]
+    # A JSON string without escapes beyond TOML's own is a TOML basic string.
+    said = [f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in asdict(after).items() if v]
     new = path.with_suffix(".toml.new")
-    new.write_text("\n".join([f'theme = "{theme}"', *kept]) + "\n", encoding="utf-8")
+    new.write_text("\n".join([*said, *kept]) + "\n", encoding="utf-8")
     new.replace(path)

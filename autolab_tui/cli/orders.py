@@ -8,6 +8,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
+from autolab_tui.amounts import BUDGETS, changes_of
 from autolab_tui.cli.failures import UsageError
 from autolab_tui.cli.output import emit
 from autolab_tui.cli.parser import Commands, Parser, command, converter
@@ -54,15 +55,6 @@ examples:
 _MESSAGE = """\
 The model reads it before its next turn, as a message of the user's that begins with [operator]. The
 session counts as assisted from then on."""
-_BUDGETS = {
-    "active": "working time",
-    "wall": "time, waiting included",
-    "turns": "model turns",
-    "tokens": "tokens",
-    "cost": "US dollars",
-    "gpu": "GPU time",
-}
-_TIMES = ("active", "wall", "gpu")
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 
@@ -86,7 +78,7 @@ def add_to(commands: Commands) -> None:
     _order(commands, "resume", resume, "let paused sessions go on", _RESUME)
     _order(commands, "stop", stop, "end sessions in good order: what they have is scored", _STOP)
     extending = _order(commands, "extend", extend, "change budgets while sessions run", _EXTEND)
-    for key, what in _BUDGETS.items():
+    for key, what in BUDGETS.items():
         extending.add_argument(f"--{key}", metavar="AMOUNT", help=what)
     extending.add_argument(
         "--soft",
@@ -133,9 +125,12 @@ def stop(args: argparse.Namespace) -> int:
 
 def extend(args: argparse.Namespace) -> int:
     """Change budgets."""
-    changes = changes_of({key: getattr(args, key) for key in _BUDGETS}, args.soft)
+    try:
+        changes = changes_of({key: getattr(args, key) for key in BUDGETS}, args.soft)
+    except ValueError as error:
+        raise UsageError(f"--{error}") from None
     if not changes:
-        limits = ", ".join(f"--{key}" for key in _BUDGETS)
+        limits = ", ".join(f"--{key}" for key in BUDGETS)
         raise UsageError(f"no limit is changed; give at least one of {limits}, --soft")
     return _give(args, "extend", {"changes": changes, "run": args.run}, "changed", "change")
 
@@ -161,34 +156,6 @@ def _give(args: argparse.Namespace, name: str, order: dict[str, Any], doing: str
     else:
         print(f"{f'would {do}' if args.dry_run else doing}: {', '.join(chosen)}")
     return 0
-
-
-def changes_of(hard: dict[str, str | None], soft: list[str]) -> dict[str, dict[str, str]]:
-    """{key: {hard, soft}} as the engine takes it: seconds, counts or dollars, signs kept.
-
-    Raises `UsageError`.
-    """
-    changes: dict[str, dict[str, str]] = {}
-    for key, text in hard.items():
-        if text is not None:
-            changes.setdefault(key, {})["hard"] = _amount(key, text)
-    for pair in (p.strip() for text in soft for p in text.split(",") if p.strip()):
-        key, equals, text = pair.partition("=")
-        if key not in _BUDGETS or not equals:
-            known = ", ".join(_BUDGETS)
-            raise UsageError(f"--soft {pair} is not KEY=AMOUNT with KEY one of {known}")
-        changes.setdefault(key, {})["soft"] = _amount(key, text)
-    return changes
-
-
-def _amount(key: str, text: str) -> str:
-    sign = text[:1] if text[:1] in ("+", "-") else ""
-    try:
-        amount = duration(text[len(sign) :]) if key in _TIMES else float(text[len(sign) :])
-    except ValueError as error:
-        what = str(error) if key in _TIMES else f"{text!r} is no amount"
-        raise UsageError(f"--{key} {text}: {what}; write +30m, 2h, +50 or 12.5") from None
-    return f"{sign}{amount!r}"
 
 
 def _until(text: str) -> float:

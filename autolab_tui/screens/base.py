@@ -9,6 +9,7 @@ from textual.screen import Screen
 from autolab_tui.calls import Calls
 from autolab_tui.framediff import ThriftyCompositor
 from autolab_tui.glyphs import Glyphs
+from autolab_tui.ordering import Ordering
 from autolab_tui.store import Store
 from autolab_tui.views.fleet import Choice
 from autolab_tui.views.frame import Frame
@@ -21,6 +22,7 @@ class Host(Protocol):
     glyphs: Glyphs
     choice: Choice
     calls: Calls
+    orders: Ordering
     thrifty: bool
 
     def frame(self) -> Frame:
@@ -29,11 +31,8 @@ class Host(Protocol):
     def open_session(self, session: str) -> None:
         """Show a session's screen."""
 
-    def ask_stop(self, session: str) -> None:
-        """Ask the operator, then the engine, to stop a session."""
-
-    def pause_or_resume(self, session: str) -> None:
-        """Ask the engine to pause a session, or to let it go on."""
+    def copy(self, text: str, what: str) -> None:
+        """Put text on the operator's clipboard, and say what it was."""
 
 
 class DrawnScreen(Screen[None]):

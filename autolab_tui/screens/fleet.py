@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
@@ -14,14 +16,15 @@ from autolab_tui.bindings import bindings
 from autolab_tui.plain import cut, plain
 from autolab_tui.roles import Line, Span
 from autolab_tui.screens.base import DrawnScreen, Host
-from autolab_tui.views import feed, fleet, overview
+from autolab_tui.views import feed, fleet, groups, overview
 from autolab_tui.views.empty import hint
 from autolab_tui.views.frame import Frame
-from autolab_tui.views.layout import between, pad
+from autolab_tui.views.layout import heading, pad
 from autolab_tui.views.trajectory import trajectory
 from autolab_tui.widgets.keyline import KeyLine
 from autolab_tui.widgets.lines import Choosable, Lines
 from autolab_tui.widgets.plot import TrajectoryPlot
+from engine.state import SessionState
 
 FEED_LEAST = 4  # lines of the feed that stay however many sessions there are
 BESIDE_CELLS, BESIDE_LINES = 150, 12  # below the table: room for a plot beside the feed
@@ -37,12 +40,13 @@ class FilterInput(Input, inherit_bindings=True):
 class FleetScreen(DrawnScreen):
     """The home screen."""
 
-    BINDINGS = bindings("fleet")
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("fleet"), *bindings("top")]
     AUTO_FOCUS = "#table"
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self._feed_sessions: dict[str, str] = {}
+        self._groups: dict[str, list[SessionState]] = {}
         self._strip, self._head, self._empty = Lines("strip"), Lines("table-head"), Lines("empty")
         sign = host.glyphs.cursor
         self._table, self._feed = Choosable("table", sign), Choosable("feed", sign)
@@ -54,7 +58,7 @@ class FleetScreen(DrawnScreen):
             placeholder="words, task:x, model:x, state:x", id="filter-words"
         )
         self._filter_words.cursor_blink = False
-        self._keys = KeyLine("fleet", "app")
+        self._keys = KeyLine("fleet", "top", "app")
 
     def compose(self) -> ComposeResult:
         """Strip, table, feed and plot, filter, keys."""
@@ -77,16 +81,41 @@ class FleetScreen(DrawnScreen):
         self._strip.show(overview.lines(store.state, choice, frame, cells))
         sessions = fleet.shown(store.state, choice, frame.moment)
         room = max(2, height - 5 - FEED_LEAST - self._filter.display)
-        painted = fleet.table(sessions, frame, cells, room)
-        self._lay_out(len(sessions) * painted.height, room, bool(sessions))
+        head, rows = self._rows(sessions, frame, cells, room)
+        self._lay_out(sum(len(lines) for _, lines in rows), room, bool(sessions))
         if sessions:
-            self._head.show([painted.head])
+            self._head.show([head])
         else:
             self._draw_empty(frame, cells)
-        self._table.show_rows(painted.rows)
+        self._table.show_rows(rows)
         self._draw_feed(frame)
         self._draw_preview(frame)
         self._draw_keys()
+
+    def _rows(
+        self, sessions: list[SessionState], frame: Frame, cells: int, room: int
+    ) -> tuple[Line, list[tuple[str, Sequence[Line]]]]:
+        """The head of the table, and its rows: each group's line and then its sessions."""
+        choice = self.host.choice
+        self._groups = groups.grouped(sessions, choice.group)
+        open_ones = [
+            session
+            for name, members in self._groups.items()
+            if not (choice.group and name in choice.folded)
+            for session in members
+        ]
+        heads = len(self._groups) if choice.group else 0
+        painted = fleet.table(open_ones, frame, cells, room - heads, choice.marked)
+        if not choice.group:
+            return painted.head, list(painted.rows)
+        of = dict(painted.rows)
+        rows: list[tuple[str, Sequence[Line]]] = []
+        for name, members in self._groups.items():
+            folded = name in choice.folded
+            line = groups.line(name, members, folded, frame, cells)
+            rows.append((groups.identity(name), (line,)))
+            rows += [(s.id, of[s.id]) for s in members if s.id in of]
+        return painted.head, rows
 
     def _lay_out(self, lines: int, room: int, some: bool) -> None:
         table = self._table
@@ -140,42 +169,99 @@ class FleetScreen(DrawnScreen):
         self._preview_title.show([title])
 
     def _title(self, name: str, note: str, cells: int, focused: bool) -> Line:
-        rule = self.host.glyphs.rule
-        left: list[Span] = [(f"{rule * 2} ", "faint"), (name, "title" if focused else "strong")]
-        right: list[Span] = [(f" {note} ", "dim"), (rule * 2, "faint")]
-        middle = cells - sum(len(text) for text, _ in (*left, *right)) - 1
-        return between([*left, (" " + rule * max(0, middle), "faint")], right, cells)
+        return heading(name, note, self.host.glyphs.rule, cells, focused)
 
     def _draw_keys(self) -> None:
         choice, keys = self.host.choice, self._keys
         notes: list[Span] = []
+        if choice.marked:
+            notes.append((f"{len(choice.marked)} marked  ", "key"))
         if choice.words:
             notes.append((f"filter: {cut(plain(choice.words), 20)}  ", "warn"))
-        notes.append((f"by {choice.sort}", "dim"))
+        notes.append(
+            (f"by {choice.group}, {choice.sort}" if choice.group else f"by {choice.sort}", "dim")
+        )
         keys.note = tuple(notes)
         keys.paint()
 
     @property
     def session(self) -> str | None:
-        """The session that the focused list points at."""
+        """The session that the focused list points at; None on a group's line."""
         if self.focused is not None and self.focused.id == "feed":
             return self._feed_sessions.get(self._feed.cursor or "")
-        return self._table.cursor
+        row = self._table.cursor
+        return row if groups.name_in(row) is None else None
+
+    @property
+    def chosen(self) -> list[str]:
+        """The sessions that an order is for: those marked, a whole group, or the one pointed at."""
+        choice, state = self.host.choice, self.host.store.state
+        marked = [identity for identity in choice.marked if identity in state.sessions]
+        if marked:
+            return sorted(marked)
+        name = groups.name_in(self._table.cursor) if self.focused is self._table else None
+        if name is not None:
+            return [session.id for session in self._groups.get(name, ())]
+        return [self.session] if self.session is not None else []
 
     def action_open(self) -> None:
-        """Show the session under the cursor."""
-        if self.session is not None:
+        """Show the session under the cursor, or open and close the group."""
+        name = groups.name_in(self._table.cursor) if self.focused is self._table else None
+        if name is not None:
+            choice = self.host.choice
+            self.host.choice = replace(choice, folded=choice.folded ^ {name})
+            self.redraw()
+        elif self.session is not None:
             self.host.open_session(self.session)
 
+    def action_mark(self) -> None:
+        """Mark the session or the group under the cursor, or take the mark away; go on down."""
+        name = groups.name_in(self._table.cursor)
+        rows = {s.id for s in self._groups.get(name, ())} if name is not None else {self.session}
+        found = frozenset(row for row in rows if row is not None)
+        choice = self.host.choice
+        marked = choice.marked - found if found <= choice.marked else choice.marked | found
+        self.host.choice = replace(choice, marked=marked)
+        if self.focused is self._table:
+            self._table.go_to(self._table.index + 1)
+        self.redraw()
+
+    def action_mark_all(self) -> None:
+        """Mark every session that is shown; none, when all are marked."""
+        store, choice = self.host.store, self.host.choice
+        shown = frozenset(s.id for s in fleet.shown(store.state, choice, store.moment()))
+        marked = frozenset() if shown <= choice.marked else choice.marked | shown
+        self.host.choice = replace(choice, marked=marked)
+        self.redraw()
+
+    def action_group(self) -> None:
+        """Group by the next of what sessions have in common."""
+        choice, order = self.host.choice, groups.GROUPS
+        group = order[(order.index(choice.group) + 1) % len(order)] if choice.group in order else ""
+        self.host.choice = replace(choice, group=group, folded=frozenset())
+        self.redraw()
+
     def action_pause(self) -> None:
-        """Pause the session under the cursor, or let it go on."""
-        if self.session is not None:
-            self.host.pause_or_resume(self.session)
+        """Pause the sessions that are chosen, or let them go on."""
+        self.host.orders.pause_or_resume(self.chosen)
 
     def action_stop(self) -> None:
-        """Stop the session under the cursor."""
-        if self.session is not None:
-            self.host.ask_stop(self.session)
+        """Stop the sessions that are chosen."""
+        self.host.orders.stop(self.chosen)
+
+    def action_extend(self) -> None:
+        """Change the budgets of the sessions that are chosen."""
+        self.host.orders.extend(self.chosen)
+
+    def action_tell(self) -> None:
+        """Say something to the models of the sessions that are chosen."""
+        self.host.orders.tell(self.chosen)
+
+    def action_copy(self) -> None:
+        """Copy the ids of the sessions that are chosen."""
+        if self.chosen:
+            what = "the session's id" if len(self.chosen) == 1 else "the sessions' ids"
+            self.host.copy("\n".join(self.chosen), what)
 
     def action_pane(self) -> None:
         """Go between table and feed."""
@@ -214,8 +300,13 @@ class FleetScreen(DrawnScreen):
         self._close_filter()
 
     def action_clear(self) -> None:
-        """Clear the filter."""
-        self.action_drop()
+        """Clear the marks; when there are none, the filter."""
+        choice = self.host.choice
+        if choice.marked:
+            self.host.choice = replace(choice, marked=frozenset())
+            self.redraw()
+        else:
+            self.action_drop()
 
     def _close_filter(self) -> None:
         self._filter.display = False

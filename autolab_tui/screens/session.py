@@ -14,13 +14,13 @@ from autolab_tui.bindings import bindings
 from autolab_tui.messages import CallFailed, TranscriptRead, VerdictsRead
 from autolab_tui.plain import plain
 from autolab_tui.plotting.chart import AXES, AXIS_WORDS, Axis
-from autolab_tui.roles import Line, Span
+from autolab_tui.roles import Line
 from autolab_tui.screens.base import DrawnScreen, Host
 from autolab_tui.screens.verdict import VerdictScreen
 from autolab_tui.views import fleet
 from autolab_tui.views import session as view
 from autolab_tui.views.frame import Frame
-from autolab_tui.views.layout import between
+from autolab_tui.views.layout import heading
 from autolab_tui.views.trajectory import trajectory
 from autolab_tui.widgets.keyline import KeyLine
 from autolab_tui.widgets.lines import Choosable, Lines
@@ -116,11 +116,7 @@ class SessionScreen(DrawnScreen):
         title.show([line])
 
     def _title(self, name: str, note: str, cells: int, focused: bool) -> Line:
-        rule = self.host.glyphs.rule
-        left: list[Span] = [(f"{rule * 2} ", "faint"), (name, "title" if focused else "strong")]
-        right: list[Span] = [(f" {note} ", "dim"), (rule * 2, "faint")]
-        middle = cells - sum(len(text) for text, _ in (*left, *right)) - 1
-        return between([*left, (" " + rule * max(0, middle), "faint")], right, cells)
+        return heading(name, note, self.host.glyphs.rule, cells, focused)
 
     def _draw_keys(self) -> None:
         keys = self._keys
@@ -228,11 +224,28 @@ class SessionScreen(DrawnScreen):
 
     def action_pause(self) -> None:
         """Pause this session, or let it go on."""
-        self.host.pause_or_resume(self.identity)
+        self.host.orders.pause_or_resume([self.identity])
 
     def action_stop(self) -> None:
         """Stop this session."""
-        self.host.ask_stop(self.identity)
+        self.host.orders.stop([self.identity])
+
+    def action_extend(self) -> None:
+        """Change this session's budgets."""
+        self.host.orders.extend([self.identity])
+
+    def action_tell(self) -> None:
+        """Say something to this session's model."""
+        self.host.orders.tell([self.identity])
+
+    def action_copy(self) -> None:
+        """Copy what is under the cursor."""
+        if self.focused is self.transcript:
+            text = self.transcript.text_under_cursor()
+            if text:
+                self.host.copy(text, "the entry")
+        elif self._verdict_list.cursor is not None:
+            self.host.copy(self._verdict_list.cursor, "the verdict's id")
 
     def action_open(self) -> None:
         """Open the verdict, or fold the entry, under the cursor."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from autolab_tui import words
@@ -54,12 +54,19 @@ _SINGLE = (
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the operator chose to see. `run` narrows to one run; `history` shows old runs too."""
+    """What the operator chose to see. `run` narrows to one run; `history` shows old runs too.
+
+    `group` is one of `views.groups.GROUPS`; `folded` are the names of groups that are closed;
+    `marked` are the sessions that orders are for.
+    """
 
     sort: str = SORTS[0]
     words: str = ""
     run: str | None = None
     history: bool = False
+    group: str = ""
+    folded: frozenset[str] = frozenset()
+    marked: frozenset[str] = frozenset()
 
 
 def runs_shown(state: State, choice: Choice) -> list[str]:
@@ -150,8 +157,17 @@ class Table:
     height: int
 
 
-def table(sessions: Sequence[SessionState], frame: Frame, cells: int, room: int) -> Table:
-    """The fleet in `cells` columns; narrow, a session takes two lines while `room` lines allow."""
+def table(
+    sessions: Sequence[SessionState],
+    frame: Frame,
+    cells: int,
+    room: int,
+    marked: Collection[str] = (),
+) -> Table:
+    """The fleet in `cells` columns; narrow, a session takes two lines while `room` lines allow.
+
+    Those that are `marked` have a sign before their task.
+    """
     columns: tuple[Column, ...]
     if cells >= WIDE:
         pair, columns = False, _COLUMNS
@@ -167,7 +183,7 @@ def table(sessions: Sequence[SessionState], frame: Frame, cells: int, room: int)
         head += [(fit(column.title, cells_of, column.align), "dim"), (" ", "dim")]
     rows = []
     for session in sessions:
-        lines = [_row(session, frame, shown_columns, given)]
+        lines = [_row(session, frame, shown_columns, given, session.id in marked)]
         if pair:
             lines.append(_second(session, frame, cells))
         rows.append((session.id, tuple(lines)))
@@ -175,13 +191,21 @@ def table(sessions: Sequence[SessionState], frame: Frame, cells: int, room: int)
 
 
 def _row(
-    session: SessionState, frame: Frame, columns: Iterable[Column], given: dict[str, int]
+    session: SessionState,
+    frame: Frame,
+    columns: Iterable[Column],
+    given: dict[str, int],
+    marked: bool,
 ) -> Line:
     used = say.use(session, frame.moment)
     line: list[Span] = [(" ", "text")]
     for column in columns:
         cells = given[column.key]
-        line += pad(_cell(column.key, session, frame, used, cells), cells, column.align)
+        mark: list[Span] = []
+        if marked and column.key == "task":
+            mark = [(f"{frame.glyphs.marked} ", "key")]
+        spans = _cell(column.key, session, frame, used, cells - 2 * len(mark))
+        line += pad([*mark, *spans], cells, column.align)
         line.append((" ", "text"))
     return tuple(line)
 

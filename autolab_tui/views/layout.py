@@ -75,6 +75,14 @@ def between(left: Sequence[Span], right: Sequence[Span], cells: int) -> Line:
     return (*pad(left, cells - right_cells), *right)
 
 
+def heading(name: str, note: str, rule: str, cells: int, focused: bool = False) -> Line:
+    """The title over a part of a screen: its name, a rule, a note at the right."""
+    left: list[Span] = [(f"{rule * 2} ", "faint"), (name, "title" if focused else "strong")]
+    right: list[Span] = [(f" {note} ", "dim"), (rule * 2, "faint")]
+    middle = cells - sum(width(text) for text, _ in (*left, *right)) - 1
+    return between([*left, (" " + rule * max(0, middle), "faint")], right, cells)
+
+
 @dataclass(frozen=True, slots=True)
 class Remark:
     """Something a line can say if there is room; a higher `rank` is given up earlier."""

@@ -84,6 +84,11 @@ def state_role(session: SessionState) -> Role:
     return _RUN_ROLES[session.state]
 
 
+def state_role_of(state: SessionPhase) -> Role:
+    """The role of a state's word and sign."""
+    return _RUN_ROLES[state]
+
+
 def state_spans(session: SessionState, glyphs: Glyphs) -> tuple[Span, ...]:
     """Its state as a sign and a word."""
     role = state_role(session)

@@ -55,6 +55,17 @@ def entry_lines(entry: Entry, opened: bool, page: Page) -> list[Line]:
     return [_heading(named, at, page), *_body(_text(entry.get("text")), "said", most, page)]
 
 
+def text_of(entry: Entry) -> str:
+    """What an entry says, whole: for the clipboard, so without a terminal's control characters."""
+    parts = [_text(entry.get(key)) for key in ("reasoning", "text", "output")]
+    calls = entry.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        if isinstance(call, dict):
+            parts.append(json.dumps(call.get("arguments"), ensure_ascii=False, indent=1))
+    lines = [plain(line) for part in parts if part for line in part.split("\n")]
+    return "\n".join(lines)
+
+
 def live_lines(live: Mapping[str, Any], page: Page) -> list[Line]:
     """The turn that is being streamed: the end of what it said so far."""
     lines = [_heading(("assistant", "title"), f"writing {page.glyphs.more}", page)]

@@ -9,7 +9,7 @@ from textual.message import Message
 
 from autolab_tui.glyphs import Glyphs
 from autolab_tui.roles import Line
-from autolab_tui.views.transcript import Entry, Page, entry_lines, live_lines
+from autolab_tui.views.transcript import Entry, Page, entry_lines, live_lines, text_of
 from autolab_tui.widgets.lines import Choosable
 
 KEPT = 1500  # entries in memory; older ones are fetched again when asked for
@@ -97,6 +97,12 @@ class TranscriptView(Choosable):
         first = self.first
         if self.index == 0 and first:
             self.post_message(self.EarlierWanted(first))
+
+    def text_under_cursor(self) -> str:
+        """What the entry under the cursor says, whole and harmless; nothing for a live turn."""
+        if self.cursor is None or self.cursor == LIVE:
+            return ""
+        return text_of(self._entries[int(self.cursor)])
 
     def choose(self) -> None:
         """Fold or open the entry under the cursor."""

@@ -32,6 +32,7 @@ class EngineServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.overlap = 0  # events before the asked number that are sent once more
         self.stopped: list[list[str]] = []
         self.orders: list[tuple[str, list[str]]] = []
+        self.bodies: list[dict[str, object]] = []  # of the orders, whole
         self.refuse: dict[str, tuple[int, str]] = {}
         self.followers: list[queue.Queue[Event | None]] = []
         self.ended = False
@@ -91,6 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.stopped.append(body["globs"])
         else:
             self.server.orders.append((self.path.strip("/"), body["globs"]))
+            self.server.bodies.append(body)
         self._answer({"sessions": body["globs"]})
 
     def _answer(self, what: object, status: int = 200) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from autolab_tui.app import AutolabApp
 from autolab_tui.screens.confirm import ConfirmScreen
 from autolab_tui.screens.fleet import FleetScreen
 from autolab_tui.screens.help import HelpScreen
+from autolab_tui.screens.prompt import PromptScreen
 from autolab_tui.screens.session import SessionScreen
+from autolab_tui.screens.tops import TOPS
 from autolab_tui.screens.verdict import VerdictScreen
 from autolab_tui.widgets.lines import Choosable
 from engine.client import EngineClient
@@ -168,7 +171,7 @@ async def test_what_is_over_cannot_be_stopped(desk: Any, engine: EngineServer) -
     async with desk((120, 40)) as desk_:
         await desk_.press("G", "x")
         assert isinstance(desk_.app.screen, FleetScreen)
-        await desk_.until(lambda: "is over already" in desk_.text(), "the notice")
+        await desk_.until(lambda: "is finished." in desk_.text(), "the notice")
 
 
 async def test_axes_and_zoom(desk: Any) -> None:
@@ -422,8 +425,12 @@ def test_every_action_has_somewhere_to_go() -> None:
         "help": [HelpScreen],
         "verdict": [VerdictScreen],
         "confirm": [ConfirmScreen],
+        "prompt": [PromptScreen],
+        "top": [AutolabApp],
     }
-    prefixes = {"app.": [AutolabApp], "screen.": [FleetScreen]}
+    for name, top in TOPS.items():
+        homes[name] = [getattr(import_module(f"autolab_tui.screens.{top.module}"), top.name)]
+    prefixes = {"app.": [AutolabApp], "screen.": [FleetScreen, PromptScreen]}
     for action in ACTIONS:
         name, places = action.call.split("(")[0], homes[action.place]
         for prefix, owners in prefixes.items():

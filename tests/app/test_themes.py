@@ -119,9 +119,9 @@ def test_ansi_themes_name_the_terminals_colours(tmp_path: Path) -> None:
 def test_the_choice_is_remembered_beside_what_was_there(tmp_path: Path) -> None:
     folder = tmp_path / "config"
     assert preferences.load(folder).theme is None
-    preferences.remember_theme(folder, "autolab-light")
+    preferences.remember(folder, theme="autolab-light")
     (folder / "app.toml").write_text((folder / "app.toml").read_text() + "other = 1\n")
-    preferences.remember_theme(folder, "autolab-safe")
+    preferences.remember(folder, theme="autolab-safe")
     assert preferences.load(folder).theme == "autolab-safe"
     assert "other = 1" in (folder / "app.toml").read_text()
 

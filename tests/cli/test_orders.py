@@ -6,9 +6,10 @@ import time
 
 import pytest
 
+from autolab_tui.amounts import changes_of
 from autolab_tui.cli.failures import UsageError
 from autolab_tui.cli.nouns import build
-from autolab_tui.cli.orders import changes_of
+from autolab_tui.cli.orders import extend
 
 
 def test_amounts_keep_their_signs_and_times_become_seconds() -> None:
@@ -33,8 +34,11 @@ def test_amounts_keep_their_signs_and_times_become_seconds() -> None:
 def test_what_is_no_amount_is_named(
     hard: dict[str, str | None], soft: list[str], said: str
 ) -> None:
+    line = [f"--{key}={text}" for key, text in hard.items()]
+    line += [word for pair in soft for word in ("--soft", pair)]
+    args = build().parse_args(["extend", "s-1", *line])
     with pytest.raises(UsageError) as failed:
-        changes_of(hard, soft)
+        extend(args)
     assert said in str(failed.value)
 
 
