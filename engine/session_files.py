@@ -171,7 +171,9 @@ class SessionFiles:
         facts = self._facts()
         jobs = []
         best = next((p for p in facts.points if p.snapshot == facts.best_snapshot), None)
-        judged = {p.snapshot for p in facts.points if p.stage == "final"}
+        judged = {
+            p.snapshot for p in facts.points if p.stage == "final" and p.status != "not_judged"
+        }
         if best is not None and best.reward and best.snapshot not in {last, *judged}:
             marks = Marks(best.active, best.wall, best.tokens, best.turns, best.cost)
             jobs.append(Job(facts.id, best.snapshot, "final", marks))

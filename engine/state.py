@@ -447,9 +447,14 @@ def _activity(session: SessionState, event: Event, activity: str) -> None:
 def _verdict(state: State, session: SessionState, event: Event, given: VerdictGiven) -> None:
     verdict = given.verdict
     session.verifying = None
+    if verdict.cause == "contention" and verdict.stage == "checkpoint":
+        session.unjudged = session.unjudged or session.judging  # it is tried again
     session.judging = None
     session.verified_seconds += verdict.seconds
-    session.official = session.official and verdict.seal.official
+    if verdict.status != "not_judged":
+        # The final verdict is the one that counts, whatever was less sure on the way to it.
+        so_far = session.official or verdict.stage == "final"
+        session.official = so_far and verdict.seal.official
     counts = verdict.reward is not None and verdict.status in ("scored", "zero", "rejected")
     before = session.best_reward
     improved = counts and verdict.reward is not None and verdict.reward > (before or 0.0)

@@ -2,7 +2,8 @@
 
 Each pair is the pristine baseline and the candidate on the same fresh input, one right after the
 other. What is estimated is the mean of ln(baseline / candidate) over pairs, with a two-sided 95 %
-interval from Student's t.
+interval from Student's t. Pairs are taken until that interval is narrow enough or there may be no
+more; a measurement that stays wide is never taken for a narrow one (`Width`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from verifier.intervals import half_width, mean_interval
 from verifier.outcomes import NotJudgedError
 from verifier.runqueue import Delay
 from verifier.verdict import Interval, Stage
@@ -21,41 +23,41 @@ from verifier.verdict import Interval, Stage
 if TYPE_CHECKING:
     from tasks.autolab import Measure
 
-# Two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom.
-_T95 = (
-    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
-    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
-    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
-)
-_Z95 = 1.960
-
 _SHARE = 0.10  # of a repetition that others may take before it is contended
 _FLOOR_SEC = 0.00002  # and what they may take of a very short one
 _WAIT_SEC = 0.1
 _LONGEST_WAIT_SEC = 0.5
 _CHECKPOINT_PRECISION = 0.05
+_OF_GAIN = 0.02  # of the log-speedup itself, which a log reward is in proportion to
+_LOOSE = 2.0  # times the precision asked for
+
+# tight: as asked for. wide: somewhat wider. loose: beyond `_LOOSE` times that, by the candidate's
+# own doing. unsteady: as loose, while the pristine baseline's own time varied as much.
+Width = Literal["tight", "wide", "loose", "unsteady"]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How many pairs to take; stop early once the interval's half-width is `precision` or less.
 
-    At most `discards_max` contended pairs are thrown away before the measurement is given up; None
-    keeps them all.
+    With `of_gain` it must be no more than that part of the log-speedup, too. At most `discards_max`
+    contended pairs are thrown away before the measurement is given up; None keeps them all.
     """
 
     pairs_min: int
     pairs_max: int
     precision: float
     discards_max: int | None
+    of_gain: float | None = None
 
 
 def plan_for(measure: Measure, stage: Stage, *, same: bool) -> Plan:
     """How to measure at this stage of a session.
 
     A checkpoint is one point of a trajectory and should be cheap: a third of the further pairs, and
-    an interval of 5 % will do. Where candidate and baseline are the `same`, the time is only for
-    information: as few pairs as allowed, and contention does no harm.
+    an interval of 5 % will do. A final verdict also wants the reward to a fiftieth of itself, which
+    is more where the speedup is small. Where candidate and baseline are the `same`, the time is
+    only for information: as few pairs as allowed, and contention does no harm.
     """
     least, most, precision = measure.pairs_min, measure.pairs_max, measure.precision
     if same:
@@ -63,7 +65,8 @@ def plan_for(measure: Measure, stage: Stage, *, same: bool) -> Plan:
     if stage == "checkpoint":
         most = least + (most - least) // 3
         precision = max(precision, _CHECKPOINT_PRECISION)
-    return Plan(least, most, precision, 2 * measure.pairs_max)
+    of_gain = None if stage == "checkpoint" else _OF_GAIN
+    return Plan(least, most, precision, 2 * measure.pairs_max, of_gain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,29 @@ class Timing:
         """The 95 % interval of the speedup."""
         logs = self.log_interval
         return Interval(math.exp(logs.low), math.exp(logs.high))
+
+    @property
+    def faster(self) -> bool:
+        """Whether the candidate is faster than the baseline beyond doubt: at 99 %, not 95.
+
+        An agent has many snapshots judged; at 95 % one in forty that changes nothing would earn.
+        """
+        return mean_interval(self.log_speedups, 0.99).low > 0
+
+    @property
+    def slower(self) -> bool:
+        """Whether it is slower, however exactly that is known."""
+        return self.log_interval.high < 0
+
+    def width(self, precision: float) -> Width:
+        """How the interval compares with the half-width that was asked for."""
+        half = half_width(self.log_interval)
+        if half <= precision or self.slower:
+            return "tight"
+        if half <= _LOOSE * precision:
+            return "wide"
+        baseline = mean_interval([math.log(pair.baseline) for pair in self.pairs])
+        return "unsteady" if half_width(baseline) > _LOOSE * precision else "loose"
 
 
 def contended(seconds: float, delay: Delay | None) -> bool:
@@ -160,34 +186,17 @@ def take_pairs(
 def _enough(pairs: Sequence[Pair], plan: Plan) -> bool:
     if len(pairs) < max(2, plan.pairs_min):
         return False
-    if len(pairs) >= plan.pairs_max:
-        return True
-    interval = Timing(tuple(pairs), 0).log_interval
-    surely_slower = interval.high < 0  # it earns 0 however exactly that is known
-    return surely_slower or (interval.high - interval.low) / 2 <= plan.precision
+    timing = Timing(tuple(pairs), 0)
+    return len(pairs) >= plan.pairs_max or timing.slower or _settled(timing, plan)
 
 
-def mean_interval(values: Sequence[float]) -> Interval:
-    """The 95 % interval of the mean of at least two values."""
-    freedom = len(values) - 1
-    quantile = _T95[freedom - 1] if freedom <= len(_T95) else _Z95 * (1 + 1.2 / freedom)
-    half = quantile * statistics.stdev(values) / math.sqrt(len(values))
-    middle = statistics.fmean(values)
-    return Interval(middle - half, middle + half)
-
-
-def median_interval(values: Sequence[float]) -> Interval | None:
-    """An interval that holds the median with at least 95 %, from order statistics.
-
-    None below six values, where no such interval exists.
-    """
-    ordered, count = sorted(values), len(values)
-    if count < 6:
-        return None
-    outside, cut = 0.0, 0
-    while True:
-        outside += 2 * math.comb(count, cut) / 2**count
-        if outside > 0.05:
-            break
-        cut += 1
-    return Interval(ordered[cut - 1], ordered[count - cut])
+def _settled(timing: Timing, plan: Plan) -> bool:
+    """Whether more pairs would change nothing that anybody asks for."""
+    interval = timing.log_interval
+    half = half_width(interval)
+    if half > plan.precision:
+        return False
+    if interval.low > 0 and not timing.faster:  # it would earn nothing, and might with more pairs
+        return False
+    gain = max(0.0, interval.low + half)
+    return plan.of_gain is None or not timing.faster or half <= plan.of_gain * gain

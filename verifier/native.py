@@ -5,6 +5,7 @@ Every output is checked, the timed ones too, against what the baseline makes of 
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from collections.abc import Callable, Sequence
@@ -32,10 +33,14 @@ _LOG_SHOWN = 1500
 
 @dataclass(frozen=True, slots=True)
 class NativeResult:
-    """A candidate that passed every gate, and how its time compares."""
+    """A candidate that passed every gate, and how its time compares.
+
+    `precision` is the half-width that was asked of the interval.
+    """
 
     gates: tuple[Gate, ...]
     timing: Timing
+    precision: float
     delay_known: bool
 
 
@@ -85,15 +90,17 @@ class NativeJudging:
             self._progress(f"correctness {number + 1}/{len(untimed)}: {case.name}")
             self._pair(baseline_program, candidate_program, [case], None)
         self._progress("waiting for the measuring CPU")
+        same = pristine == candidate
+        plan = plan_for(self._table.measure, self._stage, same=same)
         with turn(self._machine.cpus):
             timing = take_pairs(
-                lambda n: self._timed_pair(baseline_program, candidate_program, timed, n),
-                plan_for(self._table.measure, self._stage, same=pristine == candidate),
+                lambda n: self._timed_pair(baseline_program, candidate_program, timed, n), plan
             )
         checked = len(untimed) + (len(timing.pairs) + timing.discarded + 1) * len(timed)
         self.gates.append(Gate("runs", True, f"{checked} repetitions"))
         self.gates += self._all_passed(checked)
-        return NativeResult(tuple(self.gates), timing, self._delay_known)
+        precision = math.inf if same else plan.precision
+        return NativeResult(tuple(self.gates), timing, precision, self._delay_known)
 
     def _all_passed(self, checked: int) -> list[Gate]:
         evidence = f"{checked} outputs"

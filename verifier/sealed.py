@@ -23,8 +23,8 @@ from verifier import flags
 from verifier.artifact import ArtifactRefusedError, Caps, check_files, printable, snapshot_hash
 from verifier.cpus import Machine
 from verifier.data import judge_data
+from verifier.intervals import half_width, median_interval
 from verifier.judge import PATIENCE, Judge, JudgeError
-from verifier.measure import median_interval
 from verifier.native import NativeJudging, NativeResult
 from verifier.outcomes import STATUS, FailedError, NotJudgedError
 from verifier.pins import PinnedTask, PinsError
@@ -268,6 +268,7 @@ class _Judging:
         if timing.discarded:
             discarded = f"{timing.discarded} of {timing.discarded + len(timing.pairs)} pairs"
             draft.findings.append(Finding("info", "contended pairs were discarded", discarded))
+        self._weigh(result)
         interval = timing.interval
         words = (
             f"{timing.speedup:.3g}x the baseline's speed "
@@ -275,10 +276,35 @@ class _Judging:
         )
         if same:
             self._nothing("the editable files are the baseline's own")
-        elif interval.low <= 1.0:
+        elif not timing.faster:
             self._nothing(f"not faster than the baseline beyond noise: {words}")
         else:
             self._earned(self.scale.metric_at(timing.speedup), words)
+
+    def _weigh(self, result: NativeResult) -> None:
+        """What a measurement is worth that has no more pairs to take and is still wide.
+
+        Raises `NotJudgedError` (contention) where the machine is to blame.
+        """
+        asked = result.precision
+        width = result.timing.width(asked)
+        if width == "tight":
+            return
+        half = half_width(result.timing.log_interval)
+        words = f"the speedup is known to within {half:.1%}, where {asked:.1%} was asked for"
+        if width == "unsteady":
+            raise NotJudgedError(
+                f"the machine was too unsteady: {words}, and the untouched baseline's own time "
+                "varied as much; the snapshot can be verified again when it is quieter",
+                "contention",
+            )
+        if width == "loose":
+            self.draft.lacks.append(words)
+        self.draft.findings.append(
+            Finding(
+                "warning" if width == "loose" else "info", "the speedup is known less well", words
+            )
+        )
 
     def data(self, judge: Judge, progress: Progress) -> None:
         """An artifact that is data: read by the judge."""

@@ -12,6 +12,7 @@ import msgspec
 
 Direction = Literal["lower", "higher"]
 AnchorSource = Literal["task", "calibrated"]
+Severity = Literal["info", "warning", "severe"]
 Stage = Literal["checkpoint", "final", "manual"]
 Status = Literal["scored", "zero", "rejected", "not_judged", "suspect"]
 Cause = Literal[
@@ -86,7 +87,7 @@ class Seal(msgspec.Struct, frozen=True):
 class Finding(msgspec.Struct, frozen=True):
     """Something noticed while judging, such as an edited pinned file."""
 
-    severity: Literal["info", "warning", "severe"]
+    severity: Severity
     what: str
     evidence: str = ""
 

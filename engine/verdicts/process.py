@@ -58,7 +58,8 @@ class VerifierProcess:
                 continue
             finally:
                 phases("")
-            if verdict.status != "not_judged":
+            # A busy machine is waited out by whoever keeps the queue, while others go on.
+            if verdict.status != "not_judged" or verdict.cause == "contention":
                 return verdict
             said = ""
         if not said:

@@ -3,6 +3,10 @@
 One at a time for the measuring CPUs. Final snapshots go first. Of each session only the newest
 unverified checkpoint is kept, and checkpoints may take no more than a set share of the session's
 time, so that a session that edits often is not the one that everybody waits for.
+
+What could not be measured because the machine was too busy is tried again later, after ever longer
+waits; others go on meanwhile. A final snapshot is given up after the last of `WAITS`, a checkpoint
+after the second or when there is a newer one.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from verifier.verdict import Stage, Verdict
@@ -43,8 +47,20 @@ class VerificationsClosedError(Exception):
     """The engine ends; this verdict is given when it runs again."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Postponed:
+    """A job to try again at `due` (the loop's time), after `tries` in vain."""
+
+    due: float
+    job: Job
+    waiting: asyncio.Future[Verdict] | None
+    tries: int
+
+
 Judge = Callable[[Job], Awaitable[Verdict]]
 Elapsed = Callable[[str], float]
+WAITS = (5.0, 15.0, 45.0, 120.0, 300.0)  # seconds before each further try
+_CHECKPOINT_TRIES = 2  # more are not worth it: another snapshot comes, or the final one
 _RECHECK_SECONDS = 0.5
 
 
@@ -52,13 +68,18 @@ class Verifications:
     """The queue and the worker behind it. Used on the sessions' loop only.
 
     `judge` verifies a job and records what came of it; `elapsed` is the time of a session so far,
-    of which checkpoints may take the part `share`.
+    of which checkpoints may take the part `share`; `waits` are seconds before each further try of
+    what the machine was too busy for.
     """
 
-    def __init__(self, judge: Judge, elapsed: Elapsed, share: float) -> None:
+    def __init__(
+        self, judge: Judge, elapsed: Elapsed, share: float, waits: Sequence[float] = WAITS
+    ) -> None:
         self._judge = judge
         self._elapsed = elapsed
         self._share = share
+        self._waits = waits
+        self._postponed: list[_Postponed] = []
         self._finals: deque[tuple[Job, asyncio.Future[Verdict]]] = deque()
         self._repeated: deque[Job] = deque()
         self._checkpoints: dict[str, Job] = {}
@@ -74,6 +95,7 @@ class Verifications:
 
     def checkpoint(self, job: Job) -> None:
         """Verify this snapshot when there is room; it replaces an older one of its session."""
+        self._forget_postponed(job.session)
         self._checkpoints[job.session] = job
         self._news.set()
 
@@ -86,6 +108,13 @@ class Verifications:
         """Forget a checkpoint that waits: the session's final snapshot is what counts now."""
         self._checkpoints.pop(session, None)
         self._repeated = deque(job for job in self._repeated if job.session != session)
+        self._forget_postponed(session)
+
+    def _forget_postponed(self, session: str) -> None:
+        """Checkpoints only: somebody waits for a final verdict."""
+        self._postponed = [
+            one for one in self._postponed if one.waiting is not None or one.job.session != session
+        ]
 
     async def final(self, job: Job) -> Verdict:
         """Verify this snapshot before any checkpoint and return its verdict.
@@ -105,25 +134,30 @@ class Verifications:
         self._closed = True
         waiting = [future for _, future in self._finals]
         waiting += [self._judging] if self._judging is not None else []
+        waiting += [one.waiting for one in self._postponed if one.waiting is not None]
         for future in waiting:
             if not future.done():
                 future.set_exception(VerificationsClosedError())
         self._finals.clear()
+        self._postponed.clear()
         self._repeated.clear()
         self._checkpoints.clear()
 
     def busy_with(self, session: str) -> bool:
         """Whether a snapshot of this session waits or is being verified."""
         current = self.current is not None and self.current.session == session
-        return current or session in self._checkpoints
+        postponed = any(one.job.session == session for one in self._postponed)
+        return current or postponed or session in self._checkpoints
 
     async def work(self) -> None:
         """Verify what comes, for ever; cancelled when the engine ends."""
         while True:
             if self._finals:
-                job, self._judging = self._finals.popleft()
-                await self._verify(job, self._judging)
-                self._judging = None
+                job, waiting = self._finals.popleft()
+                await self._verify(job, waiting)
+            elif (again := self._due()) is not None:
+                self._postponed.remove(again)
+                await self._verify(again.job, again.waiting, again.tries)
             elif self._repeated:
                 await self._verify(self._repeated.popleft(), None)
             elif (chosen := self._next_checkpoint()) is not None:
@@ -132,9 +166,11 @@ class Verifications:
             else:
                 await self._wait()
 
-    async def _verify(self, job: Job, waiting: asyncio.Future[Verdict] | None) -> None:
+    async def _verify(
+        self, job: Job, waiting: asyncio.Future[Verdict] | None, tries: int = 0
+    ) -> None:
         """Judge one job. What breaks here breaks its session at most, never the queue."""
-        self.current = job
+        self.current, self._judging = job, waiting
         try:
             verdict = await self._judge(job)
         except Exception as error:
@@ -144,10 +180,29 @@ class Verifications:
         else:
             if waiting is None:
                 self.charge(job.session, verdict.seconds)
-            elif not waiting.done():
+            if verdict.cause == "contention" and self._postpone(job, waiting, tries + 1):
+                return
+            if waiting is not None and not waiting.done():
                 waiting.set_result(verdict)
         finally:
-            self.current = None
+            self.current = self._judging = None
+
+    def _postpone(self, job: Job, waiting: asyncio.Future[Verdict] | None, tries: int) -> bool:
+        """Try again later; whether it is worth it."""
+        most = len(self._waits) if waiting is not None else _CHECKPOINT_TRIES
+        if self._closed or tries > min(most, len(self._waits)):
+            return False
+        if waiting is None and job.session in self._checkpoints:
+            return False
+        due = asyncio.get_running_loop().time() + self._waits[tries - 1]
+        self._postponed.append(_Postponed(due, job, waiting, tries))
+        return True
+
+    def _due(self) -> _Postponed | None:
+        """What has waited long enough, a final snapshot before a checkpoint."""
+        now = asyncio.get_running_loop().time()
+        found = [one for one in self._postponed if one.due <= now]
+        return min(found, key=lambda one: (one.waiting is None, one.due), default=None)
 
     def _next_checkpoint(self) -> Job | None:
         """The checkpoint whose session has had the least of its share, or None."""
@@ -160,7 +215,10 @@ class Verifications:
 
     async def _wait(self) -> None:
         self._news.clear()
-        patience = _RECHECK_SECONDS if self._checkpoints else None
+        now = asyncio.get_running_loop().time()
+        until = [max(0.0, one.due - now) for one in self._postponed]
+        until += [_RECHECK_SECONDS] if self._checkpoints else []
+        patience = min(until, default=None)
         try:
             async with asyncio.timeout(patience):
                 await self._news.wait()

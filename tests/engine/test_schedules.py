@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from engine.clock import Clock, Clocks
 from engine.events import ClockMoved
 from engine.meter import Meter
 from engine.scheduler import Entry, Scheduler
-from engine.verdicts.queue import Job, Marks, Verifications, VerificationsClosedError
+from engine.verdicts.queue import WAITS, Job, Marks, Verifications, VerificationsClosedError
 from verifier.verdict import Seal, Verdict
 
 MARKS = Marks(1.0, 1.0, 0, 0, None)
@@ -116,21 +117,28 @@ class Bar:
 
     def __init__(self, seconds: float = 4.0) -> None:
         self.seconds = seconds
+        self.busy = 0  # so many verdicts to come find the machine too busy
         self.done: list[str] = []
         self.room = asyncio.Semaphore(0)
 
     async def judge(self, job: Job) -> Verdict:
         await self.room.acquire()
         self.done.append(f"{job.session}:{job.snapshot}:{job.stage}")
-        return verdict(job, self.seconds)
+        given = verdict(job, self.seconds)
+        if self.busy > 0:
+            self.busy -= 1
+            return msgspec.structs.replace(
+                given, status="not_judged", cause="contention", reward=None
+            )
+        return given
 
 
 @asynccontextmanager
 async def verifying(
-    elapsed: dict[str, float], share: float = 0.25
+    elapsed: dict[str, float], share: float = 0.25, waits: Sequence[float] = WAITS
 ) -> AsyncIterator[tuple[Verifications, Bar]]:
     bar = Bar()
-    queue = Verifications(bar.judge, lambda s: elapsed[s], share)
+    queue = Verifications(bar.judge, lambda s: elapsed[s], share, waits)
     async with asyncio.TaskGroup() as group:
         worker = group.create_task(queue.work())
         yield queue, bar
@@ -195,6 +203,61 @@ async def test_who_waits_when_the_engine_ends_is_told() -> None:
                 await future
         with pytest.raises(VerificationsClosedError):
             await queue.final(Job("a", "1", "final", MARKS))
+
+
+async def test_a_busy_machine_is_tried_again_later_and_others_go_on_meanwhile() -> None:
+    async with verifying({"a": 100.0, "b": 100.0}, waits=(0.2, 0.01)) as (queue, bar):
+        bar.busy = 2
+        final = asyncio.ensure_future(queue.final(Job("a", "1", "final", MARKS)))
+        bar.room.release()
+        await until(lambda: bar.busy == 1)
+        queue.checkpoint(Job("b", "2", "checkpoint", MARKS))
+        bar.room.release()
+        await until(lambda: bar.busy == 0)
+        assert bar.done == ["a:1:final", "b:2:checkpoint"]
+        assert queue.busy_with("a")
+        for _ in range(2):
+            bar.room.release()
+        assert (await final).status == "scored"
+        await until(lambda: len(bar.done) == 4)
+        assert sorted(bar.done[2:]) == ["a:1:final", "b:2:checkpoint"]
+        await until(lambda: not queue.busy_with("b"))
+
+
+async def test_a_final_verdict_is_given_up_after_the_last_wait() -> None:
+    async with verifying({"a": 100.0}, waits=(0.0, 0.0, 0.0)) as (queue, bar):
+        bar.busy = 99
+        for _ in range(9):
+            bar.room.release()
+        given = await queue.final(Job("a", "1", "final", MARKS))
+        assert (given.status, given.cause) == ("not_judged", "contention")
+        assert len(bar.done) == 4
+        assert not queue.busy_with("a")
+
+
+async def test_a_newer_snapshot_takes_the_place_of_one_that_waits_for_quiet() -> None:
+    async with verifying({"a": 100.0}, waits=(0.05, 0.05)) as (queue, bar):
+        bar.busy = 1
+        bar.room.release()
+        queue.checkpoint(Job("a", "1", "checkpoint", MARKS))
+        await until(lambda: bar.busy == 0)
+        queue.checkpoint(Job("a", "2", "checkpoint", MARKS))
+        for _ in range(3):
+            bar.room.release()
+        await until(lambda: len(bar.done) == 2)
+        await asyncio.sleep(0.1)
+        assert bar.done == ["a:1:checkpoint", "a:2:checkpoint"]
+
+
+async def test_who_waits_for_a_quiet_machine_is_told_when_the_engine_ends() -> None:
+    async with verifying({"a": 100.0}, waits=(60.0,)) as (queue, bar):
+        bar.busy = 1
+        bar.room.release()
+        final = asyncio.ensure_future(queue.final(Job("a", "1", "final", MARKS)))
+        await until(lambda: bar.busy == 0)
+        queue.close()
+        with pytest.raises(VerificationsClosedError):
+            await final
 
 
 # --- meter ----------------------------------------------------------------------------------------

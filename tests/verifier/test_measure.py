@@ -6,19 +6,19 @@ import math
 import os
 import random
 import statistics
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.autolab import Measure
+from verifier.intervals import half_width, mean_interval, median_interval
 from verifier.measure import (
     Pair,
     Plan,
     Timing,
     contended,
-    mean_interval,
-    median_interval,
     own_seconds,
     plan_for,
     take_pairs,
@@ -140,8 +140,8 @@ def test_what_others_took_decides_and_the_unknown_does_not() -> None:
 
 def test_a_checkpoint_is_measured_cheaply_and_a_final_verdict_as_the_task_asks() -> None:
     measure = Measure(pairs_min=5, pairs_max=15, precision=0.02)
-    assert plan_for(measure, "final", same=False) == Plan(5, 15, 0.02, 30)
-    assert plan_for(measure, "manual", same=False) == Plan(5, 15, 0.02, 30)
+    assert plan_for(measure, "final", same=False) == Plan(5, 15, 0.02, 30, 0.02)
+    assert plan_for(measure, "manual", same=False) == Plan(5, 15, 0.02, 30, 0.02)
     assert plan_for(measure, "checkpoint", same=False) == Plan(5, 8, 0.05, 30)
     assert plan_for(measure, "final", same=True) == Plan(5, 5, 0.02, None)
 
@@ -158,3 +158,68 @@ def test_the_class_of_the_timing_thread_is_given_back() -> None:
         real_time = os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK
         assert real_time in (os.SCHED_FIFO, before[0])  # the latter where it is not ours to take
     assert (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority) == before
+
+
+def pairs_around(gain: float, spread: float, seed: int = 3) -> Callable[[int], Pair]:
+    noise = random.Random(seed)
+    return lambda _: Pair(math.exp(noise.gauss(gain, spread)), 1.0)
+
+
+def test_a_small_gain_is_measured_longer_than_a_large_one() -> None:
+    plan = Plan(5, 60, 0.04, 4, of_gain=0.02)
+    small = take_pairs(pairs_around(0.5, 0.03), plan, nap)
+    large = take_pairs(pairs_around(4.0, 0.03), plan, nap)
+    assert len(large.pairs) < len(small.pairs) < 60
+    assert half_width(small.log_interval) <= 0.02 * math.log(small.speedup)
+    checkpoint = take_pairs(pairs_around(0.5, 0.03), Plan(5, 60, 0.04, 4), nap)
+    assert len(checkpoint.pairs) < len(small.pairs)
+
+
+def test_no_gain_is_not_measured_to_the_last_pair() -> None:
+    timing = take_pairs(pairs_around(0.0, 0.02), Plan(5, 60, 0.04, 4, of_gain=0.02), nap)
+    assert len(timing.pairs) < 10
+
+
+def test_an_edit_that_changes_nothing_hardly_ever_earns() -> None:
+    earned = 0
+    for seed in range(1000):
+        plan = Plan(5, 12, 0.04, 4, of_gain=0.02)
+        earned += take_pairs(pairs_around(0.0, 0.04, seed), plan, nap).faster
+    assert earned <= 15
+
+
+def test_stopping_early_costs_the_interval_little() -> None:
+    held = 0
+    for seed in range(300):
+        plan = Plan(5, 24, 0.04, 4, of_gain=0.02)
+        interval = take_pairs(pairs_around(1.1, 0.04, seed), plan, nap).log_interval
+        held += interval.low <= 1.1 <= interval.high
+    assert held >= 265
+
+
+@given(
+    st.lists(st.tuples(seconds, seconds), min_size=2, max_size=40),
+    st.floats(1e-4, 1.0),
+)
+def test_a_wide_interval_is_never_called_tight(
+    pairs: list[tuple[float, float]], precision: float
+) -> None:
+    timing = Timing(tuple(Pair(b, c) for b, c in pairs), 0)
+    half, width = half_width(timing.log_interval), timing.width(precision)
+    assert (width == "tight") == (half <= precision or timing.log_interval.high < 0)
+    assert (width in ("loose", "unsteady")) == (half > 2 * precision and width != "tight")
+
+
+def test_whose_noise_it_is_decides_what_a_wide_interval_means() -> None:
+    steady = [Pair(1.0, c) for c in (0.2, 0.5, 0.3, 0.6, 0.25)]
+    assert Timing(tuple(steady), 0).width(0.05) == "loose"
+    shaken = [Pair(b, 0.2) for b in (1.0, 2.5, 1.5, 3.0, 1.2)]
+    assert Timing(tuple(shaken), 0).width(0.05) == "unsteady"
+    assert Timing(tuple(Pair(1.0, 5.0 + n) for n in range(5)), 0).width(0.001) == "tight"
+
+
+@given(st.lists(st.floats(-5, 5), min_size=2, max_size=60))
+def test_more_certainty_makes_a_wider_interval(values: list[float]) -> None:
+    ordinary, sure = mean_interval(values), mean_interval(values, 0.99)
+    assert sure.low <= ordinary.low
+    assert ordinary.high <= sure.high
