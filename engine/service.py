@@ -15,8 +15,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from engine import checkpoints
 from engine.alarms import AlarmLimits
+from engine.analysis.outlook import outlook
 from engine.clock import Clock
 from engine.cpus import Cpus, usable
 from engine.disk import Disk
@@ -260,7 +263,7 @@ class Engine:
         await self._ended.wait()
 
     async def create_run(self, data: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:
-        """Launch a run; `{run, sessions, notes}`.
+        """Launch a run; `{run, sessions, notes}`, and of a dry run its `forecast`.
 
         Raises `RunRefusedError`, and `EngineBusyError` when no sandbox can be had or nothing can
         be recorded.
@@ -285,7 +288,9 @@ class Engine:
             "notes": list(made.notes),
         }
         if dry_run:
-            return answer
+            make = outlook(self._view.state, made.run, made.sessions, self.clock)
+            seen = None if make is None else await asyncio.to_thread(make)
+            return {**answer, "forecast": msgspec.to_builtins(seen)}
         last = self.journal.append(made.run)
         for session_id, created in made.sessions.items():
             last = self.journal.append(created, session_id)

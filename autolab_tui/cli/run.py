@@ -213,9 +213,33 @@ def _announce(args: argparse.Namespace, created: dict[str, Any]) -> None:
         note(said)
     if args.json:
         facts = {"run": run, "sessions": sessions, "notes": notes, "dry_run": args.dry_run}
+        if args.dry_run:
+            facts["forecast"] = created["forecast"]
         emit("run-created", facts)
     elif args.dry_run:
         print(f"would create a run with {len(sessions)} sessions; nothing was changed")
+        print(outlook_in_words(created["forecast"]))
     else:
         print(f"run {run} with {len(sessions)} sessions: {', '.join(sessions)}")
         print(f"follow it with `autolab watch {run}` or in the app with `autolab`")
+
+
+def outlook_in_words(found: dict[str, Any] | None) -> str:
+    """What a run would come to, in one line."""
+    from autolab_tui import words
+
+    if found is None:
+        return "nothing would run"
+    parts = []
+    for key, name, shown in (
+        ("active", "active time", words.duration),
+        ("cost", "cost", words.money),
+    ):
+        amount = found[key]
+        if amount is None:
+            parts.append(f"{name} not known")
+        else:
+            low, high = shown(amount["low"]), shown(amount["high"])
+            between = "" if low == high else f" ({low} to {high})"
+            parts.append(f"{name} {shown(amount['expected'])}{between}")
+    return f"{', '.join(parts)}; {found['level']:.0%} intervals from {found['basis']}"

@@ -133,8 +133,13 @@ def forecast(state: State, run: RunState, clock: Clock) -> Forecast | None:
     return None if make is None else make()
 
 
-def prospect(state: State, run: RunState, clock: Clock) -> Callable[[], Forecast] | None:
+def prospect(
+    state: State, run: RunState, clock: Clock, guides: Sequence[SessionState] = ()
+) -> Callable[[], Forecast] | None:
     """What makes the forecast of a run as of now; None once it is over.
+
+    `guides` are sessions of other runs that tell what its own do not yet: how much of a budget is
+    used, and what a second costs.
 
     All that it needs of the state has been read when this returns: the making, which takes some
     hundredths of a second, may happen on any thread, while the state goes on.
@@ -145,14 +150,17 @@ def prospect(state: State, run: RunState, clock: Clock) -> Callable[[], Forecast
     if not going:
         return None
     limited = all(budgets.counted(s.budget, s.counts) for s in going)
-    seen = _seen(known, boot, now)
+    told = [*known, *guides]
+    seen = _seen(told, boot, now)
     paused = sum(s.pause is not None and s.pause.until is None for s in going)
     count = len(going)
     basis = f"sessions of the run: {sum(s.over for s in known)} ended, {count} open"
+    if guides:
+        basis += f"; {len(guides)} of other runs as a guide"
     if not limited:
         without = f"{basis}; not all have a time limit"
         return lambda: Forecast(None, None, None, LEVEL, count, without)
-    rates = _rates(known, boot, now)
+    rates = _rates(told, boot, now)
     ahead = [_ahead(s, seen, rates, clock) for s in going]
     slots = _slots(run, going)
     basis += f"; {slots} at a time"
@@ -162,7 +170,7 @@ def prospect(state: State, run: RunState, clock: Clock) -> Callable[[], Forecast
     unpriced = sum(s.usage.unpriced for s in known)
     if priced and unpriced:
         basis += f"; the cost lacks {unpriced} calls whose price is not known"
-    pace, share = _pace(known, boot, now)
+    pace, share = _pace(told, boot, now)
     spent = budgets.used_by_run(run, known, boot, now)
     left_of_wall, limits = _left(run, "wall", spent), (_hard(run, "active"), _hard(run, "cost"))
 

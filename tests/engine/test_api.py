@@ -228,6 +228,8 @@ def test_a_dry_run_creates_nothing(engine: EngineProcess, suite: Path, sandboxes
     spec = {"suite": str(suite), "agents": ["nop"], "attempts": 3}
     made = engine.client.create_run(spec, dry_run=True)
     assert len(made["sessions"]) == 3
+    assert made["forecast"]["open"] == 3
+    assert made["forecast"]["cost"]["expected"] == 0.0  # no model is asked
     assert engine.client.state().runs == {}
     with pytest.raises(EngineRefusedError) as caught:
         engine.client.create_run({**spec, "tasks": ["missing"]})
