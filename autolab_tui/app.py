@@ -6,8 +6,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import ClassVar
 
@@ -17,15 +18,18 @@ from textual.screen import Screen
 
 from autolab_tui import preferences, themes, words
 from autolab_tui.actions import Place
+from autolab_tui.analyses import compute
 from autolab_tui.bindings import bindings, commands
 from autolab_tui.calls import Calls
+from autolab_tui.drafts import Draft
 from autolab_tui.glyphs import Glyphs, choose, terminal_is_unicode
 from autolab_tui.link import Client, Link
-from autolab_tui.messages import Arrived, CallFailed, Ordered, Stopped
+from autolab_tui.messages import Arrived, CallFailed, Computed, Ordered, Stopped
 from autolab_tui.ordering import Ordering
 from autolab_tui.plain import plain
 from autolab_tui.screens import tops
 from autolab_tui.screens.base import DrawnScreen
+from autolab_tui.screens.confirm import ConfirmScreen
 from autolab_tui.screens.fleet import FleetScreen
 from autolab_tui.screens.help import HelpScreen
 from autolab_tui.screens.session import SessionScreen
@@ -69,6 +73,7 @@ class AutolabApp(App[None]):
         clock: Clock | None = None,
         config: Path | None = None,
         unicode: bool = True,
+        start_demo: Callable[[], str] = lambda: "",
     ) -> None:
         super().__init__()
         self.glyphs: Glyphs = choose(unicode)
@@ -76,6 +81,8 @@ class AutolabApp(App[None]):
             self._filters.append(AsciiFilter())
         self.store = Store(clock or Clock())
         self.calls = Calls(client)
+        self.draft = Draft()
+        self._start_demo = start_demo
         self.orders = Ordering(self, self.store, self.calls)
         self.thrifty = os.environ.get("AUTOLAB_FULL_FRAMES", "") in ("", "0")
         self._link = Link(client, self._wake)
@@ -242,6 +249,36 @@ class AutolabApp(App[None]):
         elif session in self.store.state.sessions:
             self.push_screen(SessionScreen(self, session))
 
+    def launch(self, tasks: Sequence[str]) -> None:
+        """Put a run of these tasks together."""
+        self.draft = replace(self.draft, tasks=frozenset(tasks))
+        self.action_go("launch")
+
+    def launched(self, run: str, sessions: int) -> None:
+        """Show a run that has begun."""
+        self.choice = replace(self.choice, run=None, words="")
+        self.action_go(tops.HOME)
+        self.notify(f"run {run} with {words.plural(sessions, 'session')}", title="Launched")
+
+    def action_demo(self) -> None:
+        """Ask, then start the demo; it goes on when the app is left."""
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.action_go(tops.HOME)
+                compute(self, "demo", "start the demo", self._start_demo)
+
+        text = (
+            "Three scripted models work on three real tasks for some minutes, through the real "
+            "engine, sandbox, compiler and verifier. No key, nothing to pay.",
+        )
+        self.push_screen(ConfirmScreen("Start the demo?", text), answered)
+
+    @on(Computed)
+    def _demo_started(self, message: Computed) -> None:
+        if message.name == "demo":
+            self.notify(str(message.result), title="The demo has begun")
+
     def copy(self, text: str, what: str) -> None:
         """Put text on the operator's clipboard: the terminal is asked by OSC 52."""
         self.copy_to_clipboard(text)
@@ -271,11 +308,17 @@ class AutolabApp(App[None]):
 
 
 def run(
-    socket_path: Path, theme: str | None = None, run: str | None = None, mouse: bool = True
+    socket_path: Path,
+    *,
+    start_demo: Callable[[], str],
+    theme: str | None = None,
+    run: str | None = None,
+    mouse: bool = True,
 ) -> int:
     """Show the engine at a socket until the operator leaves; the exit code.
 
-    `run` narrows the fleet to one run. A terminal that cannot show the app gets 1 and a remedy.
+    `run` narrows the fleet to one run; `start_demo` begins the demo and says what was begun.
+    A terminal that cannot show the app gets 1 and a remedy.
     """
     from engine.client import EngineClient
 
@@ -289,7 +332,9 @@ def run(
         print(f"autolab: there is no theme {theme!r}; there are {names}", file=sys.stderr)
         return 2
     unicode = terminal_is_unicode(os.environ)
-    app = AutolabApp(EngineClient(socket_path), theme=theme, run=run, unicode=unicode)
+    app = AutolabApp(
+        EngineClient(socket_path), theme=theme, run=run, unicode=unicode, start_demo=start_demo
+    )
     app.run(mouse=mouse)
     if app.return_code == 0:
         print(app.farewell())

@@ -13,7 +13,15 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from autolab_tui.link import Client
-from autolab_tui.messages import CallFailed, Ordered, Stopped, TranscriptRead, VerdictsRead
+from autolab_tui.messages import (
+    CallFailed,
+    Launched,
+    Ordered,
+    Planned,
+    Stopped,
+    TranscriptRead,
+    VerdictsRead,
+)
 from autolab_tui.operators import operator
 
 
@@ -58,6 +66,23 @@ class Calls:
             return Ordered(name, self._client.order(name, order))
 
         self._run(asker, name, f"{name} the session", ask)
+
+    def plan(self, asker: DOMNode, spec: Mapping[str, Any]) -> None:
+        """Ask the engine what a run would come to: `Planned`."""
+
+        def ask() -> Message:
+            return Planned(self._client.create_run(spec, dry_run=True))
+
+        self._run(asker, "plan", "plan the run", ask)
+
+    def launch(self, asker: DOMNode, spec: Mapping[str, Any]) -> None:
+        """Launch a run: `Launched`."""
+
+        def ask() -> Message:
+            created = self._client.create_run(spec)
+            return Launched(str(created["run"]), list(created["sessions"]))
+
+        self._run(asker, "launch", "launch the run", ask)
 
     def _run(self, asker: DOMNode, group: str, what: str, call: Callable[[], Message]) -> None:
         def work(target: MessagePump = asker) -> None:

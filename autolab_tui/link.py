@@ -38,6 +38,9 @@ class Client(Protocol):
     def events(self, after: int = 0) -> Stream:
         """The events after a number, and heartbeats."""
 
+    def create_run(self, spec: Mapping[str, Any], dry_run: bool = False) -> dict[str, Any]:
+        """Launch a run; a dry run only says what it would come to."""
+
     def stop(self, globs: Sequence[str], dry_run: bool = False) -> list[str]:
         """Ask sessions to stop and be scored."""
 

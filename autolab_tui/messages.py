@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,21 @@ class Ordered(Message):
     """The engine took note of an order for these sessions."""
 
     order: str
+    sessions: Sequence[str]
+
+
+@dataclass
+class Planned(Message):
+    """What a run would come to, as the engine sees it now."""
+
+    answer: Mapping[str, Any]
+
+
+@dataclass
+class Launched(Message):
+    """The engine began a run."""
+
+    run: str
     sessions: Sequence[str]
 
 

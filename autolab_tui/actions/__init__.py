@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from autolab_tui.actions import everywhere, fleet, leaderboard, popups, session
+from autolab_tui.actions import everywhere, fleet, launch, leaderboard, popups, session, tasks
 from autolab_tui.actions.action import Action, Place, key_word
 
 __all__ = ["ACTIONS", "Action", "Place", "at", "key_line", "key_word"]
@@ -15,7 +15,9 @@ __all__ = ["ACTIONS", "Action", "Place", "at", "key_line", "key_word"]
 ACTIONS: tuple[Action, ...] = (
     *fleet.ACTIONS,
     *session.ACTIONS,
+    *tasks.ACTIONS,
     *leaderboard.ACTIONS,
+    *launch.ACTIONS,
     *everywhere.ACTIONS,
     *popups.ACTIONS,
 )

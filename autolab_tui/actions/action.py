@@ -10,6 +10,8 @@ Place = Literal[
     "top",
     "fleet",
     "session",
+    "tasks",
+    "launch",
     "leaderboard",
     "list",
     "verdict",

@@ -23,8 +23,9 @@ ACTIONS: tuple[Action, ...] = (
         "screens",
         "The fleet: every session in a row",
         9,
-        word="1 3",
+        word="1-6",
     ),
+    Action("top.tasks", "top", ("2",), "app.go('tasks')", "", "The tasks and what they need"),
     Action(
         "top.leaderboard",
         "top",
@@ -32,6 +33,15 @@ ACTIONS: tuple[Action, ...] = (
         "app.go('leaderboard')",
         "",
         "The leaderboard: models against domains, with intervals",
+    ),
+    Action("top.launch", "top", ("6", "L"), "app.go('launch')", "", "Launch a run"),
+    Action(
+        "top.demo",
+        "top",
+        ("D",),
+        "app.demo",
+        "",
+        "Start the demo: three scripted models on real tasks, no key needed",
     ),
     # Everywhere
     Action(

@@ -34,5 +34,12 @@ def open_app(
 
     client = connect(state)
     from autolab_tui.app import run as run_app
+    from autolab_tui.cli import demo
 
-    return run_app(client.socket_path, theme=theme, run=run, mouse=mouse)
+    return run_app(
+        client.socket_path,
+        theme=theme,
+        run=run,
+        mouse=mouse,
+        start_demo=lambda: demo.begin(state),
+    )

@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autolab_tui.cli.failures import DONE, FAILED, INTERRUPTED, CommandError, UsageError
@@ -81,12 +82,22 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     client = connect(args.state)
     before = client.state()
-    created = client.create_run(spec(_server(args), args.minutes))
+    created = client.create_run(spec(_server(args.state, args.minutes), args.minutes))
     if args.headless:
         return _headless(args, client, before, created["run"], began)
     from autolab_tui.cli.app import open_app
 
     return open_app(args.state, run=created["run"])
+
+
+def begin(state: Path | None) -> str:
+    """Launch the demo as the app does; words on what was begun. Raises `CommandError`."""
+    from engine.client import connect
+
+    _require_sandbox()
+    client = connect(state)
+    created = client.create_run(spec(_server(state, DEFAULT_MINUTES), DEFAULT_MINUTES))
+    return f"run {created['run']}: three sessions of {DEFAULT_MINUTES:g} minutes"
 
 
 def spec(base_url: str, minutes: float) -> dict[str, Any]:
@@ -102,16 +113,16 @@ def spec(base_url: str, minutes: float) -> dict[str, Any]:
     }
 
 
-def _server(args: argparse.Namespace) -> str:
+def _server(state: Path | None, minutes: float) -> str:
     """The base URL of the model server, which is started if need be; its pace fits the budget."""
     from autolab_tui.demo.launch import DemoServerError, ensure
     from engine.paths import state_dir
 
     try:
-        port = ensure(state_dir(args.state) / "demo")
+        port = ensure(state_dir(state) / "demo")
     except DemoServerError as error:
         raise CommandError(str(error)) from error
-    return f"http://127.0.0.1:{port}/pace/{args.minutes / _SCRIPT_MINUTES:.3f}/v1"
+    return f"http://127.0.0.1:{port}/pace/{minutes / _SCRIPT_MINUTES:.3f}/v1"
 
 
 def _require_sandbox() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from textual.screen import Screen
 
 from autolab_tui.calls import Calls
+from autolab_tui.drafts import Draft
 from autolab_tui.framediff import ThriftyCompositor
 from autolab_tui.glyphs import Glyphs
 from autolab_tui.ordering import Ordering
@@ -23,6 +25,7 @@ class Host(Protocol):
     choice: Choice
     calls: Calls
     orders: Ordering
+    draft: Draft
     thrifty: bool
 
     def frame(self) -> Frame:
@@ -30,6 +33,12 @@ class Host(Protocol):
 
     def open_session(self, session: str) -> None:
         """Show a session's screen."""
+
+    def launch(self, tasks: Sequence[str]) -> None:
+        """Put a run of these tasks together."""
+
+    def launched(self, run: str, sessions: int) -> None:
+        """Show a run that has begun."""
 
     def copy(self, text: str, what: str) -> None:
         """Put text on the operator's clipboard, and say what it was."""

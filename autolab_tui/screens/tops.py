@@ -21,7 +21,9 @@ class Top(NamedTuple):
 HOME = "fleet"  # it stays below the others
 TOPS: Mapping[str, Top] = {
     "fleet": Top("1", "fleet", "fleet", "FleetScreen"),
+    "tasks": Top("2", "tasks", "tasks", "TasksScreen"),
     "leaderboard": Top("3", "leaderboard", "leaderboard", "LeaderboardScreen"),
+    "launch": Top("6", "launch", "launch", "LaunchScreen"),
 }
 
 

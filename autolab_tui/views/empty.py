@@ -30,7 +30,8 @@ def hint(store: Store, choice: Choice, health: Health) -> list[Line]:
     return [
         (("No session yet.", "strong"),),
         ((" ", "text"),),
-        (("autolab demo                     ", "key"), ("three sessions, no key needed", "dim")),
-        (("autolab run --task T --model M   ", "key"), ("a model of yours on a task", "dim")),
-        (("autolab tasks list               ", "key"), ("the tasks there are", "dim")),
+        (("D", "key"), ("   starts the demo: three sessions, no key needed", "text")),
+        (("6", "key"), ("   launches a run: tasks, models, budget", "text")),
+        (("2", "key"), ("   shows the tasks there are", "text")),
+        (("?", "key"), ("   explains this screen", "text")),
     ]

@@ -10,6 +10,7 @@ from autolab_tui.plain import fit, width
 from autolab_tui.roles import Line, Role, Span
 
 Align = Literal["left", "right"]
+HEADING = "#"  # what the identity of a row begins with that a list's cursor passes over
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def between(left: Sequence[Span], right: Sequence[Span], cells: int) -> Line:
 def heading(name: str, note: str, rule: str, cells: int, focused: bool = False) -> Line:
     """The title over a part of a screen: its name, a rule, a note at the right."""
     left: list[Span] = [(f"{rule * 2} ", "faint"), (name, "title" if focused else "strong")]
-    right: list[Span] = [(f" {note} ", "dim"), (rule * 2, "faint")]
+    right: list[Span] = [(f" {note} " if note else "", "dim"), (rule * 2, "faint")]
     middle = cells - sum(width(text) for text, _ in (*left, *right)) - 1
     return between([*left, (" " + rule * max(0, middle), "faint")], right, cells)
 

@@ -21,6 +21,7 @@ from textual.strip import Strip
 
 from autolab_tui.bindings import bindings
 from autolab_tui.roles import ROLES, Line
+from autolab_tui.views.layout import HEADING
 
 
 class Lines(ScrollView):
@@ -99,7 +100,8 @@ class Lines(ScrollView):
 class Choosable(Lines, can_focus=True, inherit_bindings=False):
     """Lines in rows, one of which is under the cursor.
 
-    Rows have identities, so the cursor stays on what it was on when the order changes.
+    Rows have identities, so the cursor stays on what it was on when the order changes. One whose
+    identity begins with `HEADING` is passed over.
     """
 
     BINDINGS = bindings("list")
@@ -148,7 +150,7 @@ class Choosable(Lines, can_focus=True, inherit_bindings=False):
         if self._cursor in self.identities:
             self._index = self.identities.index(self._cursor)
         else:
-            self._index = max(0, min(self._index, len(rows) - 1))
+            self._index = self._choosable_near(max(0, min(self._index, len(rows) - 1)), 1)
             self._cursor = self.identities[self._index] if rows else None
         self.show([line for _, lines in rows for line in lines])
         if self._index != stood or self._starts[: self._index + 1] != moved_down:
@@ -171,13 +173,26 @@ class Choosable(Lines, can_focus=True, inherit_bindings=False):
         if not self.identities:
             return
         index = max(0, min(index, len(self.identities) - 1))
+        index = self._choosable_near(index, 1 if index >= self._index else -1)
         if self.identities[index] != self._cursor:
             old, self._index = self._index, index
             self._cursor = self.identities[index]
             self.refresh(self._window(old), self._window(index))
             self.post_message(self.Moved(self, self._cursor))
         start, height = self._span(index)
+        if index and self.identities[index - 1].startswith(HEADING):
+            start, height = start - 1, height + 1
         self.scroll_to_region(Region(0, start, self.size.width, height), animate=False)
+
+    def _choosable_near(self, index: int, step: int) -> int:
+        """The next row in that direction that is no heading, else in the other one."""
+        for way in (step, -step):
+            at = index
+            while 0 <= at < len(self.identities):
+                if not self.identities[at].startswith(HEADING):
+                    return at
+                at += way
+        return index
 
     def go_to_identity(self, identity: str) -> bool:
         """Put the cursor on a row, by identity; whether it is there."""

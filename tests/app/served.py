@@ -32,6 +32,7 @@ class EngineServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.overlap = 0  # events before the asked number that are sent once more
         self.stopped: list[list[str]] = []
         self.orders: list[tuple[str, list[str]]] = []
+        self.launched: list[dict[str, object]] = []
         self.bodies: list[dict[str, object]] = []  # of the orders, whole
         self.refuse: dict[str, tuple[int, str]] = {}
         self.followers: list[queue.Queue[Event | None]] = []
@@ -88,12 +89,29 @@ class _Handler(BaseHTTPRequestHandler):
             status, error = self.server.refuse["stop"]
             self._answer({"error": error}, status)
             return
+        if self.path.startswith("/runs"):
+            self._launch(body)
+            return
         if self.path.startswith("/stop"):
             self.server.stopped.append(body["globs"])
         else:
             self.server.orders.append((self.path.strip("/"), body["globs"]))
             self.server.bodies.append(body)
         self._answer({"sessions": body["globs"]})
+
+    def _launch(self, spec: dict[str, object]) -> None:
+        dry = "dry_run" in self.path
+        if not dry:
+            self.server.launched.append(spec)
+        if "runs" in self.server.refuse:
+            status, error = self.server.refuse["runs"]
+            self._answer({"error": error}, status)
+            return
+        cost = {"expected": 1.25, "low": 0.5, "high": 3.0}
+        work = {"expected": 600.0, "low": 120.0, "high": 1200.0}
+        forecast = {"cost": cost, "active": work, "finish": None, "level": 0.8, "basis": "a guide"}
+        found = {"run": "r-new", "sessions": ["n-1", "n-2"], "notes": []}
+        self._answer({**found, "forecast": forecast} if dry else found)
 
     def _answer(self, what: object, status: int = 200) -> None:
         data = msgspec.json.encode(what)
