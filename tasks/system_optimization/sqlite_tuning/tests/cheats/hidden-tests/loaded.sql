@@ -1,0 +1,1 @@
+CREATE INDEX peek ON line (readfile('/tests/judge.py'));

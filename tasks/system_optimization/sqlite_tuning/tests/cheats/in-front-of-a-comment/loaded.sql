@@ -1,0 +1,2 @@
+/* PRAGMA */ -- CREATE INDEX
+DROP INDEX line_by_remark; PRAGMA journal_mode = WAL;
