@@ -40,6 +40,7 @@ from engine.orders import (
     read_order,
 )
 from engine.picture import Picture, StatusPicture
+from engine.regrading import RegradeRefusedError
 from engine.restoring import RestoreRefusedError
 from engine.runs import RunRefusedError
 from engine.selecting import NothingSelectedError
@@ -48,6 +49,7 @@ from engine.session import Leaving
 from engine.state import SessionState, State
 from engine.terminals import TerminalRefusedError
 from engine.transcripts import TranscriptReader, transcript_path
+from engine.verdicts.chain import verdicts_of
 from engine.view import View
 from verifier.sandbox.keeper.client import KeeperError
 
@@ -74,6 +76,7 @@ _STATUS: dict[type[Exception], int] = {
     UnknownSessionError: 404,
     SnapshotNameError: 404,
     RestoreRefusedError: 409,
+    RegradeRefusedError: 404,
     TerminalRequestError: 400,
     TerminalRefusedError: 409,
     KeeperError: 503,
@@ -208,6 +211,7 @@ class Api:
             Route("/sessions/{session}/transcript", self._transcript),
             Route("/sessions/{session}/verdicts", self._verdicts),
             Route("/sessions/{session}/restore", self._restore, methods=["POST"]),
+            Route("/runs/{run}/regrade", self._regrade, methods=["POST"]),
         ]
         terminals = TerminalRoutes(self._engine, self._ask, self._session, self._is_closing)
         routes += terminals.routes()
@@ -289,12 +293,26 @@ class Api:
     async def _verdicts(self, request: Request) -> Response:
         session = self._session(request)
         journal = self._engine.journal
+        return _json({"verdicts": await asyncio.to_thread(verdicts_of, journal, session.id)})
 
-        def read() -> list[Any]:
-            given = journal.of_session(session.id, "verdict.given")
-            return [getattr(event.body, "verdict", None) for event in given]
-
-        return _json({"verdicts": await asyncio.to_thread(read)})
+    async def _regrade(self, request: Request) -> Response:
+        body = await _object(request)
+        by, source = _word(body, "by"), _word(body, "anchors") or None
+        if not by or source not in (None, "task", "calibrated"):
+            raise BadRequestError('the body must be {"by": WHO, "anchors": "task" or "calibrated"}')
+        run = request.path_params["run"]
+        done = await self._ask(
+            self._engine.regrade(run, by, source, _dry(request))  # type: ignore[arg-type]
+        )
+        return _json(
+            {
+                "run": run,
+                "tasks": done.tasks,
+                "verdicts": done.rows,
+                "remarks": done.remarks,
+                "dry_run": _dry(request),
+            }
+        )
 
     async def _restore(self, request: Request) -> Response:
         session = self._session(request)

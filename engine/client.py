@@ -244,6 +244,14 @@ class EngineClient:
         body = {"snapshot": snapshot, "by": by, "why": why}
         return self._call("POST", path, {"dry_run": "1"} if dry_run else {}, body)
 
+    def regrade(
+        self, run: str, *, by: str, anchors: str = "", dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Grade a run's verdicts anew; `{run, tasks, verdicts, remarks, dry_run}`."""
+        path = f"/runs/{quote(run, safe='')}/regrade"
+        body = {"by": by, "anchors": anchors}
+        return self._call("POST", path, {"dry_run": "1"} if dry_run else {}, body)
+
     def terminal(
         self, session: str, columns: int, rows: int, *, write: bool, by: str, why: str = ""
     ) -> TerminalStream:

@@ -18,6 +18,7 @@ from engine.paths import (
     PathError,
     clear_address,
     journal_file,
+    ledger_dir,
     make_private,
     runtime_dir,
     short_name,
@@ -26,6 +27,8 @@ from engine.paths import (
 )
 from engine.settings import Settings, SettingsError, load_settings
 from engine.trace import Trace
+from verifier.ledger.keys import LedgerError
+from verifier.ledger.ledger import Ledger
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +58,7 @@ def serve(state: Path | None = None) -> int:
             settings = load_settings()
             cpus = usable()
             cpus.keep_off_measuring()  # every other thread of ours is started by this one
+            Ledger(ledger_dir(folder)).open()
             trace = Trace(make_private(folder) / "trace", version())
             journal = Journal(journal_file(folder), trace=trace)
             try:
@@ -63,7 +67,7 @@ def serve(state: Path | None = None) -> int:
                 journal.close()
                 clear_address(folder)
                 trace.close()
-    except (StateLockedError, PathError, SettingsError, JournalError) as error:
+    except (StateLockedError, PathError, SettingsError, JournalError, LedgerError) as error:
         print(f"autolab engine: {error}", file=sys.stderr)
         return 1
     return 0

@@ -8,6 +8,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from verifier.ledger.keys import LedgerError
+
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
@@ -35,13 +37,22 @@ class Disk:
         return next(iter(self._troubles.values()), "")
 
     async def keep(self, what: str, write: Callable[[], Awaitable[T]]) -> T:
-        """The result of `write`, which is tried again while the disk is full or read-only.
+        """The result of `write`, which is tried again while the disk is full or read-only, or the
+        ledger of verdicts cannot be written.
 
         Any other `OSError` is raised.
         """
         while True:
             try:
                 result = await write()
+            except LedgerError as error:
+                if self._given_up:
+                    self._troubles.pop(what, None)
+                    raise
+                if what not in self._troubles:
+                    _log.error("%s", error)
+                self._troubles[what] = str(error)
+                await asyncio.sleep(_RETRY_SECONDS)
             except OSError as error:
                 if error.errno not in _PASSING or self._given_up:
                     self._troubles.pop(what, None)

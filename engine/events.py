@@ -406,6 +406,14 @@ class VerdictGiven(Body, frozen=True, kw_only=True, tag="verdict.given"):
     cost: float | None = None
 
 
+class VerdictRegraded(Body, frozen=True, kw_only=True, tag="verdict.regraded"):
+    """The facts of an earlier verdict (its `regrade_of`) were graded anew, because of `why`."""
+
+    verdict: Verdict
+    by: str
+    why: str
+
+
 class SessionEnded(Body, frozen=True, kw_only=True, tag="session.ended"):
     """The session is over: how, its class (see `engine.outcomes`), and the evidence in words."""
 
@@ -471,6 +479,7 @@ KnownBody = (
     | Intervened
     | VerificationStarted
     | VerdictGiven
+    | VerdictRegraded
     | SessionEnded
     | AlertRaised
     | AlertCleared

@@ -17,6 +17,7 @@ from engine.snapshots import SnapshotStore
 from engine.trace import Trace
 from engine.verdicts.queue import Verifications
 from engine.view import View
+from verifier.ledger.manifests import Manifests
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +37,5 @@ class House:
     agent_cpus: tuple[int, ...]
     scheduler: Scheduler
     disk: Disk
+    manifests: Manifests
     trace: Trace

@@ -310,6 +310,12 @@ def read_session(path: Path, session: str, kinds: Sequence[str]) -> list[Event]:
         return list(_stored(path, *_of_session(session, kinds)))
 
 
+def read_kinds(path: Path, kinds: Sequence[str]) -> Iterator[Event]:
+    """All events of these types, in order; looks at the whole journal. Raises as `read` does."""
+    with _reading(path):
+        yield from _stored(path, f"type IN ({', '.join('?' * len(kinds))})", tuple(kinds))
+
+
 def _of_session(session: str, kinds: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """The condition for one session's events of some types, and its values."""
     where = f"session = ? AND type IN ({', '.join('?' * len(kinds))})"

@@ -45,6 +45,16 @@ def journal_file(state: Path) -> Path:
     return state / "journal.sqlite3"
 
 
+def ledger_dir(state: Path) -> Path:
+    """The ledger of verdicts of a state folder, with the key that signs them."""
+    return state / "ledger"
+
+
+def manifests_dir(state: Path) -> Path:
+    """What the tasks of a state folder's runs were when they were launched."""
+    return state / "tasks"
+
+
 def config_dir() -> Path:
     """The configuration folder: `$AUTOLAB_CONFIG`, else the XDG config folder's `autolab/`."""
     chosen = os.environ.get(CONFIG_VARIABLE)

@@ -11,7 +11,7 @@ import logging
 import os
 import platform
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +46,11 @@ from engine.keeping import Keepers
 from engine.models.http import HttpClient
 from engine.models.pace import Paces
 from engine.outcomes import Ending, Thresholds
-from engine.paths import journal_file, keeper_socket
+from engine.paths import journal_file, keeper_socket, ledger_dir, manifests_dir
 from engine.recovery import Recovery
+from engine.regrading import Regrading, regrade, subjects
 from engine.restoring import RestoreRefusedError, answer, checked, why_not
-from engine.runs import RunRefusedError, plan, read_spec
+from engine.runs import Plan, RunRefusedError, plan, read_spec
 from engine.scheduler import Entry, Scheduler
 from engine.session import Leaving, Session
 from engine.settings import Settings
@@ -60,17 +61,23 @@ from engine.supervision import Supervision
 from engine.terminals import Terminals
 from engine.tidying import place_file, tidy
 from engine.trace import Trace
+from engine.verdicts.chain import Chain, verdicts_of
 from engine.verdicts.process import VerifierProcess
 from engine.verdicts.queue import Verifications
 from engine.verdicts.recorder import Judging
 from engine.view import View
 from engine.vitals import Vitals
 from engine.workspace import Place
-from verifier.anchors import FOLDER
+from tasks import TaskError
+from verifier.anchors import FOLDER as CALIBRATIONS
+from verifier.ledger.ledger import Ledger, Record
+from verifier.ledger.manifests import Manifests
+from verifier.pins import PinsError
 from verifier.sandbox import get_backend
 from verifier.sandbox.keeper.client import KeeperError
 from verifier.sandbox.keeper.protocol import SandboxInfo
 from verifier.sandbox.spec import SandboxUnavailableError
+from verifier.verdict import AnchorSource, Verdict
 
 _log = logging.getLogger(__name__)
 _TICK = 0.25
@@ -128,11 +135,17 @@ class Engine:
             state_dir, keeper_socket(state_dir), self._silenced.put_nowait, self.trace
         )
         snapshots = SnapshotStore(state_dir / "snapshots")
+        manifests = Manifests(manifests_dir(state_dir))
+        disk = Disk()
+        ledger = Ledger(ledger_dir(state_dir))
+        self.chain = Chain(ledger, disk, self._record, asyncio.Lock())
         judging = Judging(
             self._view,
             snapshots,
             VerifierProcess(self.clock, cpus=cpus),
             self._record,
+            self.chain,
+            manifests=manifests,
             hold=(lambda: self._everyone_held("a snapshot is being measured"))
             if cpus.shared
             else None,
@@ -160,7 +173,8 @@ class Engine:
             ),
             agent_cpus=() if cpus.shared else cpus.working,
             scheduler=self._scheduler,
-            disk=Disk(),
+            disk=disk,
+            manifests=manifests,
             trace=self.trace,
         )
         self._supervision = Supervision(
@@ -211,6 +225,10 @@ class Engine:
         await self._record(
             EngineStarted(version=self._version, pid=os.getpid(), host=platform.node())
         )
+        caught_up = await self.chain.catch_up(self._view.state)
+        if caught_up:
+            noted = f"{caught_up} verdicts were in the ledger only, and are in the journal now"
+            await self._record(Noted(text=noted))
         recovery = Recovery(
             self.state_dir,
             self._view.state,
@@ -280,8 +298,10 @@ class Engine:
             raise EngineBusyError(str(error)) from error
         taken = set(self._view.state.runs)
         made = await asyncio.to_thread(
-            plan, spec, self._settings, taken, calibrations=self.state_dir / FOLDER
+            plan, spec, self._settings, taken, calibrations=self.state_dir / CALIBRATIONS
         )
+        if not dry_run:
+            await asyncio.to_thread(self._keep_tasks, made)
         answer = {
             "run": made.run.run,
             "sessions": list(made.sessions),
@@ -300,6 +320,14 @@ class Engine:
         for session_id in made.sessions:
             self._scheduler.submit(self._entry(session_id))
         return answer
+
+    def _keep_tasks(self, made: Plan) -> None:
+        """So that whatever is changed in a task of this run can be named."""
+        for path in {created.task_path for created in made.sessions.values()}:
+            try:
+                self._house.manifests.keep(Path(path))
+            except (PinsError, TaskError, OSError) as error:
+                raise RunRefusedError(str(error)) from error
 
     def _schedule_again(self, session: SessionState) -> None:
         """Bring a session of the engine before this one to where it stood."""
@@ -409,6 +437,29 @@ class Engine:
             raise EngineBusyError(
                 f"the sandbox of {session_id} does not answer: {error}"
             ) from error
+
+    async def regrade(
+        self, run: str, by: str, source: AnchorSource | None, dry_run: bool
+    ) -> Regrading:
+        """Grade a run's verdicts by today's rules and anchors. Raises `RegradeRefusedError`."""
+        await self._ready.wait()
+        known = self._view.state.runs.get(run)
+        names = [] if known is None else list(known.sessions)
+
+        def read() -> dict[str, list[Verdict]]:
+            return {name: verdicts_of(self.journal, name) for name in names}
+
+        found = subjects(self._view.state, run, await asyncio.to_thread(read))
+        folder = self.state_dir / CALIBRATIONS
+        done = await asyncio.to_thread(
+            regrade, found, self._house.manifests, source, folder, self.clock.wall()
+        )
+        if done.verdicts and not dry_run:
+            for path in {subject.task_path for subject in found}:
+                with suppress(PinsError, TaskError, OSError):
+                    await asyncio.to_thread(self._house.manifests.keep, Path(path))
+            await self.chain.keep([Record(v, why=why) for v, why in done.verdicts], by)
+        return done
 
     async def _tidy_up(self) -> None:
         """What an engine that fell between a session's end and its tidying left."""

@@ -32,6 +32,7 @@ from engine.events import (
     SessionResumed,
     StopAsked,
     TurnFinished,
+    VerdictGiven,
 )
 from engine.gate import Gate
 from engine.house import House
@@ -46,7 +47,7 @@ from engine.pausing import Pausing
 from engine.proxy.door import Door
 from engine.restoring import RestoreRefusedError
 from engine.session_files import SessionFiles
-from engine.setting_up import Setting
+from engine.setting_up import Setting, unchanged
 from engine.snapshots import Snapshot
 from engine.state import SessionState
 from engine.transcripts import Transcript, TranscriptDamagedError, transcript_path
@@ -54,7 +55,7 @@ from engine.verdicts.queue import VerificationsClosedError
 from engine.watching import BudgetWatch, watch_storage
 from engine.workbench import Live, Workbench
 from engine.workspace import Workspace, agent_uid
-from tasks import Task, load_task
+from tasks import Task, TaskError, load_task
 from verifier.sandbox.keeper.client import KeeperError
 from verifier.sandbox.spec import SandboxUnavailableError
 from verifier.verdict import Verdict
@@ -277,6 +278,7 @@ class Session:
 
     async def _bench(self, task: Task, desk: Workspace) -> Workbench:
         facts, house = self.facts, self._house
+        await self._same_task(task)
         harness = self._harness()
         toolbox = Toolbox(
             desk,
@@ -330,6 +332,15 @@ class Session:
                 "or launch the run again"
             )
         return harness
+
+    async def _same_task(self, task: Task) -> None:
+        """Go on only with the task as it was; one that was changed waits for the operator."""
+        while True:
+            try:
+                return await unchanged(self._house, task, self.facts)
+            except (ValueError, TaskError) as error:
+                await self.record(SessionPaused(cause="damaged", why=str(error)))
+                await self.gate.passed()
 
     async def _transcript(self) -> Transcript:
         """The conversation so far; one that is damaged waits for the operator's word."""
@@ -403,10 +414,17 @@ class Session:
             await self.record(Noted(text=f"the keeper could not be reached: {error}"))
         verdict = None
         last = await self._files.take_last(self._task)
+        given = await asyncio.to_thread(self._final_verdicts)
         for job in self._files.final_jobs(last) if last is not None else ():
-            verdict = await self._house.verifications.final(job)
+            verdict = given.get(job.snapshot) or await self._house.verifications.final(job)
         await self._settle(ending, verdict)
         await self._files.tidy()
+
+    def _final_verdicts(self) -> dict[str, Verdict]:
+        """Those that an engine before this one came to, and then no further, by snapshot."""
+        found = (e.body for e in self._house.journal.of_session(self.id, "verdict.given"))
+        verdicts = [body.verdict for body in found if isinstance(body, VerdictGiven)]
+        return {v.snapshot: v for v in verdicts if v.stage == "final" and v.status != "not_judged"}
 
     async def _settle(self, ending: Ending, verdict: Verdict | None) -> None:
         self._house.verifications.withdraw(self.id)

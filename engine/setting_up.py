@@ -21,7 +21,8 @@ from engine.snapshots import SnapshotMissingError
 from engine.state import SessionState
 from engine.workspace import Place, Workspace
 from tasks import Task
-from verifier.pins import task_hash
+from verifier.ledger.manifests import in_words
+from verifier.pins import digest_of, hashes
 from verifier.sandbox import places
 from verifier.sandbox.keeper.client import KeeperError
 
@@ -58,12 +59,7 @@ class Setting:
 
         Raises `ValueError` when the task was changed after the run was created.
         """
-        found = await asyncio.to_thread(task_hash, self.task.path)
-        if found != facts.task_hash:
-            raise ValueError(
-                f"the task {self.task.path} was changed after the run was created; restore it, "
-                "or launch the run again"
-            )
+        await unchanged(self.house, self.task, facts)
         keeper = await self.house.keepers.get()
         await keeper.kill(self.session)  # one that an engine left when it died preparing
         await self._forget_place()
@@ -136,3 +132,16 @@ class Setting:
         place = Place.load(self.place_file)
         if place is not None:
             await asyncio.to_thread(workspace.remove, place)
+
+
+async def unchanged(house: House, task: Task, facts: SessionState) -> None:
+    """Raises `ValueError` naming the files when the task is not the one of the session's run."""
+    now = await asyncio.to_thread(hashes, task.path)
+    if digest_of(now) == facts.task_hash:
+        return
+    then = house.manifests.get(facts.task_hash)
+    what = in_words(None if then is None else then.files, now)
+    raise ValueError(
+        f"the task {task.path} was changed after the run was created: {what}; restore it, "
+        "or launch the run again"
+    )

@@ -51,17 +51,22 @@ from engine.events import (
     TurnStarted,
     Usage,
     VerdictGiven,
+    VerdictRegraded,
     VerificationStarted,
 )
 from engine.money import Price
-from verifier.verdict import Anchors, Direction, Stage, Status
+from verifier.verdict import Anchors, Direction, Stage, Status, Verdict
 
 FEED_LENGTH = 200
 _RUNNING = ("working", "frozen", "waiting")
+_COUNTED = ("scored", "zero", "rejected")  # verdicts whose reward says something of the snapshot
 
 
 class Point(msgspec.Struct, frozen=True):
-    """One verdict on the trajectory, placed at the moment its snapshot was taken."""
+    """One verdict on the trajectory, placed at the moment its snapshot was taken.
+
+    Where its facts were graded anew, the newest grade counts: its reward, status, speedup, reason.
+    """
 
     verdict: str
     snapshot: str
@@ -79,6 +84,8 @@ class Point(msgspec.Struct, frozen=True):
     speedup: float | None
     failed_gate: str | None
     reason: str
+    regrade: str = ""  # the verdict whose reward, status and speedup stand here, if not its own
+    given: float | None = None  # the reward that it had before it was first graded anew
 
 
 class FeedItem(msgspec.Struct, frozen=True):
@@ -310,6 +317,8 @@ def _reduce_session(  # noqa: PLR0912 - one case for each kind of event reads be
                 session.judging, session.unjudged = session.unjudged, None
         case VerdictGiven() as given:
             _verdict(state, session, event, given)
+        case VerdictRegraded(verdict=verdict):
+            _regraded(state, session, event, verdict)
         case SessionEnded() as ended:
             session.outcome, session.outcome_evidence = ended.outcome, ended.evidence
             session.final_reward, session.ended = ended.final_reward, event.at
@@ -455,7 +464,7 @@ def _verdict(state: State, session: SessionState, event: Event, given: VerdictGi
         # The final verdict is the one that counts, whatever was less sure on the way to it.
         so_far = session.official or verdict.stage == "final"
         session.official = so_far and verdict.seal.official
-    counts = verdict.reward is not None and verdict.status in ("scored", "zero", "rejected")
+    counts = verdict.reward is not None and verdict.status in _COUNTED
     before = session.best_reward
     improved = counts and verdict.reward is not None and verdict.reward > (before or 0.0)
     # A final verdict comes when the session is over, often long after its snapshot was taken.
@@ -494,6 +503,44 @@ def _verdict(state: State, session: SessionState, event: Event, given: VerdictGi
         _feed(state, event, "gate", f"gate {verdict.failed_gate} failed: {verdict.reason}")
     elif verdict.status != "scored":
         _feed(state, event, verdict.status, verdict.reason)
+
+
+def _regraded(state: State, session: SessionState, event: Event, verdict: Verdict) -> None:
+    """The newest grade counts from now on; the class of the session's end stays what it was."""
+    at = next((i for i, p in enumerate(session.points) if p.verdict == verdict.regrade_of), None)
+    if at is None:
+        return
+    old = session.points[at]
+    session.points[at] = msgspec.structs.replace(
+        old,
+        status=verdict.status,
+        reward=verdict.reward,
+        speedup=verdict.speedup.value if verdict.speedup else None,
+        reason=verdict.reason,
+        regrade=verdict.id,
+        given=old.given if old.regrade else old.reward,
+    )
+    _walk_again(session)
+    finals = [p for p in session.points if p.stage == "final"]
+    if session.outcome is not None and finals and finals[-1].regrade:
+        session.final_reward = finals[-1].reward
+    before, now = (f"{r:.3f}" if r is not None else "none" for r in (old.reward, verdict.reward))
+    _feed(state, event, "regraded", f"reward {before} is {now} as graded anew: {verdict.reason}")
+
+
+def _walk_again(session: SessionState) -> None:
+    """The best so far at each point, after one of them changed."""
+    best: float | None = None
+    session.best_snapshot = session.last_improvement_active = None
+    for i, point in enumerate(session.points):
+        reward = point.reward if point.status in _COUNTED else None
+        if reward is not None and reward > (best or 0.0):
+            session.last_improvement_active = point.active
+        if reward is not None and (best is None or reward > best):
+            best = reward
+            session.best_snapshot = None if point.status == "rejected" else point.snapshot
+        session.points[i] = msgspec.structs.replace(point, best=best or 0.0)
+    session.best_reward = best
 
 
 def _feed(state: State, event: Event, kind: str, text: str) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from verifier.grading import SURE
 from verifier.intervals import half_width, mean_interval
 from verifier.outcomes import NotJudgedError
 from verifier.runqueue import Delay
@@ -112,7 +113,7 @@ class Timing:
 
         An agent has many snapshots judged; at 95 % one in forty that changes nothing would earn.
         """
-        return mean_interval(self.log_speedups, 0.99).low > 0
+        return mean_interval(self.log_speedups, SURE).low > 0
 
     @property
     def slower(self) -> bool:

@@ -154,6 +154,11 @@ class PinnedTask:
             raise PinsError(directory, problems)
         self.hash = digest_of(found)
 
+    @property
+    def files(self) -> dict[str, str]:
+        """The hash of each file by its path."""
+        return dict(self._pinned)
+
     def read(self, name: str) -> bytes:
         """The bytes of one file, checked as they are read: nothing can slip in after the check."""
         try:

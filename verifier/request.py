@@ -20,7 +20,8 @@ class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     `task` is the task's directory. `files` are the editable files by their path below /app. When
     collecting them was refused, `refused` is the reason and `files` is empty; `snapshot` then
     names what was refused (otherwise it is computed from the files). `task_hash` is the hash that
-    the task must still have. `ignored_edits` are pinned files that the agent changed: they are
+    the task must still have, and `task_files` the hashes of its files then, where they are known,
+    so that a change can be named. `ignored_edits` are pinned files that the agent changed: they are
     noted. `measuring_cpus` and `working_cpus` are host CPU numbers; by default the last CPU
     measures and the others build and judge. `anchors` are measured ones to score by; without them
     the task's own count.
@@ -34,6 +35,7 @@ class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     size: SizeName = "quick"
     session: str | None = None
     task_hash: str | None = None
+    task_files: dict[str, str] | None = None
     ignored_edits: tuple[str, ...] = ()
     measuring_cpus: tuple[int, ...] | None = None
     working_cpus: tuple[int, ...] | None = None

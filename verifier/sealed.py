@@ -23,8 +23,10 @@ from verifier import flags
 from verifier.artifact import ArtifactRefusedError, Caps, check_files, printable, snapshot_hash
 from verifier.cpus import Machine
 from verifier.data import judge_data
+from verifier.grading import Facts, Grade, anchors_of, grade
 from verifier.intervals import half_width, median_interval
 from verifier.judge import PATIENCE, Judge, JudgeError
+from verifier.ledger.manifests import in_words
 from verifier.native import NativeJudging, NativeResult
 from verifier.outcomes import STATUS, FailedError, NotJudgedError
 from verifier.pins import PinnedTask, PinsError
@@ -163,8 +165,9 @@ def _judge(request: VerifyRequest, draft: _Draft, machine: Machine, progress: Pr
     draft.task = task.name
     if request.task_hash is not None and request.task_hash != pinned.hash:
         raise NotJudgedError(
-            f"the task is not the one that the session began with: its hash is {pinned.hash}, "
-            f"not {request.task_hash}; restore the task's files, or start a new session"
+            "the task is not the one that the session began with: "
+            f"{in_words(request.task_files, pinned.files)} (its hash is {pinned.hash}, "
+            f"not {request.task_hash}); restore the task's files, or start a new session"
         )
     if task.autolab is None:
         raise NotJudgedError(
@@ -175,7 +178,7 @@ def _judge(request: VerifyRequest, draft: _Draft, machine: Machine, progress: Pr
     if measured is not None and measured.source == "task":
         measured = None  # the task's own are the pinned ones, whatever the request says of them
     scale = scale_of(task, request.size, measured)
-    draft.anchors = measured or Anchors("task", scale.baseline, scale.reference)
+    draft.anchors = anchors_of(scale, measured.source if measured else "task")
     progress("artifact")
     chosen = _accept(request, task.autolab, draft)
     machine.backend.require()
@@ -274,12 +277,8 @@ class _Judging:
             f"{timing.speedup:.3g}x the baseline's speed "
             f"(95 % interval {interval.low:.3g} to {interval.high:.3g}, {len(samples)} pairs)"
         )
-        if same:
-            self._nothing("the editable files are the baseline's own")
-        elif not timing.faster:
-            self._nothing(f"not faster than the baseline beyond noise: {words}")
-        else:
-            self._earned(self.scale.metric_at(timing.speedup), words)
+        facts = Facts(draft.metric.value, draft.speedup, untouched=same, faster=timing.faster)
+        self._graded(grade(self.scale, facts), words)
 
     def _weigh(self, result: NativeResult) -> None:
         """What a measurement is worth that has no more pairs to take and is still wide.
@@ -326,14 +325,13 @@ class _Judging:
             passed=self.draft.gates,
         )
         self.draft.metric = self._metric(result.metric)
-        if min(self.scale.baseline, result.metric) > 0:
-            self.draft.speedup = Speedup(self.scale.speedup(result.metric))
         unit = f" {self.table.unit}" if self.table.unit else ""
         words = f"{self._metric_name()} {result.metric:.10g}{unit}"
-        if dict(self.request.files) == pristine:
-            self._nothing("the editable files are the baseline's own")
-        else:
-            self._earned(result.metric, words)
+        same = dict(self.request.files) == pristine
+        facts = Facts(result.metric, None, untouched=same)
+        graded = grade(self.scale, facts)
+        self.draft.speedup = graded.speedup
+        self._graded(graded, words)
 
     def _metric_name(self) -> str:
         return self.task.optimization.metric if self.task.optimization else "metric"
@@ -348,14 +346,11 @@ class _Judging:
             median_interval(samples),
         )
 
-    def _nothing(self, reason: str) -> None:
-        self.draft.reward, self.draft.reason = 0.0, reason
-
-    def _earned(self, metric: float, words: str) -> None:
+    def _graded(self, graded: Grade, words: str) -> None:
         draft = self.draft
-        draft.reward = self.scale.reward(metric)
-        draft.reason = words
-        if self.scale.beyond_bound(metric):
+        draft.reward = graded.reward
+        draft.reason = f"{graded.nothing}: {words}" if graded.nothing else words
+        if graded.implausible:
             reward = self.table.reward
             draft.cause = "implausible"
             draft.reason = f"{words}: beyond the bound {reward.bound:g} ({reward.bound_reason})"

@@ -68,11 +68,17 @@ class Speedup(msgspec.Struct, frozen=True):
 
 
 class Anchors(msgspec.Struct, frozen=True):
-    """The two points that the reward rule is anchored to, and where they come from."""
+    """The two points that the reward rule is anchored to, and where they come from.
+
+    `rule` and `bound` are the rest of what a reward was computed with; empty and null where a
+    verdict of an older version does not say.
+    """
 
     source: AnchorSource
     baseline: float
     reference: float
+    rule: str = ""
+    bound: float | None = None
 
 
 class Seal(msgspec.Struct, frozen=True):
@@ -96,6 +102,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What the verifier says of one snapshot.
 
     `reward` is null when the snapshot could not be judged; it is never a 0 in that case.
+    `regrade_of` is the id of the verdict whose facts were graded anew, null for a first grade.
     """
 
     id: str
@@ -119,6 +126,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     previous_hash: str | None = None
     hash: str | None = None
     signature: str | None = None
+    regrade_of: str | None = None
 
     @property
     def failed_gate(self) -> str | None:

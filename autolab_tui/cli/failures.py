@@ -22,6 +22,8 @@ _SPEAKING = (
     ("verifier.pins", "PinsError"),
     ("verifier.sealed", "VerifierError"),
     ("verifier.artifact", "ArtifactRefusedError"),
+    ("verifier.ledger.bundle", "BundleError"),
+    ("verifier.ledger.keys", "LedgerError"),
     ("verifier.planting", "PlantingError"),
     ("verifier.sandbox.spec", "SandboxUnavailableError"),
 )

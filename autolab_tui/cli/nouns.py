@@ -31,6 +31,7 @@ from autolab_tui.cli import (
     status,
     tasks,
     themes,
+    verdicts,
     verify,
     watch,
 )
@@ -75,6 +76,7 @@ def build() -> Parser:
         compare,
         report,
         verify,
+        verdicts,
         tasks,
         models,
         harness,

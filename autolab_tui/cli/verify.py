@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autolab_tui.cli.failures import DONE, FAILED, NEGATIVE, CommandError
+from autolab_tui.cli.failures import DONE, FAILED, NEGATIVE, CommandError, UsageError
 from autolab_tui.cli.output import note, number, plain
 from autolab_tui.cli.parser import Commands, command
 
@@ -18,12 +18,19 @@ if TYPE_CHECKING:
 
 _DETAILS = """\
 Needs no engine. TASK is a name of the suite or a task's directory. DIR holds a workspace; without
-it the task's untouched baseline is judged. Only the editable files are taken from DIR.
+it the task's untouched baseline is judged. Only the editable files are taken from DIR. --record
+puts the verdict into the ledger (`autolab verdicts`), as one of stage manual.
+
+--regrade RUN measures nothing: what was measured then is graded by the rule and the anchors that
+the tasks have now. The old verdicts stay in the ledger; each new one names the one that it is a
+grade of, and counts from now on (and may be graded anew again). It asks the engine, and starts it
+if none runs. A verdict whose facts say nothing about the task of today is left, with the reason.
 
 examples:
   autolab verify median_filter                 the baseline: reward 0
   autolab verify median_filter ./app           a workspace of your own
   autolab verify ./my-task ./my-task/solution/steps/01-first --size full --json
+  autolab verify --regrade RUN --dry-run       what a changed rule would make of a run
 
 exit codes: 0 every gate passed, 1 could not be judged, 3 a gate failed or the verdict is suspect"""
 
@@ -36,8 +43,9 @@ def add_to(commands: Commands) -> None:
         run,
         summary="judge a directory with the sealed verifier, without an engine",
         details=_DETAILS,
+        dry_run=True,
     )
-    parser.add_argument("task", metavar="TASK", help="a task's name or directory")
+    parser.add_argument("task", nargs="?", metavar="TASK", help="a task's name or directory")
     parser.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the workspace to judge")
     parser.add_argument("--suite", type=Path, metavar="DIR", help="default: the shipped tasks")
     parser.add_argument("--size", choices=("quick", "full"), default="quick", help="default: quick")
@@ -45,14 +53,21 @@ def add_to(commands: Commands) -> None:
         "--anchors",
         choices=("task", "calibrated"),
         help="what the reward is anchored to: the task's own figures, or those that `autolab tasks "
-        "calibrate` measured here (default: what the settings say)",
+        "calibrate` measured here (default: what the settings say; for --regrade as before)",
     )
+    parser.add_argument("--record", action="store_true", help="put the verdict into the ledger")
+    parser.add_argument("--regrade", metavar="RUN", help="grade the verdicts of a run anew")
 
 
 def run(args: argparse.Namespace) -> int:
     """Judge and print the verdict."""
     import msgspec
 
+    _check(args)
+    if args.regrade is not None:
+        from autolab_tui.cli.regrade import regrade
+
+        return regrade(args)
     from autolab_tui.cli.calibrate import chosen_anchors
     from autolab_tui.cli.tasks import find_task
     from verifier.sealed import verify
@@ -62,15 +77,53 @@ def run(args: argparse.Namespace) -> int:
     request = request_for(task, args.dir, args.size)
     request = msgspec.structs.replace(request, anchors=chosen_anchors(args, task))
     verdict = verify(request, progress=progress) if progress else verify(request)
+    if args.record and not args.dry_run:
+        verdict = _recorded(args, task, verdict)
     if args.json:
         _emit(verdict)
     else:
         _show(verdict)
+        if args.record:
+            print(f"{'recorded as' if verdict.hash else 'would record'} {verdict.id}")
     if verdict.status == "not_judged":
         note(f"{task.name} could not be judged: {verdict.reason}")
         return FAILED
     bad = verdict.status in ("rejected", "suspect") or verdict.failed_gate is not None
     return NEGATIVE if bad else DONE
+
+
+def _check(args: argparse.Namespace) -> None:
+    if (args.task is None) == (args.regrade is None):
+        raise UsageError("name a task to judge, or a run with --regrade RUN")
+    if args.regrade is not None and args.record:
+        raise UsageError("--regrade records what it finds by itself; leave out --record")
+    if args.dry_run and not args.record and args.regrade is None:
+        raise UsageError(
+            "verify changes nothing without --record or --regrade; leave out --dry-run"
+        )
+
+
+def _recorded(args: argparse.Namespace, task: Task, verdict: Verdict) -> Verdict:
+    """The verdict with its place in the ledger."""
+    from contextlib import suppress
+
+    from engine.offline.ledgers import ledger_of, manifests_of
+    from engine.paths import make_private, state_dir
+    from tasks import TaskError
+    from verifier.ledger.ledger import Record
+    from verifier.pins import PinsError
+
+    state = make_private(state_dir(args.state))
+    with suppress(PinsError, TaskError, OSError):  # such a task was not judged either
+        manifests_of(state).keep(task.path)
+    try:
+        [entry] = ledger_of(state).append([Record(verdict)])
+    except OSError as error:
+        raise CommandError(
+            f"the verdict ({number(verdict.reward)}, {verdict.status}) could not be recorded in "
+            f"{state}: {error.strerror}; make room on its disk or mend its rights, and verify again"
+        ) from error
+    return entry.verdict
 
 
 def request_for(task: Task, workspace: Path | None, size: SizeName) -> VerifyRequest:

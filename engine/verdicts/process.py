@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -134,10 +134,12 @@ async def _verdict(
     verdict = None
     try:
         while stdout is not None and (line := await stdout.readline()):
-            message = json.loads(line)
+            message = msgspec.json.decode(line, type=dict[str, Any])
             if "phase" in message:
                 phases(str(message["phase"]))
             if "verdict" in message:
+                if verdict is not None:
+                    return None, "it gave two verdicts"
                 verdict = msgspec.convert(message["verdict"], Verdict)
     except (ValueError, TypeError) as error:
         return None, str(error)

@@ -7,19 +7,25 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from engine.events import AnyBody, VerdictGiven, VerificationStarted
+import msgspec
+
+from engine.events import AnyBody, VerificationStarted
 from engine.snapshots import SnapshotMissingError, SnapshotStore
 from engine.trace import Trace
+from engine.verdicts.chain import Chain
 from engine.verdicts.process import VerifierProcess
 from engine.verdicts.queue import Job
 from engine.view import View
 from tasks import TaskError, load_task
+from verifier.ledger.entries import Where
+from verifier.ledger.ledger import Record
+from verifier.ledger.manifests import Manifests
 from verifier.request import VerifyRequest
 from verifier.verdict import Verdict
 
 _MEASURING = ("warm-up", "timing")  # the phases in which the verifier's clock runs
 _LEAST_LIMIT = 600.0
-Record = Callable[[AnyBody, str | None], Awaitable[object]]
+RecordEvent = Callable[[AnyBody, str | None], Awaitable[object]]
 Hold = Callable[[], AbstractAsyncContextManager[None]]
 
 
@@ -34,8 +40,10 @@ class Judging:
         view: View,
         snapshots: SnapshotStore,
         verifier: VerifierProcess,
-        record: Record,
+        record: RecordEvent,
+        chain: Chain,
         *,
+        manifests: Manifests,
         hold: Hold | None,
         trace: Trace,
     ) -> None:
@@ -43,6 +51,8 @@ class Judging:
         self._snapshots = snapshots
         self._verifier = verifier
         self._record = record
+        self._chain = chain
+        self._manifests = manifests
         self._hold = hold
         self._trace = trace
 
@@ -61,16 +71,11 @@ class Judging:
             async with self._agents_still_once(measuring):
                 verdict = await self._verifier.judge(request, limit, phase)
         marks = job.marks
-        given = VerdictGiven(
-            verdict=verdict,
-            active=marks.active,
-            wall=marks.wall,
-            tokens=marks.tokens,
-            turns=marks.turns,
-            cost=marks.cost,
-        )
-        await self._record(given, job.session)
-        return verdict
+        where = Where(marks.active, marks.wall, marks.tokens, marks.turns, marks.cost)
+        # Whose it is the queue knows; nobody else is asked.
+        verdict = msgspec.structs.replace(verdict, session=job.session)
+        [kept] = await self._chain.keep([Record(verdict, where)])
+        return kept
 
     def _request(self, job: Job) -> tuple[VerifyRequest, float]:
         """What to ask, and how many seconds the answer may take."""
@@ -86,6 +91,7 @@ class Judging:
             limit = load_task(Path(facts.task_path)).config.verifier.timeout_sec
         except TaskError:
             limit = 0.0  # the verifier says what is wrong with the task
+        then = self._manifests.get(facts.task_hash)
         request = VerifyRequest(
             task=facts.task_path,
             files=files,
@@ -96,6 +102,7 @@ class Judging:
             session=job.session,
             task_hash=facts.task_hash,
             anchors=facts.anchors,
+            task_files=None if then is None else then.files,
         )
         return request, max(limit, _LEAST_LIMIT)
 

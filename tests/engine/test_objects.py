@@ -37,7 +37,7 @@ PROMISED = {
     StatusObject: "schema, engine, runs, sessions",
     Verdict: """id, session, task, task_hash, snapshot, stage, gates, metric, speedup, reward,
         status, cause, anchors, seal, reason, findings, seconds, at, previous_hash, hash,
-        signature""",
+        signature, regrade_of""",
 }
 
 

@@ -16,16 +16,22 @@ import pytest
 
 from engine.clock import Clock
 from engine.cpus import usable
+from engine.disk import Disk
 from engine.events import AnyBody, RunCreated, VerdictGiven, VerificationStarted
 from engine.journal import Journal
 from engine.snapshots import SnapshotStore
 from engine.trace import Trace
+from engine.verdicts.chain import Chain
 from engine.verdicts.process import VerifierProcess
 from engine.verdicts.queue import Job, Marks
 from engine.verdicts.recorder import Judging
 from engine.view import View
 from tests.engine.support import make_task
 from tests.engine.test_state_fold import created
+from verifier.ledger import entries
+from verifier.ledger.entries import parse
+from verifier.ledger.ledger import Ledger
+from verifier.ledger.manifests import Manifests
 from verifier.request import VerifyRequest
 from verifier.verdict import Seal, Verdict
 
@@ -91,6 +97,10 @@ async def test_a_failure_is_tried_once_more(tmp_path: Path, script: str) -> None
         ("sys.stderr.write('the disk is on fire\\n'); os._exit(1)", "code 1: the disk is on fire"),
         ("pass", "code 0: it printed nothing"),
         ("print('5')", "unreadable"),
+        ("print(VERDICT); print(VERDICT)", "it gave two verdicts"),
+        ("print(VERDICT.replace('0.5', 'NaN'))", "unreadable"),
+        ("print(VERDICT.replace('0.5', '1e999'))", "unreadable"),
+        ("print('x' * (65 << 20))", "unreadable"),
         ("time.sleep(60)", "no verdict in 0"),
         ("os.fork() or time.sleep(60); os._exit(3)", "no verdict in 0"),
     ],
@@ -165,8 +175,16 @@ class Bench:
         self.held: list[str] = []
         self.released = asyncio.Event()
         verifier = process(tmp_path, script)
+        self.ledger = Ledger(tmp_path / "ledger")
         self.judging = Judging(
-            self.view, self.snapshots, verifier, self.record, hold=self.hold, trace=Trace(None)
+            self.view,
+            self.snapshots,
+            verifier,
+            self.record,
+            Chain(self.ledger, Disk(), self.record, asyncio.Lock()),
+            manifests=Manifests(tmp_path / "tasks"),
+            hold=self.hold,
+            trace=Trace(None),
         )
 
     async def record(self, body: AnyBody, session: str | None) -> object:
@@ -199,12 +217,16 @@ async def test_agents_that_share_the_cpu_stand_still_while_it_measures(tmp_path:
     )
     await asyncio.sleep(0)
     assert bench.held == []
-    assert await judging == GOOD
+    verdict = await judging
+    assert not bench.ledger.lines()[2:]
+    [entry] = [e for e in map(parse, bench.ledger.lines()) if e.verdict_id == GOOD.id]
+    assert verdict == entry.verdict
+    assert entries.bare(verdict) == {**entries.bare(GOOD), "session": "a-01"}
     assert bench.held == ["held", "free"]
     assert bench.view.state.sessions["a-01"].best_reward == 0.5
     started, given = bench.close()[-2:]
     assert started == VerificationStarted(snapshot="s", stage="checkpoint")
-    assert given == VerdictGiven(verdict=GOOD, active=12.5, wall=20.0, tokens=700, turns=3)
+    assert given == VerdictGiven(verdict=verdict, active=12.5, wall=20.0, tokens=700, turns=3)
 
 
 async def test_a_snapshot_that_is_lost_is_refused_and_nobody_is_held_for_it(
