@@ -34,6 +34,7 @@ def task(tmp_path: Path) -> str:
 
 def recorded(shell: Shell, *names: str) -> None:
     """Verdicts in the ledger of the shell's state folder, without a verification."""
+    shell.folder.mkdir(exist_ok=True)
     Ledger(shell.folder / "ledger").append([record(name) for name in names])
 
 

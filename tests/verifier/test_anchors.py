@@ -130,7 +130,10 @@ def test_the_reference_earns_half_by_the_anchors_measured_here(
             task=str(task.path), files=dict(task.steps()[-1].artifact), anchors=chosen.anchors
         )
     )
-    assert verdict.anchors == measured.anchors
+    used, mine = verdict.anchors, measured.anchors
+    assert used is not None
+    assert (used.source, used.rule) == ("calibrated", "log")
+    assert (used.baseline, used.reference) == (mine.baseline, mine.reference)
     assert verdict.metric is not None
     assert verdict.speedup is not None
     scale = scale_of(task, "quick", chosen.anchors)

@@ -99,10 +99,12 @@ class Ledger:
         Returns the entry that names the new key. With `dry_run` it is checked that this could be
         done, nothing is, and the entry names no key that there is.
         """
+        if not self.exists:
+            raise LedgerError(f"{self.folder} has no ledger yet, so no key to replace")
         with self._locked(), self._writable() as file:
             last = self._last(file)
             if last is None:
-                raise LedgerError(f"{self.folder} has no ledger yet, so no key to replace")
+                raise LedgerError(f"{self.file} has no whole entry, so no key to replace")
             old = None if lost else self._key(last)
             if dry_run:
                 content = msgspec.structs.replace(last.content, n=last.content.n + 1)
