@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import locale
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from rich.cells import get_character_cell_size
 
 from engine.events import SessionPhase
+
+Dots = Literal["braille", "blocks", "ascii"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Glyphs:
     axis_corner: str
     axis_tick: str
     marked: str
+    shade: str
+    dots: Dots
 
 
 UNICODE = Glyphs(
@@ -81,6 +86,8 @@ UNICODE = Glyphs(
     axis_corner="└",
     axis_tick="┴",
     marked="✚",
+    shade="░",
+    dots="braille",
 )
 
 ASCII = Glyphs(
@@ -118,6 +125,8 @@ ASCII = Glyphs(
     axis_corner="+",
     axis_tick="+",
     marked="+",
+    shade=":",
+    dots="ascii",
 )
 
 # What text in an ASCII terminal becomes where a sign of ours or a stranger's letter has no ASCII.
@@ -128,7 +137,7 @@ _ASCII_FOR = str.maketrans(
         "─": "-", "━": "-", "╌": "-", "│": "|", "┃": "|", "╸": "-", "▌": ">", "┌": "+", "┐": "+",
         "└": "+", "┘": "+", "├": "+", "┤": "+", "┬": "+", "┴": "+", "┼": "+", "╭": "+", "╮": "+",
         "╰": "+", "╯": "+", "█": "#", "▔": "-", "▁": "_", "▎": "|", "▊": "|", "▏": "|", "▕": "|",
-        "✓": "+", "✗": "x", "●": "*", "○": "o", "◆": "@", "✚": "+",
+        "✓": "+", "✗": "x", "●": "*", "○": "o", "◆": "@", "✚": "+", "░": ":",
     }
 )  # fmt: skip
 
@@ -155,6 +164,16 @@ def terminal_is_unicode(environ: Mapping[str, str]) -> bool:
     return "utf" in locale.getpreferredencoding(False).lower()
 
 
-def choose(unicode: bool) -> Glyphs:
-    """The set for a terminal."""
-    return UNICODE if unicode else ASCII
+def choose(unicode: bool, environ: Mapping[str, str] = {}) -> Glyphs:
+    """The set for a terminal.
+
+    `AUTOLAB_PLOT=blocks` draws plots in quarters of cells, for fonts that lack braille; the Linux
+    console's own font always does.
+    """
+    if not unicode:
+        return ASCII
+    plain_font = environ.get("TERM") == "linux"
+    asked = environ.get("AUTOLAB_PLOT", "blocks" if plain_font else "braille")
+    if asked == "ascii":
+        return replace(UNICODE, dots="ascii")
+    return replace(UNICODE, dots="blocks") if asked == "blocks" else UNICODE

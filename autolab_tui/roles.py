@@ -37,6 +37,14 @@ Role = Literal[
     "plot-best",
     "plot-reference",
     "plot-now",
+    "plot-cursor",
+    "plot-shade",
+    "plot-1",
+    "plot-2",
+    "plot-3",
+    "plot-4",
+    "plot-5",
+    "plot-6",
     "axis",
     "said",
     "thought",
@@ -46,10 +54,24 @@ Role = Literal[
 ROLES: tuple[Role, ...] = get_args(Role)
 
 # Drawn for order's sake only: nothing is lost to whoever cannot see them.
-ORNAMENTS: frozenset[Role] = frozenset({"faint", "axis", "bar-left"})
+ORNAMENTS: frozenset[Role] = frozenset({"faint", "axis", "bar-left", "plot-shade"})
 # Shapes rather than letters: WCAG asks less contrast of them.
 GRAPHICS: frozenset[Role] = frozenset(
-    {"bar-used", "bar-tick", "spark", "plot-best", "plot-reference", "plot-now"}
+    {
+        "bar-used",
+        "bar-tick",
+        "spark",
+        "plot-best",
+        "plot-reference",
+        "plot-now",
+        "plot-cursor",
+        "plot-1",
+        "plot-2",
+        "plot-3",
+        "plot-4",
+        "plot-5",
+        "plot-6",
+    }
 )
 
 Span = tuple[str, Role]

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from engine.clock import Clocks, PauseCause, Span
+from engine.clock import ClockCause, Clocks, ClockState, PauseCause, Span
 from engine.cycles import Cycles
 from engine.events import (
     ActivityChanged,
@@ -60,6 +60,7 @@ from verifier.verdict import Anchors, Direction, Stage, Status, Verdict
 FEED_LENGTH = 200
 _RUNNING = ("working", "frozen", "waiting")
 _COUNTED = ("scored", "zero", "rejected")  # verdicts whose reward says something of the snapshot
+_LEAST_GAP, _MOST_GAPS = 1.0, 64  # seconds; gaps that are kept of one session
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -86,6 +87,19 @@ class Point(msgspec.Struct, frozen=True):
     reason: str
     regrade: str = ""  # the verdict whose reward, status and speedup stand here, if not its own
     given: float | None = None  # the reward that it had before it was first graded anew
+
+
+class Gap(msgspec.Struct, frozen=True, array_like=True):
+    """A time without work that a plot shades: where it lies, and how many seconds it took.
+
+    `active` and `wall` are the session's clocks when it began; a pause takes no wall time.
+    """
+
+    state: ClockState
+    cause: ClockCause
+    active: float
+    wall: float
+    seconds: float
 
 
 class FeedItem(msgspec.Struct, frozen=True):
@@ -201,6 +215,7 @@ class SessionState(msgspec.Struct, kw_only=True):
     judging: SnapshotTaken | None = None
     cycles: Cycles = msgspec.field(default_factory=Cycles)
     retry_causes: dict[str, int] = msgspec.field(default_factory=dict)
+    gaps: list[Gap] = msgspec.field(default_factory=list)
 
     @property
     def over(self) -> bool:
@@ -419,6 +434,7 @@ def _paused(state: State, session: SessionState, event: Event, paused: SessionPa
 def _clock(state: State, session: SessionState, event: Event, moved: ClockMoved) -> None:
     boot = moved.moment_boot or event.boot
     ran = session.clocks.state in _RUNNING
+    _note_gap(session, boot, moved.moment)
     session.clocks.move(moved.to, moved.reason, boot, moved.moment, moved.cause)
     run = state.runs.get(session.run)
     if run is None or ran == (moved.to in _RUNNING):
@@ -427,6 +443,20 @@ def _clock(state: State, session: SessionState, event: Event, moved: ClockMoved)
         run.span.end(boot, moved.moment)
     else:
         run.span.begin(boot, moved.moment)
+
+
+def _note_gap(session: SessionState, boot: str, moment: float) -> None:
+    """Keep the wait or pause that ends at `moment`; of too many the shortest are given up."""
+    clocks = session.clocks
+    if clocks.state not in ("waiting", "paused") or clocks.boot != boot:
+        return
+    seconds = moment - clocks.since
+    if seconds < _LEAST_GAP:
+        return
+    closed = clocks.working + clocks.frozen + clocks.waiting
+    session.gaps.append(Gap(clocks.state, clocks.cause, clocks.working, closed, seconds))
+    if len(session.gaps) > _MOST_GAPS:
+        session.gaps.remove(min(session.gaps, key=lambda gap: gap.seconds))
 
 
 def _still_passed(

@@ -1,13 +1,17 @@
-"""A canvas of dots, two across and four down in each terminal cell, drawn in braille or ASCII."""
+"""A canvas of dots, two across and four down in each cell, in braille, in blocks or in ASCII."""
 
 from __future__ import annotations
 
+from autolab_tui.glyphs import Glyphs
 from autolab_tui.roles import Line, Role, Span
 
 # The bit of each dot of a braille cell, by row and column.
 _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-_TOP = 0x01 | 0x08 | 0x02 | 0x10
-_BOTTOM = 0x04 | 0x20 | 0x40 | 0x80
+_TOP_LEFT, _TOP_RIGHT = 0x01 | 0x02, 0x08 | 0x10
+_BOTTOM_LEFT, _BOTTOM_RIGHT = 0x04 | 0x40, 0x20 | 0x80
+_TOP, _BOTTOM = _TOP_LEFT | _TOP_RIGHT, _BOTTOM_LEFT | _BOTTOM_RIGHT
+# Quarters of a cell: top left 1, top right 2, bottom left 4, bottom right 8.
+_QUARTERS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 
 
 class Canvas:
@@ -19,6 +23,7 @@ class Canvas:
         self._masks = [[0] * cells for _ in range(rows)]
         self._roles: list[list[Role]] = [["text"] * cells for _ in range(rows)]
         self._signs: dict[tuple[int, int], tuple[int, Span]] = {}
+        self._shaded: set[int] = set()
 
     def dot(self, x: int, y: int, role: Role) -> None:
         """Set the dot `x` from the left and `y` from the top; outside is nothing."""
@@ -31,13 +36,17 @@ class Canvas:
         for y in range(top, bottom + 1):
             self.dot(x, y, role)
 
+    def shade(self, first: int, last: int) -> None:
+        """Shade cells of every row, where nothing else is drawn."""
+        self._shaded |= set(range(max(0, first), min(self.cells - 1, last) + 1))
+
     def sign(self, x: int, y: int, sign: Span, rank: int) -> None:
         """Put a one-cell sign over the cell of a dot; the higher rank keeps the cell."""
         cell = (min(self.rows - 1, max(0, y // 4)), min(self.cells - 1, max(0, x // 2)))
         if cell not in self._signs or rank >= self._signs[cell][0]:
             self._signs[cell] = (rank, sign)
 
-    def line(self, row: int, unicode: bool) -> Line:
+    def line(self, row: int, glyphs: Glyphs) -> Line:
         """One row of cells, neighbours of one role joined."""
         spans: list[Span] = []
         text = ""
@@ -47,10 +56,12 @@ class Canvas:
             here: Span
             if placed is not None:
                 here = placed[1]
-            elif not mask:
-                here = (" ", role)
+            elif mask:
+                here = (_drawn(mask, glyphs), self._roles[row][cell])
+            elif cell in self._shaded:
+                here = (glyphs.shade, "plot-shade")
             else:
-                here = (chr(0x2800 + mask) if unicode else _ascii(mask), self._roles[row][cell])
+                here = (" ", role)
             if here[1] != role and text:
                 spans.append((text, role))
                 text = ""
@@ -60,6 +71,11 @@ class Canvas:
         return tuple(spans)
 
 
-def _ascii(mask: int) -> str:
+def _drawn(mask: int, glyphs: Glyphs) -> str:
+    if glyphs.dots == "braille":
+        return chr(0x2800 + mask)
+    if glyphs.dots == "blocks":
+        parts = (_TOP_LEFT, _TOP_RIGHT, _BOTTOM_LEFT, _BOTTOM_RIGHT)
+        return _QUARTERS[sum(1 << at for at, part in enumerate(parts) if mask & part)]
     upper, lower = mask & _TOP, mask & _BOTTOM
     return "|" if upper and lower else "'" if upper else "."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autolab_tui.glyphs import Glyphs
-from autolab_tui.plotting.chart import Axis, Mark, Trajectory
+from autolab_tui.plotting.chart import Axis, Mark, Shade, Trajectory
 from autolab_tui.store import Moment
 from autolab_tui.views import sessions as say
 from engine.state import Point, SessionState
@@ -15,6 +15,7 @@ _OF_POINT: dict[Axis, Callable[[Point], float]] = {
     "wall": lambda point: point.wall,
     "turns": lambda point: float(point.turns),
     "tokens": lambda point: float(point.tokens),
+    "cost": lambda point: point.cost or 0.0,
 }
 # Of marks in one cell the more telling is seen.
 _RANKS = {
@@ -45,7 +46,28 @@ def trajectory(
         for point, before in zip(points, say.best_before(points), strict=True)
     )
     best = tuple(sorted(((x_of(p), p.best) for p in points), key=lambda pair: pair[0]))
-    return Trajectory(marks, best, now, end or 1.0, limited, session.reference_reward, axis)
+    return Trajectory(
+        marks,
+        best,
+        now,
+        end or 1.0,
+        limited,
+        session.reference_reward,
+        axis,
+        shades=_shades(session, axis),
+    )
+
+
+def _shades(session: SessionState, axis: Axis) -> tuple[Shade, ...]:
+    """Where there was no work: waits have a width in wall time, everything else is a moment."""
+    if axis not in ("active", "wall"):
+        return ()
+    found = []
+    for gap in session.gaps:
+        start = gap.wall if axis == "wall" else gap.active
+        wide = gap.seconds if axis == "wall" and gap.state == "waiting" else 0.0
+        found.append(Shade(start, start + wide, gap.cause or gap.state))
+    return tuple(found)
 
 
 def _now(session: SessionState, moment: Moment, axis: Axis) -> float:
@@ -53,6 +75,8 @@ def _now(session: SessionState, moment: Moment, axis: Axis) -> float:
         return session.clocks.active(moment.boot, moment.stamp)
     if axis == "wall":
         return session.clocks.wall(moment.boot, moment.stamp)
+    if axis == "cost":
+        return session.usage.cost or 0.0
     return float(session.turn if axis == "turns" else session.usage.tokens)
 
 

@@ -81,8 +81,8 @@ def test_dots_are_where_braille_has_them() -> None:
     canvas.dot(1, 3, "plot-best")
     canvas.dot(2, 1, "plot-now")
     canvas.dot(99, 99, "plot-now")
-    assert canvas.line(0, True) == (("\u2881", "plot-best"), ("\u2802", "plot-now"))
-    assert text_of(canvas.line(0, False)).isascii()
+    assert canvas.line(0, UNICODE) == (("\u2881", "plot-best"), ("\u2802", "plot-now"))
+    assert text_of(canvas.line(0, ASCII)).isascii()
 
 
 def example(**changes: object) -> Trajectory:
