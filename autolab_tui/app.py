@@ -76,7 +76,7 @@ class AutolabApp(App[None]):
         start_demo: Callable[[], str] = lambda: "",
     ) -> None:
         super().__init__()
-        self.glyphs: Glyphs = choose(unicode)
+        self.glyphs: Glyphs = choose(unicode, os.environ)
         if not unicode:
             self._filters.append(AsciiFilter())
         self.store = Store(clock or Clock())

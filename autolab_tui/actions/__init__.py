@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from autolab_tui.actions import everywhere, fleet, launch, leaderboard, popups, session, tasks
+from autolab_tui.actions import (
+    compare,
+    everywhere,
+    fleet,
+    launch,
+    leaderboard,
+    plot,
+    popups,
+    session,
+    tasks,
+)
 from autolab_tui.actions.action import Action, Place, key_word
 
 __all__ = ["ACTIONS", "Action", "Place", "at", "key_line", "key_word"]
@@ -17,7 +27,9 @@ ACTIONS: tuple[Action, ...] = (
     *session.ACTIONS,
     *tasks.ACTIONS,
     *leaderboard.ACTIONS,
+    *compare.ACTIONS,
     *launch.ACTIONS,
+    *plot.ACTIONS,
     *everywhere.ACTIONS,
     *popups.ACTIONS,
 )

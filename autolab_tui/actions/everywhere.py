@@ -34,6 +34,14 @@ ACTIONS: tuple[Action, ...] = (
         "",
         "The leaderboard: models against domains, with intervals",
     ),
+    Action(
+        "top.compare",
+        "top",
+        ("4",),
+        "app.go('compare')",
+        "",
+        "Compare models, harnesses, runs or sessions on the same tasks",
+    ),
     Action("top.launch", "top", ("6", "L"), "app.go('launch')", "", "Launch a run"),
     Action(
         "top.demo",

@@ -39,7 +39,7 @@ ACTIONS: tuple[Action, ...] = (
         ("tab",),
         "pane",
         "pane",
-        "Go between the verdicts and the transcript",
+        "Go from the verdicts to the transcript to the plot",
         2,
         False,
     ),
@@ -59,7 +59,7 @@ ACTIONS: tuple[Action, ...] = (
         ("b",),
         "axis",
         "axis",
-        "Plot along the next budget: active time, wall time, turns, tokens",
+        "Plot along the next budget: active time, wall time, turns, tokens, money",
         6,
     ),
     Action(

@@ -24,7 +24,7 @@ from autolab_tui.views.layout import heading
 from autolab_tui.views.trajectory import trajectory
 from autolab_tui.widgets.keyline import KeyLine
 from autolab_tui.widgets.lines import Choosable, Lines
-from autolab_tui.widgets.plot import TrajectoryPlot
+from autolab_tui.widgets.plot import ReadablePlot
 from autolab_tui.widgets.transcript import TranscriptView
 from engine.state import SessionState
 
@@ -48,7 +48,7 @@ class SessionScreen(DrawnScreen):
         self._verdicts: dict[str, Mapping[str, Any]] = {}
         self._trouble = ""
         self._head, self._clocks = Lines("head"), Lines("clocks")
-        self._plot = TrajectoryPlot(host.glyphs, "plot")
+        self._plot = ReadablePlot(host.glyphs, "plot")
         self._verdicts_title = Lines("verdicts-title")
         self._verdict_list = Choosable("verdicts", host.glyphs.cursor)
         self._transcript_title = Lines("transcript-title")
@@ -185,23 +185,27 @@ class SessionScreen(DrawnScreen):
         self.identity, self._next, self._reading = identity, None, False
         self._verdicts = {}
         self.transcript.clear()
+        self._plot.forget()
         self._verdict_list.go_to(0)
         self.redraw()
 
     def action_pane(self) -> None:
-        """Go between verdicts and transcript; on a small screen, swap them."""
-        verdicts = self._verdict_list
-        if self.focused is verdicts:
+        """Go from verdicts to transcript to plot; on a small screen the first two swap."""
+        if self.focused is self._verdict_list:
             self.add_class("-transcript")
             self.transcript.focus()
+        elif self.focused is self.transcript and not self.has_class("-large"):
+            self.remove_class("-transcript")
+            self._plot.focus()
         else:
             self.remove_class("-transcript")
-            verdicts.focus()
+            self._verdict_list.focus()
         self.call_after_refresh(self.redraw)
 
     def action_axis(self) -> None:
         """Plot along the next budget."""
         self._axis = AXES[(AXES.index(self._axis) + 1) % len(AXES)]
+        self._plot.forget()
         self.redraw()
 
     def action_zoom(self) -> None:
@@ -261,6 +265,17 @@ class SessionScreen(DrawnScreen):
             self._show_verdict(self._verdicts[chosen])
         elif chosen is not None and chosen != "verifying":
             self.host.calls.verdicts(self, self.identity)
+
+    @on(ReadablePlot.Chosen)
+    def _mark_chosen(self, message: ReadablePlot.Chosen) -> None:
+        """The list goes to the verdict at the plot's cursor, and opens it."""
+        session = self.session
+        if session is None:
+            return
+        marks = trajectory(session, self.host.store.moment(), self._axis, self.host.glyphs).marks
+        if message.mark in marks:
+            self._verdict_list.go_to_identity(session.points[marks.index(message.mark)].verdict)
+            self._open_verdict()
 
     @on(VerdictsRead)
     def _verdicts_read(self, message: VerdictsRead) -> None:

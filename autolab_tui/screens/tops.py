@@ -23,6 +23,7 @@ TOPS: Mapping[str, Top] = {
     "fleet": Top("1", "fleet", "fleet", "FleetScreen"),
     "tasks": Top("2", "tasks", "tasks", "TasksScreen"),
     "leaderboard": Top("3", "leaderboard", "leaderboard", "LeaderboardScreen"),
+    "compare": Top("4", "compare", "compare", "CompareScreen"),
     "launch": Top("6", "launch", "launch", "LaunchScreen"),
 }
 

@@ -20,6 +20,7 @@ from autolab_tui.screens.session import SessionScreen
 from autolab_tui.screens.tops import TOPS
 from autolab_tui.screens.verdict import VerdictScreen
 from autolab_tui.widgets.lines import Choosable
+from autolab_tui.widgets.plot import ReadablePlot
 from engine.client import EngineClient
 from engine.events import SessionPaused
 from tests.app.conftest import Desk, until
@@ -177,7 +178,7 @@ async def test_what_is_over_cannot_be_stopped(desk: Any, engine: EngineServer) -
 async def test_axes_and_zoom(desk: Any) -> None:
     async with desk((120, 40)) as desk_:
         await desk_.press("j", "enter")
-        for name in ("wall time", "turns", "tokens", "active time"):
+        for name in ("wall time", "turns", "tokens", "US dollars", "active time"):
             await desk_.press("b")
             assert f"by {name}" in desk_.text()
         await desk_.press("z")
@@ -370,7 +371,7 @@ async def test_no_session_yet(socket_path: Path, tmp_path: Path) -> None:
         async with app.run_test(size=(80, 24)) as pilot:
             desk_ = Desk(app, pilot)
             await desk_.until(lambda: "No session yet." in desk_.text(), "the words")
-            assert "autolab demo" in desk_.text() and "autolab run" in desk_.text()
+            assert "starts the demo" in desk_.text() and "launches a run" in desk_.text()
 
 
 async def test_a_failing_transcript_leaves_the_rest(desk: Any, engine: EngineServer) -> None:
@@ -422,6 +423,7 @@ def test_every_action_has_somewhere_to_go() -> None:
         "filter": [FleetScreen],
         "session": [SessionScreen],
         "list": [Choosable],
+        "plot": [ReadablePlot],
         "help": [HelpScreen],
         "verdict": [VerdictScreen],
         "confirm": [ConfirmScreen],

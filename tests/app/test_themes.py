@@ -54,7 +54,7 @@ def test_the_safe_theme_never_sets_green_against_red() -> None:
 
 def test_the_stylesheet_knows_every_role() -> None:
     sheet = (Path(themes.__file__).parent / "app.tcss").read_text(encoding="utf-8")
-    styled = re.findall(r"\.line--([a-z-]+) \{ color: \$role-([a-z-]+);", sheet)
+    styled = re.findall(r"\.line--([a-z0-9-]+) \{ color: \$role-([a-z0-9-]+);", sheet)
     assert all(one == other for one, other in styled)
     assert {one for one, _ in styled} == set(ROLES)
 
