@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autolab_tui import preferences, themes
-from autolab_tui.roles import ROLES
+from autolab_tui.roles import ORNAMENTS, ROLES
 from autolab_tui.themes import Theme, ThemeError
 
 SHIPPED = themes.shipped()
@@ -44,12 +44,72 @@ def test_states_look_different(theme: Theme) -> None:
     assert len(set(told)) == len(told)
 
 
-def test_the_safe_theme_never_sets_green_against_red() -> None:
-    safe = SHIPPED["autolab-safe"].roles
-    red, green, blue = (int(safe["verdict-pass"][i : i + 2], 16) for i in (1, 3, 5))
-    assert blue > green > red  # blue
-    red, green, blue = (int(safe["verdict-fail"][i : i + 2], 16) for i in (1, 3, 5))
-    assert red > green > blue  # orange
+# Full protanopia, deuteranopia and tritanopia on linear RGB (Machado, Oliveira, Fernandes 2009).
+_BLIND = {
+    "protanopia": (
+        (0.152286, 1.052583, -0.204868),
+        (0.114503, 0.786281, 0.099216),
+        (-0.003882, -0.048116, 1.051998),
+    ),
+    "deuteranopia": (
+        (0.367322, 0.860646, -0.227968),
+        (0.280085, 0.672501, 0.047413),
+        (-0.011820, 0.042940, 0.968881),
+    ),
+    "tritanopia": (
+        (1.255528, -0.076749, -0.178779),
+        (-0.078411, 0.930809, 0.147602),
+        (0.004733, 0.691367, 0.303900),
+    ),
+}
+_TOLD_APART = 20.0  # CIE 1976 difference; about 2 is the least that is seen side by side
+
+
+def _lab(linear: tuple[float, ...]) -> tuple[float, float, float]:
+    red, green, blue = (min(1.0, max(0.0, channel)) for channel in linear)
+    x = (0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.95047
+    y = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    z = (0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.08883
+    fx, fy, fz = (v ** (1 / 3) if v > 0.008856 else 7.787 * v + 16 / 116 for v in (x, y, z))
+    return 116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)
+
+
+def _seen(colour: str, matrix: tuple[tuple[float, ...], ...]) -> tuple[float, float, float]:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return _lab(tuple(sum(a * b for a, b in zip(row, linear, strict=True)) for row in matrix))
+
+
+@pytest.mark.parametrize("sight", _BLIND)
+@pytest.mark.parametrize("name", ["autolab-safe", "autolab-safe-light"])
+def test_the_safe_themes_tell_good_from_bad_to_every_eye(name: str, sight: str) -> None:
+    roles = SHIPPED[name].roles
+    for good, bad in (
+        ("verdict-pass", "verdict-fail"),
+        ("run-running", "run-failed"),
+        ("run-finished", "run-failed"),
+        ("plot-1", "plot-2"),
+        ("good", "bad"),
+    ):
+        one, other = (_seen(roles[role], _BLIND[sight]) for role in (good, bad))
+        difference = sum((a - b) ** 2 for a, b in zip(one, other, strict=True)) ** 0.5
+        assert difference >= _TOLD_APART, (good, bad, difference)
+
+
+@pytest.mark.parametrize("name", ["autolab-contrast", "autolab-contrast-light"])
+def test_the_contrast_themes_reach_the_higher_grade(name: str) -> None:
+    theme = SHIPPED[name]
+    for role in ROLES:
+        if role not in ORNAMENTS:
+            for ground in ("background", "surface", "panel", "cursor"):
+                found = themes.contrast(theme.roles[role], theme.palette[ground])
+                assert found >= 7.0, (role, ground, found)  # WCAG AAA
+
+
+def test_there_is_a_theme_for_every_terminal() -> None:
+    assert len(SHIPPED) >= 8
+    assert sum(not theme.dark for theme in SHIPPED.values()) >= 3
+    assert any(theme.ansi for theme in SHIPPED.values())
 
 
 def test_the_stylesheet_knows_every_role() -> None:
