@@ -110,6 +110,7 @@ class SessionObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     budget_changes: int
     messages_waiting: int
     warnings: list[LiveWarning]
+    regraded: int
 
 
 class RunObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -197,6 +198,7 @@ def session_object(
         budget_changes=session.budget_changes,
         messages_waiting=len(session.messages),
         warnings=live_warnings(session, boot, now, limits),
+        regraded=sum(1 for point in session.points if point.regrade),
     )
 
 

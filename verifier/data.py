@@ -45,7 +45,11 @@ def judge_data(
         raise NotJudgedError(
             f"the judge failed: {error}", findings=_findings(judge, pristine, params, seed, error)
         ) from error
+    if not gates:
+        raise NotJudgedError("judge.py names no gate, neither passed nor failed")
     for gate in gates:
+        if gate.name in {before.name for before in passed}:
+            raise NotJudgedError(f'judge.py reports the gate "{gate.name}" twice')
         if gate.name not in declared:
             raise NotJudgedError(f'judge.py reports a gate "{gate.name}" not in task.toml')
         evidence = printable(gate.evidence)

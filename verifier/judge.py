@@ -42,6 +42,7 @@ class Case(msgspec.Struct, frozen=True):
 
 class _Answer(msgspec.Struct, frozen=True):
     ok: bool
+    n: int = 0
     error: str = ""
     cases: tuple[Case, ...] = ()
     checks: bool = False
@@ -79,6 +80,7 @@ class Judge:
         self._process: SandboxProcess | None = None
         self._socket: socket.socket | None = None
         self.checks = False
+        self._asked = 0  # every answer says the number of its request
 
     def __enter__(self) -> Self:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -136,6 +138,7 @@ class Judge:
     def check(self, case: Case, given: int, output: int, expected: int) -> tuple[Gate, ...]:
         """The judge's gates for one output; the three are sealed memfds."""
         answer = self._ask("check", {"params": case.params}, [given, output, expected])
+        self._confirm()
         return tuple(Gate(*gate) for gate in answer.gates)
 
     def judge(
@@ -149,12 +152,18 @@ class Judge:
         with _closing(memfd.holding(b"".join(files[name] for name, _ in listed))) as blob:
             request = {"files": listed, "params": params, "seed": seed}
             answer = self._ask("judge", request, [blob])
+        self._confirm()
         return tuple(Gate(*gate) for gate in answer.gates), answer.metric
+
+    def _confirm(self) -> None:
+        """See that the last answer was the only one, before it counts."""
+        self._ask("confirm", {})
 
     def _ask(self, op: str, request: Mapping[str, Any], fds: Sequence[int] = ()) -> _Answer:
         if self._socket is None:
             raise JudgeError(f"{op}: the judge has not been started")
-        message = msgspec.json.encode({"op": op, **request})
+        self._asked += 1
+        message = msgspec.json.encode({"op": op, "n": self._asked, **request})
         if len(message) > _MESSAGE:
             raise JudgeError(f"{op}: a request of {len(message)} bytes is too long")
         try:
@@ -178,6 +187,8 @@ class Judge:
             answer = msgspec.json.decode(text, type=_Answer)
         except msgspec.DecodeError as error:
             raise JudgeError(f"{op}: an answer that cannot be read: {error}") from error
+        if answer.n != self._asked:
+            raise JudgeError(f"{op}: it answered twice, or late")
         if not answer.ok:
             raise JudgeError(f"{op}: {answer.error}")
         return answer

@@ -193,6 +193,8 @@ class NativeJudging:
                 held.callback(os.close, sealed)
                 fds.append(sealed)
             gates = self._judge.check(case, given, fds[0], fds[1])
+        if not gates:
+            raise NotJudgedError("judge.py names no gate, neither passed nor failed")
         declared = {gate.name for gate in self._table.gates}
         for at, gate in enumerate(gates):
             if gate.name not in declared:

@@ -28,6 +28,7 @@ from engine.events import (
     TurnFinished,
     Usage,
     VerdictGiven,
+    VerdictRegraded,
     VerificationStarted,
 )
 
@@ -83,6 +84,8 @@ def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case f
             return f"verifying {snapshot[:12]} ({stage})"
         case VerdictGiven(verdict=verdict, active=active):
             return f"{verdict_words(verdict)}, after {short_duration(active)} active"
+        case VerdictRegraded(verdict=verdict, by=by, why=why):
+            return f"graded anew by {by}: reward {_reward(verdict)}, since {why}"
         case SessionEnded(outcome=outcome, evidence=evidence, final_reward=final):
             reward = "not judged" if final is None else f"final reward {final:.3f}"
             return f"ended: {outcome}, {reward}; {evidence}"
@@ -94,6 +97,10 @@ def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case f
             return text
         case _:
             return None
+
+
+def _reward(verdict: Verdict) -> str:
+    return "unknown" if verdict.reward is None else f"{verdict.reward:.3f} ({verdict.status})"
 
 
 def verdict_words(verdict: Verdict) -> str:

@@ -100,8 +100,14 @@ def _row(session: Mapping[str, Any]) -> tuple[str, ...]:
         number(session["final_reward"]),
         number(session["best_reward"]),
         short_duration(session["clocks"]["active"]),
-        plain(session["outcome"] or _paused(session["pause"]) or session["activity"] or "", 48),
+        plain(_outcome(session) or _paused(session["pause"]) or session["activity"] or "", 48),
     )
+
+
+def _outcome(session: Mapping[str, Any]) -> str:
+    """The class of its end, and whether its rewards are those of a later rule."""
+    anew = ", graded anew" if session["regraded"] else ""
+    return f"{session['outcome']}{anew}" if session["outcome"] else ""
 
 
 def _paused(pause: Mapping[str, Any] | None) -> str:

@@ -68,6 +68,9 @@ def lines(verdict: Mapping[str, Any], cells: int, glyphs: Glyphs) -> list[Line]:
         say("seal", text, "text" if official else "warn")
     say("snapshot", plain(str(verdict.get("snapshot", "")))[:16], "dim")
     say("verdict", verdict.get("id", ""), "dim")
+    for key, label in (("regrade_of", "grade of"), ("hash", "ledger")):
+        if verdict.get(key):
+            say(label, plain(str(verdict[key]))[:20], "dim")
     say("took", words.duration(_number(verdict.get("seconds"))), "dim")
     return made
 

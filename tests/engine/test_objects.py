@@ -30,7 +30,7 @@ PROMISED = {
         activity, activity_age, clocks, budget, usage, price, compactions, gpu_seconds, best_reward,
         final_reward, best_snapshot, last_improvement_active, verdict_count, outcome,
         outcome_evidence, assisted, official, alerts, counts, pause, stopping, idle, rebuilds,
-        turns_abandoned, budget_changes, messages_waiting, warnings""",
+        turns_abandoned, budget_changes, messages_waiting, warnings, regraded""",
     RunObject: "id, created, state, sessions, clocks, usage, forecast, budget, span",
     EngineObject: """schema, pid, version, state_dir, uptime, loop_lag, sessions_running,
         loop_lag_worst, api_errors, trouble""",

@@ -100,27 +100,43 @@ def judge_files(judge: types.ModuleType, request: Request, fds: Fds) -> Answer:
     }
 
 
-OPERATIONS = {"cases": cases, "generate": generate, "check": check, "judge": judge_files}
+def confirm(_judge: types.ModuleType, _request: Request, _fds: Fds) -> Answer:
+    """Nothing but an answer: whatever was said before it was said twice."""
+    return {}
+
+
+OPERATIONS = {
+    "cases": cases,
+    "generate": generate,
+    "check": check,
+    "judge": judge_files,
+    "confirm": confirm,
+}
 
 
 def answer(judge: types.ModuleType, message: bytes, fds: Fds) -> bytes:
-    """The answer to one request; whatever the judge raises becomes words."""
+    """The answer to one request, with its number; whatever the judge raises becomes words."""
+    number = 0
     try:
         request = json.loads(message)
+        number = request["n"]
         result = OPERATIONS[request["op"]](judge, request, fds)
-        return json.dumps({"ok": True, **result}).encode()
+        reply = json.dumps({"ok": True, "n": number, **result}).encode()
     except BaseException as error:  # a judge may also call sys.exit
-        return failure(error)
+        return failure(error, number)
+    if len(reply) > MESSAGE:
+        return failure(ValueError("the answer is too long"), number)
+    return reply
 
 
-def failure(error: BaseException) -> bytes:
+def failure(error: BaseException, number: int = 0) -> bytes:
     """What went wrong, and where in judge.py."""
     where = ""
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.filename.startswith(FOLDER):
             where = f" ({frame.filename[len(FOLDER) + 1 :]} line {frame.lineno})"
     text = f"{type(error).__name__}: {str(error)[:EVIDENCE]}{where}"
-    return json.dumps({"ok": False, "error": text}).encode()
+    return json.dumps({"ok": False, "n": number, "error": text}).encode()
 
 
 def main() -> None:
@@ -139,8 +155,6 @@ def main() -> None:
         reply = answer(judge, message, fds)
         for fd in fds:
             os.close(fd)
-        if len(reply) > MESSAGE:
-            reply = json.dumps({"ok": False, "error": "the answer is too long"}).encode()
         control.send(reply)
 
 
