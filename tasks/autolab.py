@@ -16,6 +16,7 @@ DRIVER_GATES = ("artifact", "builds", "runs")
 Positive = Annotated[float, Field(gt=0)]
 Feedback = Literal["sealed", "gates", "score"]
 Rule = Literal["log", "linear", "share"]
+Severity = Literal["info", "warning", "severe"]
 
 
 def _commands(value: Any) -> Any:
@@ -97,6 +98,33 @@ class Measure(Strict):
     precision: Positive = 0.02
 
 
+class Words(Strict):
+    """What an artifact may not contain, as patterns: `*` stands for any text."""
+
+    includes: Strings = ()
+    calls: Strings = ()
+    imports: Strings = ()
+    sentinels: Strings = ()
+
+
+class Running(Strict):
+    """How bad it is when a program does this in a correctness repetition."""
+
+    opens: Severity = "warning"
+    executes: Severity = "severe"
+    sockets: Severity = "severe"
+    leaves: Severity = "warning"
+
+
+class Screen(Strict):
+    """What is looked for in an artifact, by severity: verifier/screening."""
+
+    severe: Words = Words()
+    warning: Words = Words()
+    info: Words = Words()
+    running: Running = Running()
+
+
 class SizeTable(Strict):
     """One size: parameters for judge.py, and what differs from the rest of the file."""
 
@@ -144,6 +172,7 @@ class Autolab(Strict):
     flags: Flags | None = None
     driver: Driver
     measure: Measure = Measure()
+    screen: Screen = Screen()
     sizes: Sizes
     reward: Reward
     gates: Annotated[tuple[GateTable, ...], BeforeValidator(_rows), Field(min_length=1)]

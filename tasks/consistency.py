@@ -41,6 +41,7 @@ def _problems(task: Task) -> Iterator[Problem]:
     yield from _driver(task, table)
     yield from _flags(table)
     yield from _measure(table)
+    yield from _screen(table)
     yield from _anchors(task, table)
     yield from _gates(table)
     yield from _directory(task)
@@ -151,6 +152,19 @@ def _measure(table: Autolab) -> Iterator[Problem]:
     if not table.driver.timed and "measure" in table.model_fields_set:
         remedy = "remove the table: a data artifact is not timed"
         yield "autolab.measure", ABSENT, "cannot stand beside a data driver", remedy
+
+
+def _screen(table: Autolab) -> Iterator[Problem]:
+    for severity in ("severe", "warning", "info"):
+        words = getattr(table.screen, severity)
+        for kind in type(words).model_fields:
+            for at, pattern in enumerate(getattr(words, kind)):
+                if not pattern.strip("*") or not pattern.isprintable():
+                    key = f"autolab.screen.{severity}.{kind}[{at}]"
+                    yield key, pattern, "would match everything or nothing", "write a name"
+    if table.driver.kind == "data" and "running" in table.screen.model_fields_set:
+        remedy = "remove the table: a data artifact is not run"
+        yield "autolab.screen.running", ABSENT, "cannot stand beside a data driver", remedy
 
 
 def _anchors(task: Task, table: Autolab) -> Iterator[Problem]:

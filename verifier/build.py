@@ -91,7 +91,7 @@ def build(
         os.close(writer)
         writer = -1
         try:
-            text = _read(reader, time.monotonic() + recipe.timeout_sec)
+            text = read_to_end(reader, time.monotonic() + recipe.timeout_sec)
         finally:
             process.kill()
             ended = process.wait(10.0)
@@ -131,8 +131,8 @@ def _tar(sources: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _read(fd: int, deadline: float) -> bytes | None:
-    """What the builder says, to its end; None when `deadline` comes first."""
+def read_to_end(fd: int, deadline: float) -> bytes | None:
+    """What a sandbox says, to its end (1 MiB at most); None when `deadline` comes first."""
     text = b""
     waiting = select.poll()
     waiting.register(fd, select.POLLIN)

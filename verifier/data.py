@@ -69,6 +69,7 @@ def _findings(
     error: JudgeError,
 ) -> tuple[Finding, ...]:
     try:
+        judge.anew()
         judge.judge(pristine, params, seed)
     except JudgeError:
         return ()

@@ -102,6 +102,11 @@ class Judge:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def anew(self) -> None:
+        """Start over: the one that ran may have ended, or be busy with what it was asked last."""
+        self.close()
+        self.__enter__()
+
     def close(self) -> None:
         """End the sandbox."""
         if self._socket is not None:

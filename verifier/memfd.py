@@ -32,6 +32,17 @@ def holding(data: bytes) -> int:
         os.close(fd)
 
 
+def copied(fd: int) -> int:
+    """A new read-only memfd with the content of `fd`; the caller closes it."""
+    new, at = empty(), 0
+    try:
+        while piece := os.pread(fd, _CHUNK, at):
+            at += os.pwrite(new, piece, at)
+        return sealed_reader(new)
+    finally:
+        os.close(new)
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write all of `data` at the beginning."""
     view, at = memoryview(data), 0

@@ -5,6 +5,7 @@ Every output is checked, the timed ones too, against what the baseline makes of 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import secrets
@@ -17,12 +18,13 @@ from verifier import memfd
 from verifier.artifact import printable
 from verifier.build import BuildError
 from verifier.cpus import Cpus, Machine, turn
-from verifier.judge import Case, Judge
+from verifier.judge import Case, Judge, JudgeError
 from verifier.measure import Pair, Timing, contended, own_seconds, plan_for, take_pairs
 from verifier.outcomes import FailedError, NotJudgedError
 from verifier.programs import Program, Sources, make
 from verifier.repetition import Repetition, repeat
-from verifier.verdict import Cause, Gate, Stage
+from verifier.screening import screen
+from verifier.verdict import Cause, Finding, Gate, Stage
 
 if TYPE_CHECKING:
     from tasks.autolab import Autolab
@@ -66,6 +68,7 @@ class NativeJudging:
         self._delay_known = True
         self._said: set[str] = set()  # the gates that the judge's own check has spoken of
         self.gates: list[Gate] = []
+        self.findings: list[Finding] = []
 
     def run(
         self,
@@ -85,6 +88,9 @@ class NativeJudging:
         candidate_program = self._build_candidate(candidate)
         self._baseline = baseline_program
         self.gates.append(Gate("builds", True, f"{candidate_program.size} bytes"))
+        images = candidate_program.image, baseline_program.image
+        if pristine != candidate and images[0] is not None and images[1] is not None:
+            self.findings += screen(self._machine, self._table.screen, {}, (images[0], images[1]))
         untimed = [case for case in cases if not case.timed]
         for number, case in enumerate(untimed):
             self._progress(f"correctness {number + 1}/{len(untimed)}: {case.name}")
@@ -163,8 +169,11 @@ class NativeJudging:
     def _repeat(
         self, machine: Machine, program: Program, case: Case, given: int, output_size: int
     ) -> Repetition:
+        # A copy for each: what one program does to its pages (paging them out, say) is no concern
+        # of the other's.
+        own = memfd.copied(given)
         try:
-            return repeat(machine, program, given, output_size)
+            return repeat(machine, program, own, output_size)
         except FailedError as error:
             if program is self._baseline:
                 raise NotJudgedError(
@@ -172,6 +181,8 @@ class NativeJudging:
                 ) from error
             evidence = f"case {case.name}: {error.evidence}"
             raise FailedError(error.gate, error.cause, evidence) from error
+        finally:
+            os.close(own)
 
     def _check(self, case: Case, seed: int, given: int, output: int, expected: int) -> None:
         """Ask the task's gates about one output. Raises `FailedError` for the first that fails."""
@@ -192,7 +203,11 @@ class NativeJudging:
                 sealed = memfd.sealed_reader(fd)
                 held.callback(os.close, sealed)
                 fds.append(sealed)
-            gates = self._judge.check(case, given, fds[0], fds[1])
+            try:
+                gates = self._judge.check(case, given, fds[0], fds[1])
+            except JudgeError as error:
+                self._blame(case, given, fds[1], error)
+                raise
         if not gates:
             raise NotJudgedError("judge.py names no gate, neither passed nor failed")
         declared = {gate.name for gate in self._table.gates}
@@ -200,9 +215,18 @@ class NativeJudging:
             if gate.name not in declared:
                 raise NotJudgedError(f'judge.py reports a gate "{gate.name}" not in task.toml')
             if not gate.passed:
-                self.gates += [Gate("runs", True), *gates[:at]]
+                passed = [Gate(one.name, True, printable(one.evidence)) for one in gates[:at]]
+                self.gates += [Gate("runs", True), *passed]
                 raise FailedError(gate.name, "wrong_output", f"{where}: {printable(gate.evidence)}")
         self._said.update(gate.name for gate in gates)
+
+    def _blame(self, case: Case, given: int, expected: int, error: JudgeError) -> None:
+        """Note a judge that breaks on the candidate's output but not on the baseline's."""
+        with contextlib.suppress(JudgeError):
+            self._judge.anew()
+            self._judge.check(case, given, expected, expected)
+            words = printable(str(error), 400)
+            self.findings.append(Finding("severe", "the judge breaks on this output only", words))
 
 
 def _excerpt(log: str) -> str:

@@ -60,6 +60,12 @@ class Program:
     failures: Mapping[int, str] = field(default_factory=dict)
 
     @property
+    def image(self) -> bytes | None:
+        """The executable file, where the program is a single one."""
+        content, _ = self.files.get(_PROGRAM, (None, 0))
+        return content
+
+    @property
     def size(self) -> int:
         """Bytes of all its files."""
         return sum(len(content) for content, _ in self.files.values())

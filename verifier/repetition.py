@@ -73,6 +73,9 @@ def _spec(program: Program, cpus: Cpus) -> SandboxSpec:
     return SandboxSpec(
         label="run",
         role="run",
+        timed=True,
+        # No process of bwrap's beside it: its memory could be written, and it put to work.
+        as_init=True,
         files=program.files,
         env=program.env,
         limits=Limits(

@@ -40,10 +40,7 @@ class Delay:
 
 
 def sample(pid: int | None, cpus: Sequence[int]) -> Delay | None:
-    """The waiting of the processes below `pid` so far; None where the kernel does not tell.
-
-    `pid` itself, which is the sandbox's idle first process, does not count.
-    """
+    """The waiting so far of `pid` and all below it; None where the kernel does not tell."""
     if pid is None:
         return None
     try:
@@ -83,7 +80,7 @@ def _tree(root: int) -> list[int]:
         for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names, not paths
             children = Path(f"/proc/{pid}/task/{task}/children").read_text()
             tree += [int(child) for child in children.split()]
-    return tree[1:]
+    return tree
 
 
 def _queue(pid: int) -> float:

@@ -35,6 +35,7 @@ from verifier.request import VerifyRequest
 from verifier.sandbox import get_backend
 from verifier.sandbox.spec import Backend, SandboxUnavailableError
 from verifier.scoring import Scale, ScaleError, scale_of
+from verifier.screening import screen
 from verifier.verdict import (
     Anchors,
     Cause,
@@ -182,6 +183,7 @@ def _judge(request: VerifyRequest, draft: _Draft, machine: Machine, progress: Pr
     progress("artifact")
     chosen = _accept(request, task.autolab, draft)
     machine.backend.require()
+    draft.findings += screen(machine, task.autolab.screen, request.files)
     judging = _Judging(request, task, task.autolab, pinned, scale, draft)
     driver = task.autolab.driver
     patience = PATIENCE if driver.timed else max(PATIENCE, driver.timeout_sec)
@@ -190,6 +192,15 @@ def _judge(request: VerifyRequest, draft: _Draft, machine: Machine, progress: Pr
             judging.timed(machine, judge, chosen, progress)
         else:
             judging.data(judge, progress)
+    _hold(draft)
+
+
+def _hold(draft: _Draft) -> None:
+    """A score beside a severe finding waits for a person."""
+    severe = [finding for finding in draft.findings if finding.severity == "severe"]
+    if draft.cause is None and severe:
+        draft.cause = "tampered"
+        draft.reason = f"{severe[0].what} ({severe[0].evidence}); {draft.reason}"
 
 
 def _accept(request: VerifyRequest, table: Autolab, draft: _Draft) -> tuple[str, ...]:
@@ -236,6 +247,7 @@ class _Judging:
             result = judging.run(base, own, cases)
         finally:
             self.draft.gates += judging.gates
+            self.draft.findings += judging.findings
         alone = self.table.driver.threads <= len(machine.cpus.measuring)
         if alone and not result.delay_known:
             self.draft.lacks.append("this kernel does not tell what others took of the CPU")

@@ -58,7 +58,9 @@ def gates_of(found: typing.Iterable[typing.Any]) -> list[list[object]]:
     """Gates as plain lists, their evidence cut to what an answer can carry."""
     gates: list[list[object]] = []
     for name, passed, evidence in found:
-        gates.append([str(name), bool(passed), str(evidence)[:EVIDENCE]])
+        # Half characters, which an artifact may hold and evidence may quote, are no JSON.
+        words = str(evidence)[:EVIDENCE].encode("utf-8", "replace").decode()
+        gates.append([str(name), bool(passed), words])
     return gates
 
 
@@ -136,6 +138,7 @@ def failure(error: BaseException, number: int = 0) -> bytes:
         if frame.filename.startswith(FOLDER):
             where = f" ({frame.filename[len(FOLDER) + 1 :]} line {frame.lineno})"
     text = f"{type(error).__name__}: {str(error)[:EVIDENCE]}{where}"
+    text = text.encode("utf-8", "replace").decode()
     return json.dumps({"ok": False, "n": number, "error": text}).encode()
 
 

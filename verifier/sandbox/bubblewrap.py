@@ -147,7 +147,7 @@ class Bubblewrap:
                 options = arguments.arguments(
                     spec,
                     data_fds=data,
-                    seccomp_fd=own.give(memfd(self._filter(spec.limits))),
+                    seccomp_fd=own.give(memfd(self._filter(spec))),
                     info_fd=own.give(info_write),
                     status_fd=own.give(status_write),
                     block_fd=None if release is None else own.give(block),
@@ -167,7 +167,7 @@ class Bubblewrap:
             own.close_given()  # so that the end of bwrap is the end of both pipes
             init = _init_pid(reader.fileno())
             if release is not None:
-                _limit_namespace(init, spec.limits, uid)
+                _limit_namespace(init, _counted(spec), uid)
                 with contextlib.suppress(BrokenPipeError):  # bwrap has failed; `wait` tells
                     os.write(release, b"1")
         _await_filter(pid, init)
@@ -183,15 +183,15 @@ class Bubblewrap:
             # In a group its nice value would only count among its siblings.
             have = replace(have, cpus=None)
         try:
-            return cgroups.create(have, spec.label, spec.limits)
+            return cgroups.create(have, spec.label, _counted(spec))
         except OSError as error:
             raise ValueError(
                 f"the limits of sandbox {spec.label!r} were refused: {error}; limits: {spec.limits}"
             ) from error
 
-    def _filter(self, limits: Limits) -> bytes:
-        pinned = limits.cpu_set is not None and self.controllers.cpu_set is None
-        return seccomp.program(self._machine, pin_affinity=pinned)
+    def _filter(self, spec: SandboxSpec) -> bytes:
+        pinned = spec.limits.cpu_set is not None and self.controllers.cpu_set is None
+        return seccomp.program(self._machine, pin_affinity=pinned, timed=spec.timed)
 
     def _plan(self, spec: SandboxSpec, group: Group, fds: Mapping[int, int], uid: int) -> Plan:
         limits, have = spec.limits, self.controllers
@@ -211,6 +211,14 @@ class Bubblewrap:
             cpu_set=frozenset(limits.cpu_set or ()) if pinned else None,
             nice=_URGENT_NICE if limits.urgent else 0,
         )
+
+
+def _counted(spec: SandboxSpec) -> Limits:
+    """The limits without the place that bwrap's own pid 1 would take, where there is none."""
+    limits = spec.limits
+    if not spec.as_init or limits.pids is None:
+        return limits
+    return replace(limits, pids=limits.pids - 1)
 
 
 def _check(spec: SandboxSpec, argv: Sequence[str], fds: Mapping[int, int], uid: int) -> None:

@@ -52,7 +52,7 @@ class SandboxSpec:
     `files` are read-only files with the given content; `scratch` are private writable tmpfs
     directories inside. /tmp, /dev/shm and the home folder always exist, sized by `limits.tmp_mb`.
     With `as_init` the command is the sandbox's pid 1: nothing inside can end it, and it must reap
-    the processes that it inherits.
+    the processes that it inherits. A `timed` sandbox can make no socket and pass no descriptor on.
     """
 
     label: str
@@ -66,6 +66,7 @@ class SandboxSpec:
     limits: Limits = Limits()
     hostname: str = "autolab"
     as_init: bool = False
+    timed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

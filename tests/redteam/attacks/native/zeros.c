@@ -1,0 +1,11 @@
+/*
+ * row: 18
+ * expect: zero wrong_output
+ * why: An output of zeros.
+ */
+#include "solve.h"
+#include <string.h>
+void count_equal(const unsigned char *bytes, size_t n, uint32_t *counts)
+{
+    (void)bytes; memset(counts, 0, n * sizeof *counts);
+}
