@@ -47,6 +47,9 @@ class SessionFiles:
         self._order = asyncio.Lock()
         self._last = facts().last_snapshot
         self._taken_at: Marks | None = None  # where the session stood at its last snapshot
+        self._edited: tuple[
+            str, ...
+        ] = ()  # pinned files that were not as given when last looked at
 
     @property
     def place(self) -> Place | None:
@@ -79,7 +82,7 @@ class SessionFiles:
                 snapshot = await self._collect(desk.place, task)
             if snapshot.id != self._last:
                 await self._took(snapshot, marks)
-                job = Job(self._facts().id, snapshot.id, "checkpoint", marks)
+                job = Job(self._facts().id, snapshot.id, "checkpoint", marks, self._edited)
                 self._house.verifications.checkpoint(job)
 
     async def take_last(self, task: Task | None) -> str | None:
@@ -177,7 +180,7 @@ class SessionFiles:
         if best is not None and best.reward and best.snapshot not in {last, *judged}:
             marks = Marks(best.active, best.wall, best.tokens, best.turns, best.cost)
             jobs.append(Job(facts.id, best.snapshot, "final", marks))
-        return [*jobs, Job(facts.id, last, "final", self._taken_at or self.marks())]
+        return [*jobs, Job(facts.id, last, "final", self._taken_at or self.marks(), self._edited)]
 
     def marks(self) -> Marks:
         """Where the session stands now."""
@@ -208,6 +211,7 @@ class SessionFiles:
     async def _collect(self, place: Place, task: Task) -> Snapshot:
         store = self._house.snapshots
         with self._house.trace.doing("snapshot", self._facts().id):
+            self._edited = await asyncio.to_thread(workspace.edited_pins, place, task)
             return await self._house.disk.keep(
                 "the snapshot store",
                 lambda: asyncio.to_thread(workspace.take_snapshot, place, task, store),

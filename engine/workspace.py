@@ -22,8 +22,8 @@ from engine.harnesses import Harness
 from engine.meter import Meter
 from engine.paths import make_private
 from engine.snapshots import Snapshot, SnapshotStore
-from tasks import Task
-from verifier.artifact import ArtifactRefusedError, collect
+from tasks import Task, TaskError, files
+from verifier.artifact import ArtifactRefusedError, collect, pinned_edits
 from verifier.inside import relay
 from verifier.planting import PlantingError, plant, weed
 from verifier.sandbox import places, uids
@@ -319,6 +319,21 @@ def take_snapshot(place: Place, task: Task, store: SnapshotStore) -> Snapshot:
     except ArtifactRefusedError as error:
         return store.put_refused(str(error))
     return store.put(artifact.hash, artifact.files)
+
+
+def edited_pins(place: Place, task: Task) -> tuple[str, ...]:
+    """Which pinned files of a workspace whose processes stand still are not as they were given."""
+    if task.autolab is None:
+        return ()
+    try:
+        pristine = {
+            name: files.read_inside(task.path, f"environment/app/{name}")
+            for name in files.tree(task.path, "environment/app")
+            if not task.editable(name)
+        }
+    except (TaskError, OSError):  # the verifier says what is wrong with the task
+        return ()
+    return pinned_edits(place.directory, pristine)
 
 
 def put_back(place: Place, task: Task, snapshot: Snapshot) -> list[str]:

@@ -35,12 +35,13 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One snapshot to verify."""
+    """One snapshot to verify; `edited` are the pinned files that the agent changed."""
 
     session: str
     snapshot: str
     stage: Stage
     marks: Marks
+    edited: tuple[str, ...] = ()
 
 
 class VerificationsClosedError(Exception):

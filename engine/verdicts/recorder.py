@@ -103,6 +103,7 @@ class Judging:
             task_hash=facts.task_hash,
             anchors=facts.anchors,
             task_files=None if then is None else then.files,
+            ignored_edits=job.edited,
         )
         return request, max(limit, _LEAST_LIMIT)
 

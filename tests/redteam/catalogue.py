@@ -13,20 +13,23 @@ A file begins with a comment of `key: value` lines:
                 not_judged        nobody's fault, or the judge's; never a score
                 suspect           held for a person
     why:    what it tries, and what stands in its way
-    slow:   yes, where it takes more than two seconds
+    note:   (agents) what a finding of the verdict must say
+    task:   (agents) native, where it is not about the task of data
+    slow:   yes, where it takes seconds, or a sister says the same
 """
 
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
 ATTACKS = HERE / "attacks"
-KINDS = ("native", "python", "data", "flags", "artifact", "agent")
-_LINE = re.compile(r"^[ *#]*(case|row|expect|why|slow): (.+?)\s*$", re.MULTILINE)
+KINDS = ("native", "python", "data", "flags", "agent")
+_LINE = re.compile(r"^[ *#]*(case|row|expect|why|slow|note|task): (.+?)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,17 @@ class Attack:
     expect: tuple[tuple[str, ...], ...]
     why: str
     slow: bool
+    note: str = ""
+    task: str = ""
 
     @property
     def content(self) -> bytes:
-        return self.path.read_bytes()
+        """The artifact: the file, or for one of Python's what it makes."""
+        if self.path.suffix != ".py" or self.kind != "data":
+            return self.path.read_bytes()
+        made = runpy.run_path(str(self.path))["content"]()
+        assert isinstance(made, bytes)
+        return made
 
 
 def read(path: Path) -> Attack:
@@ -59,6 +69,8 @@ def read(path: Path) -> Attack:
         expect=tuple(tuple(one.split()) for one in head["expect"].split(";")),
         why=head["why"],
         slow=head.get("slow") == "yes",
+        note=head.get("note", ""),
+        task=head.get("task", "data"),
     )
 
 
@@ -66,6 +78,5 @@ def attacks(kind: str | None = None) -> Iterator[Attack]:
     """All attacks of a kind, or of all."""
     for folder in KINDS:
         if kind in (None, folder):
-            for path in sorted((ATTACKS / folder).iterdir()):
-                if path.is_file() and not path.name.startswith((".", "_")):
-                    yield read(path)
+            for path in sorted((ATTACKS / folder).glob("*.*")):
+                yield read(path)

@@ -103,6 +103,10 @@ SCORED = {
     "forks are tried and denied": honest(
         before="#include <unistd.h>", first="for (int i = 0; i < 100; i++) if (fork() == 0) break;"
     ),
+    "every process is to be killed": honest(  # the only one is the first, which nobody inside ends
+        before="#include <signal.h>\n#include <unistd.h>",
+        first="kill(-1, SIGKILL); kill(getpid(), SIGKILL);",
+    ),
     "the input is reopened for writing and fails": honest(
         before="#include <fcntl.h>\n#include <stdlib.h>\n#include <unistd.h>",
         first="""int fd = open("/proc/self/fd/5", O_RDWR);
@@ -199,11 +203,6 @@ ZERO = {
         {"wrong_output"},
     ),
     "done is said before the work": (SEND, "runs", {"crashed"}),
-    "every process is killed": (
-        CONSTRUCTOR % "kill(-1, SIGKILL); kill(getpid(), SIGKILL);",
-        "runs",
-        {"crashed"},
-    ),
     "it hangs": (CONSTRUCTOR.replace("(void)counts;", "for (;;) {}") % "", "runs", {"timeout"}),
     "it hangs before it is ready": (CONSTRUCTOR % "pause();", "runs", {"timeout"}),
     "it sleeps": (

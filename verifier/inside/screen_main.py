@@ -51,12 +51,16 @@ def matcher(rule: Rule) -> typing.Callable[[str, str], bool]:
     if kind == "imports":
         deeper = re.compile(f"(?:{fnmatch.translate(pattern)[:-2]})(?:\\.|::)")
         return lambda fact, what: fact == "import" and bool(whole.match(what) or deeper.match(what))
-    word = re.compile(rf"(?<!\w){_anywhere(pattern)}(?!\w)", re.DOTALL)
+    word = re.compile(_as_word(pattern), re.DOTALL)
     return lambda fact, what: fact == "text" and word.search(what) is not None
 
 
-def _anywhere(pattern: str) -> str:
-    return "".join(".*" if c == "*" else re.escape(c) for c in pattern)
+def _as_word(pattern: str) -> str:
+    """A regular expression in which `*` reaches a little way, and the ends are ends of words."""
+    core = pattern.strip("*")
+    before = "" if pattern.startswith("*") else r"(?<!\w)"
+    after = "" if pattern.endswith("*") else r"(?!\w)"
+    return before + ".{0,200}".join(re.escape(part) for part in core.split("*")) + after
 
 
 def same_name(pattern: str, symbol: str) -> bool:
@@ -77,15 +81,13 @@ def search(
     matchers = [matcher(rule) for rule in rules]
     for name, data in sorted(files.items()):
         try:
-            facts = sorted(set(facts_of(name, data.decode("utf-8", "replace"))), key=by_line)
+            facts = first_places(facts_of(name, data.decode("utf-8", "replace")))
         except ValueError as error:
             unread.append([name, str(error)])
             continue
-        seen: set[tuple[int, str]] = set()
-        for kind, what, line in facts:
+        for (kind, what), line in facts:
             for number, matches in enumerate(matchers):
-                if (number, what) not in seen and matches(kind, what):
-                    seen.add((number, what))
+                if matches(kind, what):
                     hits.append([number, name, line, clean(what[:WHAT])])
     if programs:
         taken = screen_elf.imports(programs[0]) - screen_elf.imports(programs[1])
@@ -96,9 +98,14 @@ def search(
     return {"hits": hits[:MOST], "unread": unread[:MOST]}
 
 
-def by_line(fact: Fact) -> tuple[int, str, str]:
-    """The order in which facts are told."""
-    return (fact[2], fact[0], fact[1])
+def first_places(facts: typing.Iterable[Fact]) -> list[tuple[tuple[str, str], int]]:
+    """Each fact once, with the first line that it stands in, in the order of lines."""
+    first: dict[tuple[str, str], int] = {}
+    for kind, what, line in facts:
+        key = (kind, what)
+        if line < first.get(key, line + 1):
+            first[key] = line
+    return sorted(first.items(), key=lambda fact: (fact[1], fact[0]))
 
 
 def clean(text: str) -> str:

@@ -2,6 +2,7 @@
  * case: 29
  * row: 24
  * expect: zero out_of_memory crashed; honest
+ * slow: yes
  * why: Every folder that can be written is filled, with bytes and then with names.
  */
 #include "solve.h"

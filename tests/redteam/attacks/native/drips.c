@@ -2,6 +2,7 @@
  * case: 30
  * row: 24
  * expect: nothing
+ * slow: yes
  * why: It sleeps to just under its limit: on its own clock, until the interval is sure.
  */
 #include "solve.h"

@@ -2,6 +2,7 @@
  * case: 27
  * row: 16
  * expect: zero build_failed
+ * slow: yes
  * why: The assembler is told to read a file of the host's root.
  */
 #include "solve.h"

@@ -2,6 +2,7 @@
  * case: 29
  * row: 24
  * expect: zero build_failed out_of_memory
+ * slow: yes
  * why: Ten gigabytes of program.
  */
 #include "solve.h"

@@ -2,6 +2,7 @@
  * case: 30
  * row: 24
  * expect: zero timeout
+ * slow: yes
  * why: A constructor never comes back.
  */
 #include "solve.h"

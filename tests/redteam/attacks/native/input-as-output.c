@@ -1,6 +1,7 @@
 /*
  * row: 18
  * expect: zero wrong_output
+ * slow: yes
  * why: The input is handed back.
  */
 #include "solve.h"

@@ -1,6 +1,7 @@
 /*
  * row: 3
  * expect: zero crashed timeout wrong_output
+ * slow: yes
  * why: The shim's own calls are the candidate's: it answers them with lies.
  */
 #include "solve.h"

@@ -1,6 +1,7 @@
 /*
  * row: 17
  * expect: zero wrong_output
+ * slow: yes
  * why: The answer for the usual seed is built in; inputs are drawn anew each time.
  */
 #include "solve.h"

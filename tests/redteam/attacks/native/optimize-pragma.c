@@ -1,6 +1,7 @@
 /*
  * row: 5
  * expect: honest
+ * slow: yes
  * why: Pragmas may choose how the candidate's own functions are compiled, and nothing else.
  */
 #include "solve.h"

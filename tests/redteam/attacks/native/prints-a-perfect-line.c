@@ -2,6 +2,7 @@
  * case: 14
  * row: 9
  * expect: honest
+ * slow: yes
  * why: The same line beside honest work: nobody reads it.
  */
 #include "solve.h"

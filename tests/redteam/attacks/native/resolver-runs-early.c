@@ -1,6 +1,7 @@
 /*
  * row: 9
  * expect: honest
+ * slow: yes
  * why: A resolver runs before main, and before any constructor: there is no input yet.
  */
 #include "solve.h"

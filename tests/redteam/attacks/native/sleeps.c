@@ -2,6 +2,7 @@
  * case: 36
  * row: 8
  * expect: nothing
+ * slow: yes
  * why: Its own sleep is its own time, and no reason to measure again.
  */
 #include "solve.h"
