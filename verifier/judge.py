@@ -105,6 +105,7 @@ class Judge:
     def anew(self) -> None:
         """Start over: the one that ran may have ended, or be busy with what it was asked last."""
         self.close()
+        self._asked = 0
         self.__enter__()
 
     def close(self) -> None:
