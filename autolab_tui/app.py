@@ -19,6 +19,7 @@ from textual.screen import Screen
 from autolab_tui import preferences, themes, words
 from autolab_tui.actions import Place
 from autolab_tui.analyses import compute
+from autolab_tui.attention import Attention
 from autolab_tui.bindings import bindings, commands
 from autolab_tui.calls import Calls
 from autolab_tui.drafts import Draft
@@ -37,13 +38,14 @@ from autolab_tui.screens.top import TopScreen
 from autolab_tui.screens.tops import HOME, TOPS
 from autolab_tui.store import Store
 from autolab_tui.terminal import AsciiFilter, refusal
-from autolab_tui.views.fleet import SORTS, Choice
+from autolab_tui.views.fleet import LEAST_NEED, SORTS, Choice, in_scope, need
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.groups import GROUPS
 from engine.clock import Clock
 from engine.paths import config_dir
 
 FRAME = 1.0  # seconds between frames while something changes
+PRESENCE = 60.0  # seconds between two words to the engine that somebody is here
 TERMINATED = 128 + signal.SIGTERM
 RESTING = 5  # frames that are left out, but one, while nobody looks
 
@@ -91,6 +93,8 @@ class AutolabApp(App[None]):
         self.choice = self._recall(run)
         self._drawn = float("-inf")
         self._unseen = 0
+        self._attention, self._looked_at = Attention(), -1
+        self._present = float("-inf")
         self._narrowed = run is not None
         self._came_back = False
         self._focused_terminal = True
@@ -181,11 +185,34 @@ class AutolabApp(App[None]):
         self.store.absorb(self._link.take())
         if self.store.loaded and not self._came_back:
             self._come_back()
+        self._call_for_attention()
         frame = self.frame()
         with self.batch_update():
             for screen in self.screen_stack:
                 if isinstance(screen, DrawnScreen) and screen.ready:
                     screen.draw_frame(frame)
+
+    def _call_for_attention(self) -> None:
+        """Ring for what began to ask, and let the terminal's title say how it stands."""
+        if not self.store.loaded or self._looked_at == self.store.version:
+            return
+        self._looked_at = self.store.version
+        sessions = in_scope(self.store.state, self.choice)
+        if self._attention.rings(sessions):
+            self.bell()
+        needy = sum(need(session) <= LEAST_NEED for session in sessions)
+        title = self._attention.title(needy, sum(s.over for s in sessions), len(sessions))
+        if title is not None and self._driver is not None and not self.is_headless:
+            self._driver.write(f"\x1b]2;{title}\x07")
+
+    async def on_event(self, event: events.Event) -> None:
+        """Note that somebody is here, whatever they typed or clicked."""
+        if isinstance(event, events.InputEvent):
+            now = self.store.clock.now()
+            if now - self._present >= PRESENCE:
+                self._present = now
+                self.calls.present(self)
+        await super().on_event(event)
 
     def frame(self) -> Frame:
         """The frame to draw now."""
@@ -310,7 +337,7 @@ class AutolabApp(App[None]):
 def run(
     socket_path: Path,
     *,
-    start_demo: Callable[[], str],
+    start_demo: Callable[[], str] = lambda: "",
     theme: str | None = None,
     run: str | None = None,
     mouse: bool = True,

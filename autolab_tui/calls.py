@@ -6,6 +6,7 @@ Nothing here touches a widget: a message is posted to whoever asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from textual.dom import DOMNode
@@ -66,6 +67,15 @@ class Calls:
             return Ordered(name, self._client.order(name, order))
 
         self._run(asker, name, f"{name} the session", ask)
+
+    def present(self, asker: DOMNode) -> None:
+        """Tell the engine that somebody sits here; nothing comes back, whatever becomes of it."""
+
+        def tell() -> None:
+            with suppress(Exception):  # the engine may be down: the screen says so anyway
+                self._client.present()
+
+        asker.run_worker(tell, group="presence", thread=True, exit_on_error=False)
 
     def plan(self, asker: DOMNode, spec: Mapping[str, Any]) -> None:
         """Ask the engine what a run would come to: `Planned`."""

@@ -47,6 +47,9 @@ class Client(Protocol):
     def order(self, name: str, order: Mapping[str, Any], dry_run: bool = False) -> list[str]:
         """Give an order; the ids of the sessions that it changes something for."""
 
+    def present(self) -> None:
+        """Say that somebody sits at the screen."""
+
     def transcript(self, session: str, after: int = 0, limit: int = 200) -> dict[str, Any]:
         """Entries of a transcript from a number on."""
 

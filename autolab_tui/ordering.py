@@ -99,6 +99,12 @@ class Ordering:
         title = "Say to the model" if len(going) == 1 else f"Say to {len(going)} models"
         self._app.push_screen(PromptScreen(title, notes, "", lambda text: ""), answered)
 
+    def acknowledge(self, sessions: Sequence[str]) -> None:
+        """Say that the alerts of sessions are known."""
+        going = self._going(sessions, "acknowledge", lambda s: bool(s.asking))
+        if going:
+            self._calls.order(self._app, "acknowledge", [session.id for session in going])
+
     def announce(self, message: Ordered) -> None:
         """Tell the operator what the engine took note of."""
         number = words.plural(len(message.sessions), "session")
@@ -106,6 +112,7 @@ class Ordering:
             "pause": ("Pausing", f"{number} will stand still, after a model turn in flight."),
             "resume": ("Resuming", f"{number} will go on as soon as there is a slot."),
             "extend": ("Budget changed", f"{number} will keep to it from now on."),
+            "acknowledge": ("Acknowledged", f"{number} will not ask again for the same."),
             "message": ("Left a message", f"{number} will read it before the next turn."),
         }[message.order]
         self._app.notify(text, title=title)

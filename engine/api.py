@@ -206,6 +206,7 @@ class Api:
             Route("/metrics", self._metrics),
             Route("/events", self._events),
             Route("/runs", self._runs, methods=["POST"]),
+            Route("/presence", self._presence, methods=["POST"]),
             *(Route(f"/{name}", self._order, methods=["POST"]) for name in ORDERS),
             Route("/shutdown", self._shutdown, methods=["POST"]),
             Route("/sessions/{session}/transcript", self._transcript),
@@ -322,6 +323,12 @@ class Api:
             raise BadRequestError('the body must be {"snapshot": WHICH, "by": WHO, "why": TEXT}')
         restored = self._engine.restore(session.id, snapshot, by, why, _dry(request))
         return _json(await self._ask(restored))
+
+    async def _presence(self, request: Request) -> Response:
+        """Somebody sits at a screen."""
+        del request
+        self._engine.notifier.seen()
+        return _json({})
 
     async def _events(self, request: Request) -> Response:
         after = _number(request, "after", 0)

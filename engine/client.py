@@ -214,6 +214,10 @@ class EngineClient:
         """Launch a run; `{run, sessions}`. A dry run checks everything and creates nothing."""
         return self._call("POST", "/runs", {"dry_run": "1"} if dry_run else {}, dict(spec))
 
+    def present(self) -> None:
+        """Say that somebody sits at a screen: news need not be sent after them."""
+        self._call("POST", "/presence", {}, {})
+
     def stop(self, globs: Sequence[str], dry_run: bool = False, **more: Any) -> list[str]:
         """Ask sessions to stop and be scored; the ids that matched and were not over yet."""
         return self.order("stop", {"globs": list(globs), **more}, dry_run)

@@ -430,6 +430,13 @@ class AlertRaised(Body, frozen=True, kw_only=True, tag="alert.raised"):
     text: str
 
 
+class AlertsAcknowledged(Body, frozen=True, kw_only=True, tag="alert.acknowledged"):
+    """Somebody knows of these alerts; they stay until they are cleared, but ask no more."""
+
+    alerts: tuple[str, ...]
+    by: str
+
+
 class AlertCleared(Body, frozen=True, kw_only=True, tag="alert.cleared"):
     """It no longer does."""
 
@@ -483,6 +490,7 @@ KnownBody = (
     | SessionEnded
     | AlertRaised
     | AlertCleared
+    | AlertsAcknowledged
     | Noted
 )
 AnyBody = KnownBody | Unknown

@@ -57,6 +57,7 @@ class AlertObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     text: str
     at: str
+    acknowledged: str | None
 
 
 class PauseObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -188,7 +189,9 @@ def session_object(
         outcome_evidence=session.outcome_evidence,
         assisted=session.assisted,
         official=session.official,
-        alerts=[AlertObject(a.id, a.text, rfc3339(a.at)) for a in session.alerts],
+        alerts=[
+            AlertObject(a.id, a.text, rfc3339(a.at), a.acknowledged or None) for a in session.alerts
+        ],
         counts=session.counts,
         pause=_pause(session.pause),
         stopping=bool(session.stopping),

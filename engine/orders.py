@@ -15,6 +15,7 @@ import msgspec
 from engine import budgets
 from engine.clock import PauseCause
 from engine.events import (
+    AlertsAcknowledged,
     AnyBody,
     BudgetChanged,
     Limit,
@@ -76,7 +77,13 @@ class Tell(_Order, frozen=True, forbid_unknown_fields=True, kw_only=True):
     text: str
 
 
-AnyOrder = Pause | Resume | Stop | Extend | Tell
+class Acknowledge(_Order, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Say that their alerts are known; `alerts` are ids, none are all that ask."""
+
+    alerts: tuple[str, ...] = ()
+
+
+AnyOrder = Pause | Resume | Stop | Extend | Tell | Acknowledge
 
 
 class Orders:
@@ -127,7 +134,9 @@ def _for_sessions(state: State, order: AnyOrder) -> list[tuple[str, AnyBody]]:
     return [(session.id, body) for session in chosen if (body := _body(session, order)) is not None]
 
 
-def _body(session: SessionState, order: AnyOrder) -> AnyBody | None:
+def _body(  # noqa: PLR0911 - one return for each order reads best as a list
+    session: SessionState, order: AnyOrder
+) -> AnyBody | None:
     """The event that the order is for this session; None where it changes nothing."""
     match order:
         case Pause():
@@ -140,7 +149,14 @@ def _body(session: SessionState, order: AnyOrder) -> AnyBody | None:
             return _extend(session, order)
         case Tell(text=text, by=by) if session.state != "verifying":
             return _message(session, text, by)
+        case Acknowledge() if session.asking:
+            return _acknowledge(session, order)
     return None
+
+
+def _acknowledge(session: SessionState, order: Acknowledge) -> AlertsAcknowledged | None:
+    known = tuple(a.id for a in session.asking if not order.alerts or a.id in order.alerts)
+    return AlertsAcknowledged(alerts=known, by=order.by) if known else None
 
 
 def _pause(session: SessionState, order: Pause) -> SessionPaused | None:
@@ -205,11 +221,12 @@ _KINDS: Mapping[str, type[AnyOrder]] = {
     "stop": Stop,
     "extend": Extend,
     "message": Tell,
+    "acknowledge": Acknowledge,
 }
 
 
 def read_order(name: str, data: Mapping[str, object]) -> AnyOrder:
-    """The order `name` (pause, resume, stop, extend, message) that a caller sent.
+    """The order `name` that a caller sent; `ORDERS` names them all.
 
     Raises `OrderRefusedError`.
     """

@@ -45,6 +45,7 @@ from engine.journal import Journal
 from engine.keeping import Keepers
 from engine.models.http import HttpClient
 from engine.models.pace import Paces
+from engine.notifying import Notifier
 from engine.outcomes import Ending, Thresholds
 from engine.paths import journal_file, keeper_socket, ledger_dir, manifests_dir
 from engine.recovery import Recovery
@@ -184,8 +185,11 @@ class Engine:
             end=self._end_session,
             committed=self._committed,
             limits=AlarmLimits(),
+            thresholds=settings.thresholds(),
         )
+        self.notifier = Notifier(settings.notify, self.clock, self._note_trouble)
         self._view.listen(self._heard)
+        self._view.listen(self._tell_away)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -253,6 +257,7 @@ class Engine:
                     group.create_task(self._watch_state_folder()),
                     group.create_task(self._supervision.work()),
                     group.create_task(self._tidy_up()),
+                    group.create_task(self.notifier.work()),
                 ]
                 await self._ending.wait()
                 self._leave_sessions()
@@ -328,6 +333,15 @@ class Engine:
                 self._house.manifests.keep(Path(path))
             except (PinsError, TaskError, OSError) as error:
                 raise RunRefusedError(str(error)) from error
+
+    def _tell_away(self, events: Sequence[Event]) -> None:
+        """News for an operator who is away; called on the loop, after the fold."""
+        if self._ready.is_set():
+            for event in events:
+                self.notifier.hear(self._view.state, event)
+
+    def _note_trouble(self, text: str) -> None:
+        self.journal.append(Noted(text=text))
 
     def _schedule_again(self, session: SessionState) -> None:
         """Bring a session of the engine before this one to where it stood."""

@@ -6,12 +6,13 @@ command that has its key, and the key is read when a model is called.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
@@ -122,6 +123,16 @@ class OutcomeSettings(BaseModel):
     nearly: float = 0.75
 
 
+class NotifySettings(BaseModel):
+    """Where news goes when nobody looks. Addresses often hold tokens, so they are kept secret."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    urls: tuple[SecretStr, ...] = ()
+    when: Literal["away", "always", "never"] = "away"
+    away_seconds: Positive = 300.0
+    gather_seconds: float = Field(default=10.0, ge=0, le=600)
+
+
 class Settings(BaseSettings):
     """What an engine may be told. Unknown keys in the file are errors."""
 
@@ -136,6 +147,7 @@ class Settings(BaseSettings):
     anchors: AnchorSource = "task"
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     outcomes: OutcomeSettings = OutcomeSettings()
+    notify: NotifySettings = NotifySettings()
 
     @classmethod
     def settings_customise_sources(
@@ -167,7 +179,7 @@ def what_is_wrong(error: ValidationError) -> tuple[str, str]:
     hidden = (
         isinstance(value, dict | list | tuple)
         or "@" in str(value)
-        or any(word in called for word in ("key", "token", "secret", "password"))
+        or any(word in called for word in ("key", "token", "secret", "password", "urls"))
     )
     shown = "" if hidden else f"= {value!r} "
     return key, f"{shown}does not fit: {first['msg']}"

@@ -17,6 +17,7 @@ from engine.events import (
     ActivityChanged,
     AlertCleared,
     AlertRaised,
+    AlertsAcknowledged,
     BaselineKept,
     BudgetChanged,
     ClockMoved,
@@ -113,11 +114,12 @@ class FeedItem(msgspec.Struct, frozen=True):
 
 
 class Alert(msgspec.Struct, frozen=True):
-    """Something that needs the operator, until it is cleared."""
+    """Something that needs the operator, until it is cleared; `acknowledged` by whom."""
 
     id: str
     text: str
     at: float
+    acknowledged: str = ""
 
 
 class Pause(msgspec.Struct, frozen=True):
@@ -216,6 +218,11 @@ class SessionState(msgspec.Struct, kw_only=True):
     cycles: Cycles = msgspec.field(default_factory=Cycles)
     retry_causes: dict[str, int] = msgspec.field(default_factory=dict)
     gaps: list[Gap] = msgspec.field(default_factory=list)
+
+    @property
+    def asking(self) -> list[Alert]:
+        """The alerts that nobody has acknowledged."""
+        return [alert for alert in self.alerts if not alert.acknowledged]
 
     @property
     def over(self) -> bool:
@@ -344,6 +351,11 @@ def _reduce_session(  # noqa: PLR0912 - one case for each kind of event reads be
             session.alerts = [a for a in session.alerts if a.id != alert]
             session.alerts.append(Alert(alert, text, event.at))
             _feed(state, event, "alert", text)
+        case AlertsAcknowledged(alerts=alerts, by=by):
+            session.alerts = [
+                msgspec.structs.replace(a, acknowledged=by) if a.id in alerts else a
+                for a in session.alerts
+            ]
         case AlertCleared(alert=alert):
             session.alerts = [a for a in session.alerts if a.id != alert]
         case _:

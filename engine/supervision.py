@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import get_args
 
 from engine import budgets
 from engine.alarms import AlarmLimits, alarms
+from engine.analysis.warnings import Kind, live_warnings
 from engine.clock import Clock
 from engine.events import (
     AlertCleared,
@@ -15,12 +17,13 @@ from engine.events import (
     SessionPaused,
     SessionResumed,
 )
-from engine.outcomes import Ending
+from engine.outcomes import Ending, Thresholds
 from engine.state import RunState, SessionState, State
 
 _SECONDS = 1.0
 _ALARM_ROUNDS = 5
-_NAMES = ("silent", "long", "repeating", "sandbox")
+_WARNINGS = get_args(Kind)
+_NAMES = ("silent", "long", "repeating", "sandbox", *_WARNINGS)
 
 
 class Supervision:
@@ -39,6 +42,7 @@ class Supervision:
         end: Callable[[str, Ending], None],
         committed: Callable[[str], float],
         limits: AlarmLimits,
+        thresholds: Thresholds | None = None,
     ) -> None:
         self._state = state
         self._clock = clock
@@ -46,6 +50,7 @@ class Supervision:
         self._end = end
         self._committed = committed
         self._limits = limits
+        self._thresholds = thresholds
 
     async def work(self) -> None:
         """Look for ever; cancelled when the engine ends."""
@@ -59,9 +64,9 @@ class Supervision:
                 run = self._state.runs[name]
                 if run.budget:
                     self.hold_to_budget(run)
-            if round_ % _ALARM_ROUNDS == 0:
-                for session in open_sessions:
-                    self.alarm(session)
+            # A part of them each second: the warnings of 200 sessions take a moment to reckon.
+            for session in open_sessions[round_ % _ALARM_ROUNDS :: _ALARM_ROUNDS]:
+                self.alarm(session)
 
     def turned(self, session: SessionState) -> None:
         """A model turn ended: the budget of its run may be used up."""
@@ -96,7 +101,11 @@ class Supervision:
 
     def alarm(self, session: SessionState) -> None:
         """Raise what holds, clear what does not any more."""
-        found = alarms(session, self._clock.boot(), self._clock.now(), self._limits)
+        boot, now = self._clock.boot(), self._clock.now()
+        found = alarms(session, boot, now, self._limits)
+        if session.pause is None:
+            warnings = live_warnings(session, boot, now, self._thresholds)
+            found |= {warning.kind: warning.evidence for warning in warnings}
         raised = {alert.id for alert in session.alerts}
         for name, text in found.items():
             if name not in raised:

@@ -117,5 +117,13 @@ ACTIONS: tuple[Action, ...] = (
         "",
         "Say something to the session's model, or to all that are marked",
     ),
+    Action(
+        "fleet.acknowledge",
+        "fleet",
+        ("K",),
+        "acknowledge",
+        "",
+        "Say that the session's alerts are known, or those of all that are marked",
+    ),
     Action("fleet.copy", "fleet", ("y",), "copy", "", "Copy the session's id to the clipboard"),
 )

@@ -119,6 +119,14 @@ ACTIONS: tuple[Action, ...] = (
         "Say something to this session's model; it counts as assisted from then on",
     ),
     Action(
+        "session.acknowledge",
+        "session",
+        ("K",),
+        "acknowledge",
+        "",
+        "Say that this session's alerts are known",
+    ),
+    Action(
         "session.copy",
         "session",
         ("y",),

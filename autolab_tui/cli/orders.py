@@ -52,6 +52,11 @@ examples:
   autolab extend SESSION --active +30m --why 'still improving'
   autolab extend RUN --run --cost +20
   autolab extend 'state:paused' --soft cost=8"""
+_ACKNOWLEDGE = f"""\
+{_GLOBS}
+
+An alert that is acknowledged no longer asks for anybody; it stays until what it warns of is over,
+and is raised anew should that happen again."""
 _MESSAGE = """\
 The model reads it before its next turn, as a message of the user's that begins with [operator]. The
 session counts as assisted from then on."""
@@ -88,6 +93,9 @@ def add_to(commands: Commands) -> None:
         help="change soft limits, which pause",
     )
     extending.add_argument("--run", action="store_true", help="change the budgets of whole runs")
+    _order(
+        commands, "acknowledge", acknowledge, "say that sessions' alerts are known", _ACKNOWLEDGE
+    )
     telling = command(
         commands,
         "message",
@@ -133,6 +141,11 @@ def extend(args: argparse.Namespace) -> int:
         limits = ", ".join(f"--{key}" for key in BUDGETS)
         raise UsageError(f"no limit is changed; give at least one of {limits}, --soft")
     return _give(args, "extend", {"changes": changes, "run": args.run}, "changed", "change")
+
+
+def acknowledge(args: argparse.Namespace) -> int:
+    """Say that alerts are known."""
+    return _give(args, "acknowledge", {}, "acknowledged", "acknowledge")
 
 
 def message(args: argparse.Namespace) -> int:

@@ -257,6 +257,10 @@ class FleetScreen(DrawnScreen):
         """Say something to the models of the sessions that are chosen."""
         self.host.orders.tell(self.chosen)
 
+    def action_acknowledge(self) -> None:
+        """Say that the alerts of the sessions that are chosen are known."""
+        self.host.orders.acknowledge(self.chosen)
+
     def action_copy(self) -> None:
         """Copy the ids of the sessions that are chosen."""
         if self.chosen:

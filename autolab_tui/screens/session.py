@@ -242,6 +242,10 @@ class SessionScreen(DrawnScreen):
         """Say something to this session's model."""
         self.host.orders.tell([self.identity])
 
+    def action_acknowledge(self) -> None:
+        """Say that this session's alerts are known."""
+        self.host.orders.acknowledge([self.identity])
+
     def action_copy(self) -> None:
         """Copy what is under the cursor."""
         if self.focused is self.transcript:

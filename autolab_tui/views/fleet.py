@@ -115,7 +115,7 @@ def matches(session: SessionState, asked: str) -> bool:
 
 def need(session: SessionState) -> int:
     """How much a session needs the operator; 0 is most."""
-    if session.alerts and not session.over:
+    if session.asking and not session.over:
         return 0
     if session.state == "failed":
         return 1
@@ -266,12 +266,14 @@ def now(session: SessionState, moment: Moment, cells: int) -> list[Span]:
 def concern(session: SessionState, glyphs: Glyphs) -> list[Span]:
     """Its newest alert, else its last verdict and whether that is official."""
     if session.alerts and not session.over:
-        return [(f"{glyphs.alert} {plain(session.alerts[-1].text)}", "warn")]
+        alert = session.asking[-1] if session.asking else session.alerts[-1]
+        known = f"known to {plain(alert.acknowledged)}: " if alert.acknowledged else ""
+        role: Role = "dim" if alert.acknowledged else "warn"
+        return [(f"{glyphs.alert} {known}{plain(alert.text)}", role)]
     point = say.last_point(session)
     if point is None:
         return [("verifying the first" if session.verifying else "no verdict yet", "dim")]
-    said, role = say.verdict_words(point)
-    spans: list[Span] = [(said, role)]
+    spans: list[Span] = [say.verdict_words(point)]
     if not session.official:
         spans.append((" unofficial", "warn"))
     return spans

@@ -71,7 +71,8 @@ def _told(session: SessionState, frame: Frame) -> Span | None:
         evidence = plain(session.outcome_evidence)
         return (evidence, "dim") if evidence else None
     if session.alerts:
-        return f"{frame.glyphs.alert} {plain(session.alerts[-1].text)}", "warn"
+        alert = session.asking[-1] if session.asking else session.alerts[-1]
+        return f"{frame.glyphs.alert} {plain(alert.text)}", "dim" if alert.acknowledged else "warn"
     return None
 
 

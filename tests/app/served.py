@@ -32,6 +32,7 @@ class EngineServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.overlap = 0  # events before the asked number that are sent once more
         self.stopped: list[list[str]] = []
         self.orders: list[tuple[str, list[str]]] = []
+        self.present = 0
         self.launched: list[dict[str, object]] = []
         self.bodies: list[dict[str, object]] = []  # of the orders, whole
         self.refuse: dict[str, tuple[int, str]] = {}
@@ -91,6 +92,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.path.startswith("/runs"):
             self._launch(body)
+            return
+        if self.path.startswith("/presence"):
+            self.server.present += 1
+            self._answer({})
             return
         if self.path.startswith("/stop"):
             self.server.stopped.append(body["globs"])

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from autolab_tui import amounts, preferences
+from autolab_tui.attention import Attention
 from autolab_tui.screens.fleet import FleetScreen
 from autolab_tui.screens.leaderboard import LeaderboardScreen
 from autolab_tui.screens.prompt import PromptScreen
 from autolab_tui.screens.session import SessionScreen
+from engine.events import AlertsAcknowledged
+from tests.app.journal import three_sessions
 from tests.app.served import EngineServer
 
 
@@ -137,3 +140,34 @@ def test_changes_are_read_as_they_are_written(words: str, changes: object) -> No
 def test_changes_that_make_no_sense_are_refused(words: str) -> None:
     with pytest.raises(ValueError, match=r"write|limits are"):
         amounts.changes_in(words)
+
+
+async def test_an_alert_is_acknowledged_and_asks_no_more(desk: Any, engine: EngineServer) -> None:
+    async with desk((120, 40)) as at:
+        assert "1 needs you" in at.text()
+        await at.press("K")
+        await at.until(lambda: engine.orders, "the order")
+        assert engine.orders == [("acknowledge", ["s-spinning"])]
+        engine.publish(AlertsAcknowledged(alerts=("plateau",), by="ann"), "s-spinning")
+        await at.until(lambda: "known to ann" in at.text(), "the acknowledgement")
+        assert "1 needs you" not in at.text()
+
+
+def test_each_alert_rings_once_and_none_that_was_there_before() -> None:
+    journal = three_sessions()
+    attention = Attention()
+    assert not attention.rings(journal.state().sessions.values())
+    journal.alert("s-rising", "gate correct fails", "gate_failing")
+    assert attention.rings(journal.state().sessions.values())
+    assert not attention.rings(journal.state().sessions.values())
+    assert attention.title(1, 2, 3) == "AutoLab: 1 needs you, 2 of 3 finished"
+    assert attention.title(1, 2, 3) is None
+    assert attention.title(0, 3, 3) == "AutoLab: 3 of 3 finished"
+
+
+async def test_keys_tell_the_engine_that_somebody_is_here(desk: Any, engine: EngineServer) -> None:
+    async with desk((80, 24)) as at:
+        await at.press("j", "k", "j")
+        await at.until(lambda: engine.present, "the word")
+        await at.press("k")
+        assert engine.present == 1

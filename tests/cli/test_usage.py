@@ -97,6 +97,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         "stop",
         "extend",
         "message",
+        "acknowledge",
         "verify",
         "logs",
         "attach",
@@ -132,7 +133,7 @@ def test_json_and_dry_run_are_where_the_contract_wants_them(name: str) -> None:
     assert "--state" in options
     assert ("--json" in options) is (name != "engine serve")
     changes = {
-        *("demo", "run", "pause", "resume", "stop", "extend", "message"),
+        *("demo", "run", "pause", "resume", "stop", "extend", "message", "acknowledge"),
         *("tasks new", "tasks pin", "tasks calibrate"),
         *("verify", "verdicts export", "verdicts rotate"),
         *("engine start", "engine stop", "engine restart"),
