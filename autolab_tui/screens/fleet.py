@@ -12,11 +12,14 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
+from autolab_tui.analyses import compute
 from autolab_tui.bindings import bindings
+from autolab_tui.messages import CallFailed, Computed
 from autolab_tui.plain import cut, plain
 from autolab_tui.roles import Line, Span
 from autolab_tui.screens.base import DrawnScreen, Host
-from autolab_tui.views import feed, fleet, groups, overview
+from autolab_tui.views import ahead, feed, fleet, groups, overview
+from autolab_tui.views.ahead import Ahead
 from autolab_tui.views.empty import hint
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import heading, pad
@@ -24,10 +27,12 @@ from autolab_tui.views.trajectory import trajectory
 from autolab_tui.widgets.keyline import KeyLine
 from autolab_tui.widgets.lines import Choosable, Lines
 from autolab_tui.widgets.plot import TrajectoryPlot
-from engine.state import SessionState
+from engine.state import SessionState, run_over
 
 FEED_LEAST = 4  # lines of the feed that stay however many sessions there are
 BESIDE_CELLS, BESIDE_LINES = 150, 12  # below the table: room for a plot beside the feed
+AHEAD_SECONDS = 15.0  # between two outlooks
+MOST_RUNS_AHEAD = 8
 UNDER_LINES = 22  # and for one under it
 
 
@@ -46,6 +51,8 @@ class FleetScreen(DrawnScreen):
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self._feed_sessions: dict[str, str] = {}
+        self._ahead: Ahead | None = None
+        self._looked_ahead = float("-inf")
         self._groups: dict[str, list[SessionState]] = {}
         self._strip, self._head, self._empty = Lines("strip"), Lines("table-head"), Lines("empty")
         sign = host.glyphs.cursor
@@ -78,7 +85,8 @@ class FleetScreen(DrawnScreen):
         cells, height = self.size
         if cells < 1 or height < 1:
             return
-        self._strip.show(overview.lines(store.state, choice, frame, cells))
+        self._look_ahead(frame)
+        self._strip.show(overview.lines(store.state, choice, frame, cells, self._ahead))
         sessions = fleet.shown(store.state, choice, frame.moment)
         room = max(2, height - 5 - FEED_LEAST - self._filter.display)
         head, rows = self._rows(sessions, frame, cells, room)
@@ -116,6 +124,36 @@ class FleetScreen(DrawnScreen):
             rows.append((groups.identity(name), (line,)))
             rows += [(s.id, of[s.id]) for s in members if s.id in of]
         return painted.head, rows
+
+    def _look_ahead(self, frame: Frame) -> None:
+        """Reckon the outlook of the open runs on the screen, now and then."""
+        store = self.host.store
+        now = store.clock.now()
+        if not store.loaded or now - self._looked_ahead < AHEAD_SECONDS:
+            return
+        runs = fleet.runs_shown(store.state, self.host.choice)
+        open_runs = [run for run in runs if not run_over(store.state, run)][:MOST_RUNS_AHEAD]
+        if open_runs:
+            self._looked_ahead = now
+            make = ahead.reckon(store.state, open_runs, frame.moment)
+            compute(self, "ahead", "reckon the outlook", make)
+
+    @property
+    def outlook_known(self) -> bool:
+        """Whether there is nothing to reckon, or it has been reckoned."""
+        state = self.host.store.state
+        runs = fleet.runs_shown(state, self.host.choice)
+        return self._ahead is not None or all(run_over(state, run) for run in runs)
+
+    @on(Computed)
+    def _reckoned(self, message: Computed) -> None:
+        self._ahead = message.result
+
+    @on(CallFailed)
+    def _not_reckoned(self, message: CallFailed) -> None:
+        if message.what == "reckon the outlook":
+            message.stop()
+            self._ahead = None
 
     def _lay_out(self, lines: int, room: int, some: bool) -> None:
         table = self._table

@@ -17,7 +17,8 @@ _ABOUT: dict[Place, tuple[str, ...]] = {
         "failures, pauses, failed gates; then those at work; then those that are over.",
         "final is the reward of what the agent left, as it is scored; best is the highest on the "
         "way. Rewards go from 0, the untouched baseline, to 1.",
-        "`at most` is the longest active budget that is left among the sessions at work.",
+        "`done` is when the runs on the screen will be over and `for` what they will have cost, "
+        "each with an 80 % interval; `at most` is the longest active budget that is left.",
         "The bar is active time used of its budget; the tick on it stands where wall time is "
         "within its own cap.",
         "The sign beside `engine` moves with every heartbeat of the engine. When it stands still, "

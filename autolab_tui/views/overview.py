@@ -8,7 +8,9 @@ from autolab_tui import words
 from autolab_tui.plain import cut, plain, width
 from autolab_tui.roles import Line, Span
 from autolab_tui.store import Moment
+from autolab_tui.views import ahead as foresight
 from autolab_tui.views import sessions as say
+from autolab_tui.views.ahead import Ahead
 from autolab_tui.views.fleet import LEAST_NEED, Choice, in_scope, need, runs_shown
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import Remark, between, pad, remark, remarks
@@ -39,8 +41,10 @@ def heartbeat(frame: Frame) -> list[Span]:
     return [(sign, "good"), (" engine live", "dim")]
 
 
-def lines(state: State, choice: Choice, frame: Frame, cells: int) -> tuple[Line, Line]:
-    """The header strip of the fleet screen."""
+def lines(
+    state: State, choice: Choice, frame: Frame, cells: int, ahead: Ahead | None = None
+) -> tuple[Line, Line]:
+    """The header strip of the fleet screen; `ahead` is the outlook where it is known."""
     health, moment, glyphs = frame.health, frame.moment, frame.glyphs
     sessions = in_scope(state, choice)
     clock: Span = (words.time_of_day(moment.at), "dim")
@@ -59,6 +63,8 @@ def lines(state: State, choice: Choice, frame: Frame, cells: int) -> tuple[Line,
         second = [(plain(health.trouble), "warn")]
     else:
         said = _summary(state, choice, sessions, moment)
+        if ahead is not None and any(not s.over for s in sessions):
+            said[2:2] = foresight.remarks(ahead, moment)
         second = remarks(said, cells - 2, separator)
     return top, tuple(pad([(" ", "text"), *second], cells))
 
@@ -94,6 +100,7 @@ def _summary(
     cost = words.cost(usage.cost, usage.unpriced)
     said.append(Remark((("cost ", "dim"), (cost, "text")), rank=1))
     said.append(Remark(((words.count(usage.tokens), "text"), (" tokens", "dim")), rank=5))
+    said += _held_up(sessions)
     said.append(_left(sessions, moment))
     said.append(_trust(sessions))
     bests = [s for s in sessions if s.last_improvement_active is not None]
@@ -103,6 +110,16 @@ def _summary(
     if older > 0:
         said.append(remark(f"{older} older: a", "dim", rank=4))
     return said
+
+
+def _held_up(sessions: list[SessionState]) -> list[Remark]:
+    """How many wait for a provider, and why: that is how an API in trouble looks from here."""
+    causes = Counter(
+        s.clocks.cause or "provider"
+        for s in sessions
+        if not s.over and s.clocks.state == "waiting" and s.clocks.cause != "slot"
+    )
+    return [remark(f"{count} waiting: {cause}", "warn", 1) for cause, count in causes.most_common()]
 
 
 def _left(sessions: list[SessionState], moment: Moment) -> Remark:

@@ -13,6 +13,7 @@ import pytest
 from textual.pilot import Pilot
 
 from autolab_tui.app import AutolabApp
+from autolab_tui.screens.fleet import FleetScreen
 from autolab_tui.screens.session import SessionScreen
 from engine.client import EngineClient
 from tests.app.conftest import until
@@ -40,6 +41,13 @@ async def settled(pilot: Pilot[None]) -> AutolabApp:
         return app.store.beats == 1
 
     await until(pilot, beaten, "the first heartbeat")
+
+    def reckoned() -> bool:
+        app.draw()
+        home = app.screen_stack[0]
+        return not isinstance(home, FleetScreen) or home.outlook_known
+
+    await until(pilot, reckoned, "the outlook")
     await pilot.pause()
     app.draw()
     await pilot.pause()

@@ -1,0 +1,58 @@
+"""The outlook in the header strip."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autolab_tui.views import ahead
+from autolab_tui.views.ahead import Ahead
+from autolab_tui.views.layout import remarks
+from tests.app.journal import START, Journal, three_sessions
+from tests.app.test_views import frame
+
+
+def said(found: Ahead, journal: Journal) -> str:
+    spans = remarks(ahead.remarks(found, frame(journal).moment), 200, (", ", "dim"))
+    return "".join(text for text, _ in spans)
+
+
+def test_each_figure_has_its_interval_and_another_day_its_name() -> None:
+    journal = three_sessions()
+    soon = START + 3600
+    found = Ahead((soon, soon - 600, soon + 86400), (1.0, 0.5, 2.25))
+    assert said(found, journal) == "done 17:00 (16:50 to Tue 17:00), for $1.00 ($0.50 to $2.25)"
+    assert said(Ahead(None, None), journal) == ""
+
+
+def test_runs_side_by_side_end_with_the_last_and_cost_their_sum() -> None:
+    journal = three_sessions()
+    state = journal.state()
+    moment = frame(journal).moment
+    one = ahead.reckon(state, list(state.runs), moment)()
+    assert one is not None
+    assert one.finish is not None
+    assert one.finish[1] <= one.finish[0] <= one.finish[2]
+    twice = ahead.reckon(state, list(state.runs) * 2, moment)()
+    assert twice is not None
+    assert one.cost is not None
+    assert twice.cost is not None
+    assert twice.cost[0] == 2 * one.cost[0]
+    assert twice.finish == one.finish
+
+
+async def test_the_fleet_says_when_and_for_how_much(desk: Any) -> None:
+    async with desk((200, 50)) as at:
+        await at.until(lambda: "done 16:" in at.text() and "for $" in at.text(), "the outlook")
+
+
+def test_who_waits_for_a_provider_is_counted() -> None:
+    from autolab_tui.views import overview
+    from autolab_tui.views.fleet import Choice
+    from engine.events import ClockMoved
+    from tests.app.test_views import texts
+
+    journal = three_sessions()
+    moved = ClockMoved(to="waiting", reason="429", moment=journal.now, cause="rate limit")
+    journal.write(moved, "s-rising")
+    strip = texts(overview.lines(journal.state(), Choice(), frame(journal), 120))
+    assert "1 waiting: rate limit" in strip
