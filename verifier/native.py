@@ -24,6 +24,7 @@ from verifier.outcomes import FailedError, NotJudgedError
 from verifier.programs import Program, Sources, make
 from verifier.repetition import Repetition, repeat
 from verifier.screening import screen
+from verifier.screening import watch as watching
 from verifier.verdict import Cause, Finding, Gate, Stage
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class NativeJudging:
         self._said: set[str] = set()  # the gates that the judge's own check has spoken of
         self.gates: list[Gate] = []
         self.findings: list[Finding] = []
+        self._watch: watching.Watch | None = None
 
     def run(
         self,
@@ -92,9 +94,16 @@ class NativeJudging:
         if pristine != candidate and images[0] is not None and images[1] is not None:
             self.findings += screen(self._machine, self._table.screen, {}, (images[0], images[1]))
         untimed = [case for case in cases if not case.timed]
-        for number, case in enumerate(untimed):
-            self._progress(f"correctness {number + 1}/{len(untimed)}: {case.name}")
-            self._pair(baseline_program, candidate_program, [case], None)
+        if watching.supported() and pristine != candidate:
+            self._watch = watching.Watch(self._table.driver.threads)
+        try:
+            for number, case in enumerate(untimed):
+                self._progress(f"correctness {number + 1}/{len(untimed)}: {case.name}")
+                self._pair(baseline_program, candidate_program, [case], None)
+        finally:
+            if self._watch is not None:
+                self.findings += self._watch.findings(self._table.screen.running)
+                self._watch = None
         self._progress("waiting for the measuring CPU")
         same = pristine == candidate
         plan = plan_for(self._table.measure, self._stage, same=same)
@@ -173,7 +182,8 @@ class NativeJudging:
         # of the other's.
         own = memfd.copied(given)
         try:
-            return repeat(machine, program, own, output_size)
+            watch = None if program is self._baseline else self._watch
+            return repeat(machine, program, own, output_size, watch)
         except FailedError as error:
             if program is self._baseline:
                 raise NotJudgedError(

@@ -12,7 +12,7 @@ import os
 import select
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from verifier import memfd
 from verifier.cpus import Cpus, Machine
@@ -20,6 +20,7 @@ from verifier.outcomes import FailedError
 from verifier.programs import Program
 from verifier.runqueue import Delay, prompt, sample
 from verifier.sandbox.spec import Limits, SandboxProcess, SandboxSpec
+from verifier.screening.watch import Watch
 
 _GATE = "runs"
 _READY_SEC = 3.0  # at least; a sandbox starts in a few hundredths of it
@@ -40,32 +41,47 @@ class Repetition:
     delay: Delay | None
 
 
-def repeat(machine: Machine, program: Program, given: int, output_size: int) -> Repetition:
-    """Run `program` once on the sealed memfd `given`.
+def repeat(
+    machine: Machine, program: Program, given: int, output_size: int, watch: Watch | None = None
+) -> Repetition:
+    """Run `program` once on the sealed memfd `given`; a `watch` notes what it does, on its clock.
 
     Raises `FailedError` (gate "runs") when it does not keep the protocol, crashes, or exceeds its
     time or memory.
     """
     output = memfd.poisoned(output_size)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    spec, argv = _spec(program, machine.cpus), program.argv
+    if watch is not None:
+        spec = replace(spec, files={**spec.files, **watch.files}, timed=False)
+        argv = (*watch.argv, *argv)
+    watched = True
     try:
         with ours:
             with theirs:
-                process = machine.backend.launch(
-                    _spec(program, machine.cpus), program.argv, fds={3: theirs.fileno(), 4: output}
-                )
+                process = machine.backend.launch(spec, argv, fds={3: theirs.fileno(), 4: output})
             try:
-                with prompt():
-                    seconds, delay = _drive(
-                        process, ours, given, output, program=program, cpus=machine.cpus
-                    )
+                watched = watch is None or watch.begin(ours, _READY_SEC)
+                if watched:
+                    with prompt():
+                        seconds, delay = _drive(
+                            process, ours, given, output, program=program, cpus=machine.cpus
+                        )
+                    if watch is not None:
+                        watch.look(process.init_pid)
             finally:
                 process.kill()
                 with contextlib.suppress(TimeoutError):
                     process.wait(_WAIT_SEC)
+                if watch is not None:
+                    watch.end()
+        if not watched:  # this kernel has no such thing, say: it is no fault of the program's
+            os.close(output)
+            return repeat(machine, program, given, output_size)
         return Repetition(seconds, output, delay)
     except BaseException:
-        os.close(output)
+        if watched:
+            os.close(output)
         raise
 
 

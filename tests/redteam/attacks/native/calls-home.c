@@ -1,7 +1,7 @@
 /*
  * case: 32
  * row: 26
- * expect: honest held
+ * expect: suspect
  * why: Names, loopback, metadata and the measuring lock's own name are tried; there is no socket.
  */
 #define _GNU_SOURCE

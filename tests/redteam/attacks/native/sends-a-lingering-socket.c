@@ -1,6 +1,6 @@
 /*
  * row: 24
- * expect: honest held
+ * expect: suspect
  * why: A descriptor sent along with "ready" is closed by whoever reads it, and may take minutes to close.
  */
 #include "solve.h"
