@@ -177,7 +177,7 @@ class Watch:
             if self._started:
                 self._note("executes", path)
             self._started = True  # the first one is the program itself
-        elif not posixpath.normpath(posixpath.join("/", path)).startswith(_ORDINARY):
+        elif not f"{posixpath.normpath(posixpath.join('/', path))}/".startswith(_ORDINARY):
             self._note("opens", path)
         return 0
 
