@@ -151,3 +151,55 @@ def test_the_billing_service_keeps_to_python_and_numpy(source: str, tmp_path: Pa
     assert (done.returncode == 0) is SOURCES[source]
     assert done.stdout.startswith("service.py:") is not SOURCES[source]
     assert done.stderr == ""
+
+
+RECIPE = load_suite().get("sensor_recipe")
+
+
+def test_the_recipe_is_judged_by_the_code_that_the_agent_has() -> None:
+    for name in ("recipe.py", "trainer.py", "world.py"):
+        assert (RECIPE.tests / name).read_bytes() == (RECIPE.workspace / name).read_bytes()
+    score = (RECIPE.workspace / "score.py").read_text()
+    for size in ("quick", "full"):
+        params = RECIPE.size(size).params
+        assert (
+            f'"{size}": trainer.Budget({params["readings"]}, {params["operations"]:.0e})'.replace(
+                "e+0", "e"
+            )
+            in score
+        )
+
+
+JUDGE_RECIPES = """
+import json, pathlib, sys
+sys.path.insert(0, sys.argv[1])
+import judge
+params = json.loads(sys.argv[2])
+for path in sys.argv[3:]:
+    data = pathlib.Path(path).read_bytes()
+    said = [judge.judge({"recipe.toml": data}, params, seed) for seed in (5, 5, 6)]
+    assert said[0] == said[1]
+    assert said[0]["metric"] is None or said[0]["metric"] != said[2]["metric"] > 0
+    print(json.dumps(said[0]))
+"""
+
+
+def test_the_recipes_judge_is_repeatable_and_stops_each_cheat_at_its_gate() -> None:
+    skip_without_needs(RECIPE)
+    params = {**RECIPE.size("quick").params, "operations": 2e7, "readings": 500, "trainings": 1}
+    cheats = RECIPE.cheats()
+    good = [RECIPE.workspace, *(step.path for step in RECIPE.steps())]
+    paths = [str(folder / "recipe.toml") for folder in (*good, *(c.path for c in cheats))]
+    words = [PYTHON, "-B", "-c", JUDGE_RECIPES, str(RECIPE.tests), json.dumps(params), *paths]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    names = [gate.name for gate in RECIPE.autolab.gates] if RECIPE.autolab else []
+    for result in said[: len(good)]:
+        # So small a budget is too small for three networks, which is all that may fail here.
+        failed = [gate[0] for gate in result["gates"] if not gate[1]]
+        assert failed in ([], ["in_budget"])
+        assert failed or [gate[0] for gate in result["gates"]] == names
+    for cheat, result in zip(cheats, said[len(good) :], strict=True):
+        assert [gate[0] for gate in result["gates"] if not gate[1]] == [cheat.gate]
+        assert result["metric"] is None
