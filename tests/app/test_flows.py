@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.binding import Binding
 
-from autolab_tui import preferences
+from autolab_tui import preferences, themes
 from autolab_tui.actions import ACTIONS, at, key_line
 from autolab_tui.app import AutolabApp
 from autolab_tui.screens.confirm import ConfirmScreen
@@ -295,9 +295,7 @@ async def test_a_palette_command_runs(desk: Any) -> None:
 async def test_the_theme_is_remembered(desk: Any, tmp_path: Path) -> None:
     async with desk() as desk_:
         assert desk_.app.theme == "autolab-dark"
-        assert set(desk_.app.available_themes) == {
-            "autolab-dark", "autolab-light", "autolab-safe", "autolab-ansi",
-        }  # fmt: skip
+        assert set(desk_.app.available_themes) == set(themes.shipped())
         for theme in ("autolab-ansi", "autolab-safe", "autolab-dark", "autolab-light"):
             desk_.app.theme = theme
             await desk_.pilot.pause()
@@ -310,7 +308,7 @@ async def test_the_theme_is_remembered(desk: Any, tmp_path: Path) -> None:
 async def test_a_theme_is_chosen_by_name(desk: Any, tmp_path: Path) -> None:
     async with desk() as desk_:
         await desk_.pilot.press("T")
-        await desk_.pilot.press(*"light")
+        await desk_.pilot.press(*"autolab", "minus", *"light")
         await until(desk_.pilot, lambda: "autolab-light" in desk_.text(), "the one that matches")
         await desk_.pilot.press("enter")
         await until(desk_.pilot, lambda: desk_.app.theme == "autolab-light", "the choice")
