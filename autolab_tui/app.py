@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import ClassVar
 
 from textual import events, on
-from textual.app import App, SystemCommand
+from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.screen import Screen
 
 from autolab_tui import preferences, themes, words
@@ -25,6 +25,7 @@ from autolab_tui.calls import Calls
 from autolab_tui.drafts import Draft
 from autolab_tui.glyphs import Glyphs, choose, terminal_is_unicode
 from autolab_tui.link import Client, Link
+from autolab_tui.local import Local
 from autolab_tui.messages import Arrived, CallFailed, Computed, Ordered, Stopped
 from autolab_tui.ordering import Ordering
 from autolab_tui.plain import plain
@@ -76,6 +77,7 @@ class AutolabApp(App[None]):
         config: Path | None = None,
         unicode: bool = True,
         start_demo: Callable[[], str] = lambda: "",
+        local: Local | None = None,
     ) -> None:
         super().__init__()
         self.glyphs: Glyphs = choose(unicode, os.environ)
@@ -85,6 +87,7 @@ class AutolabApp(App[None]):
         self.calls = Calls(client)
         self.draft = Draft()
         self._start_demo = start_demo
+        self.local = local
         self.orders = Ordering(self, self.store, self.calls)
         self.thrifty = os.environ.get("AUTOLAB_FULL_FRAMES", "") in ("", "0")
         self._link = Link(client, self._wake)
@@ -306,6 +309,16 @@ class AutolabApp(App[None]):
         if message.name == "demo":
             self.notify(str(message.result), title="The demo has begun")
 
+    def aside(self, work: Callable[[], object], what: str) -> None:
+        """Give the terminal to something else until it is done; it may return a problem."""
+        try:
+            with self.suspend():
+                problem = work()
+        except (OSError, SuspendNotSupported) as error:
+            problem = str(error) or type(error).__name__
+        if problem:
+            self.notify(plain(str(problem)), title=f"Could not {what}", severity="warning")
+
     def copy(self, text: str, what: str) -> None:
         """Put text on the operator's clipboard: the terminal is asked by OSC 52."""
         self.copy_to_clipboard(text)
@@ -341,6 +354,7 @@ def run(
     theme: str | None = None,
     run: str | None = None,
     mouse: bool = True,
+    local: Local | None = None,
 ) -> int:
     """Show the engine at a socket until the operator leaves; the exit code.
 
@@ -360,7 +374,12 @@ def run(
         return 2
     unicode = terminal_is_unicode(os.environ)
     app = AutolabApp(
-        EngineClient(socket_path), theme=theme, run=run, unicode=unicode, start_demo=start_demo
+        EngineClient(socket_path),
+        theme=theme,
+        run=run,
+        unicode=unicode,
+        start_demo=start_demo,
+        local=local,
     )
     app.run(mouse=mouse)
     if app.return_code == 0:

@@ -15,6 +15,7 @@ from autolab_tui.actions import (
     leaderboard,
     plot,
     popups,
+    reading,
     session,
     tasks,
 )
@@ -32,6 +33,7 @@ ACTIONS: tuple[Action, ...] = (
     *plot.ACTIONS,
     *everywhere.ACTIONS,
     *popups.ACTIONS,
+    *reading.ACTIONS,
 )
 
 

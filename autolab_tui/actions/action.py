@@ -17,6 +17,8 @@ Place = Literal[
     "list",
     "plot",
     "verdict",
+    "diff",
+    "files",
     "help",
     "confirm",
     "filter",

@@ -35,6 +35,8 @@ def open_app(
     client = connect(state)
     from autolab_tui.app import run as run_app
     from autolab_tui.cli import demo
+    from autolab_tui.local import Local
+    from engine.paths import state_dir
 
     return run_app(
         client.socket_path,
@@ -42,4 +44,5 @@ def open_app(
         run=run,
         mouse=mouse,
         start_demo=lambda: demo.begin(state),
+        local=Local(state_dir(state)),
     )

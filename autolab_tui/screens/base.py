@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from textual.screen import Screen
@@ -11,6 +11,7 @@ from autolab_tui.calls import Calls
 from autolab_tui.drafts import Draft
 from autolab_tui.framediff import ThriftyCompositor
 from autolab_tui.glyphs import Glyphs
+from autolab_tui.local import Local
 from autolab_tui.ordering import Ordering
 from autolab_tui.store import Store
 from autolab_tui.views.fleet import Choice
@@ -26,6 +27,7 @@ class Host(Protocol):
     calls: Calls
     orders: Ordering
     draft: Draft
+    local: Local | None
     thrifty: bool
 
     def frame(self) -> Frame:
@@ -39,6 +41,9 @@ class Host(Protocol):
 
     def launched(self, run: str, sessions: int) -> None:
         """Show a run that has begun."""
+
+    def aside(self, work: Callable[[], object], what: str) -> None:
+        """Give the terminal to something else until it is done; it may return a problem."""
 
     def copy(self, text: str, what: str) -> None:
         """Put text on the operator's clipboard, and say what it was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,13 +12,17 @@ from textual.containers import Horizontal, Vertical
 
 from autolab_tui import words
 from autolab_tui.bindings import bindings
+from autolab_tui.local import Local
 from autolab_tui.messages import CallFailed, TranscriptRead, VerdictsRead
 from autolab_tui.plain import plain
 from autolab_tui.plotting.chart import AXES, AXIS_WORDS, Axis
 from autolab_tui.roles import Line
 from autolab_tui.screens.base import DrawnScreen, Host
+from autolab_tui.screens.diff import DiffScreen
+from autolab_tui.screens.files import FilesScreen
+from autolab_tui.screens.listing import ListingScreen
 from autolab_tui.screens.verdict import VerdictScreen
-from autolab_tui.views import fleet
+from autolab_tui.views import figures, fleet
 from autolab_tui.views import session as view
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import heading
@@ -30,6 +35,10 @@ from engine.state import SessionState
 
 PAGE = 200  # transcript entries read at a time
 WIDE = 110  # from this width verdicts and transcript stand side by side
+
+
+def _said(code: int) -> str:
+    return "" if code == 0 else f"the terminal could not be shown (exit code {code})"
 
 
 class SessionScreen(DrawnScreen):
@@ -245,6 +254,62 @@ class SessionScreen(DrawnScreen):
     def action_acknowledge(self) -> None:
         """Say that this session's alerts are known."""
         self.host.orders.acknowledge([self.identity])
+
+    def _here(self) -> Local | None:
+        """What is on this machine; the operator is told where there is nothing."""
+        if self.host.local is None:
+            self.app.notify("this screen does not know the engine's folder", title="Not here")
+        return self.host.local
+
+    def action_diff(self) -> None:
+        """Show what the snapshot of the verdict under the cursor changes."""
+        session, local = self.session, self._here()
+        if session is None or local is None:
+            return
+        chosen = self._verdict_list.cursor
+        points = {point.verdict: point.snapshot for point in session.points}
+        snapshot = points.get(chosen or "") or session.last_snapshot
+        if snapshot is None:
+            self.app.notify("its files have not changed yet", title="No snapshot")
+            return
+        self.app.push_screen(DiffScreen(self.host, local, session, snapshot))
+
+    def action_terminal(self) -> None:
+        """Watch the agent's terminal."""
+        local = self._here()
+        if local is not None:
+            self.host.aside(lambda: _said(local.attach(self.identity)), "attach")
+
+    def action_files(self) -> None:
+        """List its files."""
+        local = self._here()
+        if local is not None:
+            self.app.push_screen(FilesScreen(self.host, local, self.identity))
+
+    def action_figures(self) -> None:
+        """Show it in figures."""
+        session = self.session
+        if session is not None:
+            self.app.push_screen(
+                ListingScreen(
+                    f"{session.task}, {session.model or session.agent}",
+                    lambda cells: [
+                        (str(number), (line,))
+                        for number, line in enumerate(
+                            figures.lines(session, self.host.store.moment(), cells)
+                        )
+                    ],
+                    self.host.glyphs,
+                )
+            )
+
+    def action_copy_verify(self) -> None:
+        """Copy what verifies its best snapshot by hand."""
+        session = self.session
+        if session is not None:
+            export = f"autolab snapshot export {session.id} best ./best"
+            verify = f"autolab verify {shlex.quote(session.task_path)} ./best"
+            self.host.copy(f"{export} && {verify}", "the command")
 
     def action_copy(self) -> None:
         """Copy what is under the cursor."""

@@ -13,6 +13,8 @@ from autolab_tui import preferences, themes
 from autolab_tui.actions import ACTIONS, at, key_line
 from autolab_tui.app import AutolabApp
 from autolab_tui.screens.confirm import ConfirmScreen
+from autolab_tui.screens.diff import DiffScreen
+from autolab_tui.screens.files import FilesScreen
 from autolab_tui.screens.fleet import FleetScreen
 from autolab_tui.screens.help import HelpScreen
 from autolab_tui.screens.prompt import PromptScreen
@@ -426,6 +428,8 @@ def test_every_action_has_somewhere_to_go() -> None:
         "verdict": [VerdictScreen],
         "confirm": [ConfirmScreen],
         "prompt": [PromptScreen],
+        "diff": [DiffScreen],
+        "files": [FilesScreen],
         "top": [AutolabApp],
     }
     for name, top in TOPS.items():
