@@ -42,6 +42,7 @@ from autolab_tui.terminal import AsciiFilter, refusal
 from autolab_tui.views.fleet import LEAST_NEED, SORTS, Choice, in_scope, need
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.groups import GROUPS
+from autolab_tui.widgets.lines import Lines
 from engine.clock import Clock
 from engine.paths import config_dir
 
@@ -55,11 +56,10 @@ class AutolabApp(App[None]):
     """Shows one engine. Everything that it knows comes from `client`."""
 
     TITLE = "AutoLab"
+    # Whole paths, since those of a subclass would be looked for beside it.
     CSS_PATH: ClassVar[list[str | PurePath]] = [
-        "app.tcss",
-        "screens/fleet.tcss",
-        "screens/session.tcss",
-        "screens/popup.tcss",
+        Path(__file__).with_name("app.tcss"),
+        *(Path(__file__).parent / "screens" / f"{n}.tcss" for n in ("fleet", "session", "popup")),
     ]
     BINDINGS = bindings("app")
     ENABLE_COMMAND_PALETTE = True
@@ -78,12 +78,13 @@ class AutolabApp(App[None]):
         unicode: bool = True,
         start_demo: Callable[[], str] = lambda: "",
         local: Local | None = None,
+        store: Store | None = None,
     ) -> None:
         super().__init__()
         self.glyphs: Glyphs = choose(unicode, os.environ)
         if not unicode:
             self._filters.append(AsciiFilter())
-        self.store = Store(clock or Clock())
+        self.store = store or Store(clock or Clock())
         self.calls = Calls(client)
         self.draft = Draft()
         self._start_demo = start_demo
@@ -194,6 +195,8 @@ class AutolabApp(App[None]):
             for screen in self.screen_stack:
                 if isinstance(screen, DrawnScreen) and screen.ready:
                     screen.draw_frame(frame)
+                    if screen.time_bar is not None:
+                        screen.time_bar.paint()
 
     def _call_for_attention(self) -> None:
         """Ring for what began to ask, and let the terminal's title say how it stands."""
@@ -308,6 +311,10 @@ class AutolabApp(App[None]):
     def _demo_started(self, message: Computed) -> None:
         if message.name == "demo":
             self.notify(str(message.result), title="The demo has begun")
+
+    def time_bar(self) -> Lines | None:
+        """A line that each screen has above its keys; None here."""
+        return None
 
     def aside(self, work: Callable[[], object], what: str) -> None:
         """Give the terminal to something else until it is done; it may return a problem."""

@@ -16,7 +16,7 @@ from engine.state import SessionState, State, reduce
 
 SILENCE = 3.0  # heartbeats come once a second
 
-Standing = Literal["connecting", "live", "stale", "down"]
+Standing = Literal["connecting", "live", "stale", "down", "replay"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.clock import Clock
-from engine.events import AnyBody, Event, decode, encode_body, flat, type_of
+from engine.events import AnyBody, Event, RunCreated, decode, encode_body, flat, type_of
 from engine.trace import Trace
 
 _SCHEMA = 1
@@ -308,6 +308,33 @@ def read_session(path: Path, session: str, kinds: Sequence[str]) -> list[Event]:
     """
     with _reading(path):
         return list(_stored(path, *_of_session(session, kinds)))
+
+
+def read_runs(path: Path) -> Iterator[Event]:
+    """The events that created runs, in order. Raises as `read` does."""
+    with _reading(path):
+        yield from _stored(path, f"type = 'run.created' AND {_RARE}", ())
+
+
+def read_run(path: Path, run: str, sessions: Sequence[str]) -> Iterator[Event]:
+    """Every event of a run's sessions, and those that created the run or speak of no session.
+
+    In order; looks at the whole journal. Raises as `read` does.
+    """
+    wanted = set(sessions)
+    with _reading(path):
+        begun = False
+        for event in _stored(path, "seq > ?", (0,)):
+            if event.session is not None:
+                if event.session in wanted:
+                    yield event
+                continue
+            if isinstance(event.body, RunCreated):
+                if event.body.run != run:
+                    continue
+                begun = True
+            if begun:
+                yield event
 
 
 def read_kinds(path: Path, kinds: Sequence[str]) -> Iterator[Event]:

@@ -16,6 +16,7 @@ from autolab_tui.actions import (
     plot,
     popups,
     reading,
+    replay,
     session,
     tasks,
 )
@@ -34,6 +35,7 @@ ACTIONS: tuple[Action, ...] = (
     *everywhere.ACTIONS,
     *popups.ACTIONS,
     *reading.ACTIONS,
+    *replay.ACTIONS,
 )
 
 

@@ -23,6 +23,7 @@ Place = Literal[
     "confirm",
     "filter",
     "prompt",
+    "replay",
 ]
 
 

@@ -16,6 +16,7 @@ from autolab_tui.ordering import Ordering
 from autolab_tui.store import Store
 from autolab_tui.views.fleet import Choice
 from autolab_tui.views.frame import Frame
+from autolab_tui.widgets.lines import Lines
 
 
 class Host(Protocol):
@@ -42,6 +43,9 @@ class Host(Protocol):
     def launched(self, run: str, sessions: int) -> None:
         """Show a run that has begun."""
 
+    def time_bar(self) -> Lines | None:
+        """A line that each screen has above its keys, or None."""
+
     def aside(self, work: Callable[[], object], what: str) -> None:
         """Give the terminal to something else until it is done; it may return a problem."""
 
@@ -58,18 +62,28 @@ class DrawnScreen(Screen[None]):
         if host.thrifty:
             self._compositor = ThriftyCompositor()
         self.ready = False  # whether all parts are there to be drawn
+        self.time_bar = host.time_bar()
 
     def draw_frame(self, frame: Frame) -> None:
         """Bring every part up to date with the store."""
         raise NotImplementedError
 
+    @property
+    def lines(self) -> int:
+        """How many lines there are to lay out, the time bar's aside."""
+        return int(self.size.height) - (self.time_bar is not None)
+
     def redraw(self) -> None:
         """Draw now, because the operator did something."""
         if self.ready:
             self.draw_frame(self.host.frame())
+            if self.time_bar is not None:
+                self.time_bar.paint()
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         """The first paint waits for nothing but the parts."""
+        if self.time_bar is not None:
+            await self.mount(self.time_bar)
         self.call_after_refresh(self._first)
 
     def _first(self) -> None:

@@ -82,7 +82,7 @@ class FleetScreen(DrawnScreen):
     def draw_frame(self, frame: Frame) -> None:
         """Draw strip, table, feed and plot."""
         store, choice = self.host.store, self.host.choice
-        cells, height = self.size
+        cells, height = self.size.width, self.lines
         if cells < 1 or height < 1:
             return
         self._look_ahead(frame)
@@ -161,7 +161,7 @@ class FleetScreen(DrawnScreen):
         if table.styles.height is None or table.styles.height.value != wanted:
             table.styles.height = wanted
         self.set_class(not some, "-empty")
-        below = self.size.height - 4 - wanted
+        below = self.lines - 4 - wanted
         beside = self.size.width >= BESIDE_CELLS and below >= BESIDE_LINES
         under = not beside and below >= UNDER_LINES
         self.set_class(some and (beside or under), "-preview")

@@ -137,6 +137,9 @@ class SessionScreen(DrawnScreen):
         """Ask for new entries when there are some, or when a turn may be streaming."""
         if self._reading or not self.is_current or self.transcript.size.width < 1:
             return
+        if self._next is not None and self._next > session.transcript_entries:
+            self._next = None  # a replay went back
+            self.transcript.clear()
         if self._next is None:
             self._next = max(0, session.transcript_entries - PAGE)
         streaming = not session.over and session.clocks.state == "working"

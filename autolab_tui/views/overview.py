@@ -23,10 +23,12 @@ _LIVELIEST_FIRST: tuple[SessionPhase, ...] = (
 LAGGING = 1.0  # seconds of loop lag from which the engine is called slow
 
 
-def heartbeat(frame: Frame) -> list[Span]:
+def heartbeat(frame: Frame) -> list[Span]:  # noqa: PLR0911 - one return for each standing
     """A sign that moves while the engine is heard, and a word for how it is."""
     health, glyphs = frame.health, frame.glyphs
     sign = glyphs.pulse[frame.beat % len(glyphs.pulse)]
+    if health.standing == "replay":
+        return [(f"{sign} replay", "accent")]
     if health.standing == "connecting":
         return [(f"{sign} connecting to the engine", "dim")]
     if health.standing == "down":

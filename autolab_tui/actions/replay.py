@@ -1,0 +1,35 @@
+"""What an operator can do with the time of a replay, on every screen."""
+
+from __future__ import annotations
+
+from autolab_tui.actions.action import Action
+
+ACTIONS: tuple[Action, ...] = (
+    Action("replay.play", "replay", ("P",), "app.play", "play", "Let time pass, or stop it", 1),
+    Action(
+        "replay.back", "replay", ("left_parenthesis",), "app.step(-0.01)", "back", "Back by 1 %", 2
+    ),
+    Action("replay.on", "replay", ("right_parenthesis",), "app.step(0.01)", "on", "On by 1 %", 3),
+    Action(
+        "replay.before",
+        "replay",
+        ("less_than_sign",),
+        "app.verdict(-1)",
+        "verdict before",
+        "To the verdict before",
+        4,
+    ),
+    Action(
+        "replay.after",
+        "replay",
+        ("greater_than_sign",),
+        "app.verdict(1)",
+        "next verdict",
+        "To the next verdict",
+        5,
+    ),
+    Action("replay.start", "replay", ("left_curly_bracket",), "app.step(-1.0)", "", "To its start"),
+    Action("replay.end", "replay", ("right_curly_bracket",), "app.step(1.0)", "", "To its end"),
+    Action("replay.faster", "replay", ("F2",), "app.speed(1)", "", "Faster"),
+    Action("replay.slower", "replay", ("F1",), "app.speed(-1)", "", "Slower"),
+)
