@@ -406,6 +406,7 @@ public:
         while (at < end) {
             const char **last = ends;
             for (; at < end && last < ends + BATCH; at += BLOCK) {
+                __builtin_prefetch(at + AHEAD);
                 std::uint64_t found = separators.next(at);
                 if (end - at < static_cast<std::ptrdiff_t>(BLOCK))
                     found &= (std::uint64_t{1} << (end - at)) - 1;
@@ -426,6 +427,7 @@ public:
 
 private:
     static constexpr std::size_t BATCH = 2048;
+    static constexpr std::size_t AHEAD = 2048; /* of text that is asked for early */
     enum Column : unsigned { UNKNOWN, TIME, DURATION, STATUS, LEVEL, USER, MESSAGE };
 
     /* Known keys by a hash of their first bytes, with their equals sign. */
