@@ -1,13 +1,15 @@
 /*
  * row: 24
  * expect: suspect
- * why: A descriptor sent along with "ready" is closed by whoever reads it, and may take minutes to close.
+ * why: A descriptor sent along with "done" is closed by whoever reads it, and may take minutes to close.
  */
 #include "solve.h"
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
-__attribute__((constructor)) static void first(void)
+#include <sys/mman.h>
+#include <unistd.h>
+static void done(void)
 {
     int server = socket(AF_INET, SOCK_STREAM, 0), to = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = 0x0100007f};
@@ -22,7 +24,7 @@ __attribute__((constructor)) static void first(void)
     for (int i = 0; i < 64; i++)
         if (send(to, data, sizeof data, MSG_DONTWAIT) < 0)
             break;
-    char space[CMSG_SPACE(sizeof to)] = {0}, ready = 'R';
+    char space[CMSG_SPACE(sizeof to)] = {0}, ready = 'D';
     struct iovec part = {&ready, 1};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = space,
                              .msg_controllen = sizeof space};
@@ -31,9 +33,12 @@ __attribute__((constructor)) static void first(void)
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof to);
     memcpy(CMSG_DATA(header), &to, sizeof to);
-    sendmsg(3, &message, 0);
+    if (sendmsg(3, &message, 0) > 0)
+        close(to);
 }
 void count_equal(const unsigned char *bytes, size_t n, uint32_t *counts)
 {
     honest(bytes, n, counts);
+    munmap(counts, n * sizeof *counts);
+    done();
 }
