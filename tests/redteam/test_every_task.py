@@ -24,7 +24,11 @@ TASKS = Path(__file__).parents[2] / "tasks"
 FOLDERS = sorted(p.parent for p in TASKS.glob("*/*/task.toml") if "template" not in p.parts)
 C_EXIT = b"""
 #include <unistd.h>
-__attribute__((constructor)) static void autolab_redteam(void) { write(1, "reward: 1.0\\n", 12); _exit(0); }
+__attribute__((constructor)) static void autolab_redteam(void)
+{
+    if (write(1, "reward: 1.0\\n", 12) > 0)
+        _exit(0);
+}
 """
 C_EMBED = b'\n__asm__(".section .rodata\\n.incbin \\"/tests/judge.py\\"\\n.previous");\n'
 RUST_EXIT = b"""
