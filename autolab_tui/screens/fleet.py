@@ -129,6 +129,8 @@ class FleetScreen(DrawnScreen):
         """Reckon the outlook of the open runs on the screen, now and then."""
         store = self.host.store
         now = store.clock.now()
+        if frame.health.standing == "replay":
+            return  # what came is there to be seen
         if not store.loaded or now - self._looked_ahead < AHEAD_SECONDS:
             return
         runs = fleet.runs_shown(store.state, self.host.choice)
