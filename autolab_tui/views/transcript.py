@@ -16,6 +16,7 @@ from autolab_tui.glyphs import Glyphs
 from autolab_tui.plain import cut, plain, wrapped
 from autolab_tui.roles import Line, Role, Span
 from autolab_tui.views.layout import between, pad
+from autolab_tui.views.markdown import coloured
 
 FOLDED = 4  # lines of an entry that are seen while it is folded
 OPENED = 1000  # and at most when it is open
@@ -171,8 +172,8 @@ def _body(text: str, role: Role, most: int, page: Page) -> list[Line]:
     """The first `most` lines of a text, indented, and how many more there are."""
     indent: Span = (" " * _INDENT, "text")
     room = max(4, page.cells - _INDENT - 1)
-    every = wrapped(text[:_CHARACTERS].strip("\n"), room) if text else []
-    lines = [tuple(pad([indent, (line, role)], page.cells)) for line in every[:most]]
+    every = _spans(text[:_CHARACTERS].strip("\n"), role, room) if text else []
+    lines = [tuple(pad([indent, *spans], page.cells)) for spans in every[:most]]
     if len(every) > most:
         more = f"{page.glyphs.folded} {words.plural(len(every) - most, 'more line')}"
         lines.append(tuple(pad([indent, (more, "dim")], page.cells)))
@@ -180,8 +181,15 @@ def _body(text: str, role: Role, most: int, page: Page) -> list[Line]:
 
 
 def _tail(text: str, role: Role, page: Page) -> list[Line]:
-    every = wrapped(text[-4000:].strip("\n"), max(4, page.cells - _INDENT - 1))[-12:]
-    return [tuple(pad([(" " * _INDENT, "text"), (line, role)], page.cells)) for line in every]
+    every = _spans(text[-4000:].strip("\n"), role, max(4, page.cells - _INDENT - 1))[-12:]
+    return [tuple(pad([(" " * _INDENT, "text"), *spans], page.cells)) for spans in every]
+
+
+def _spans(text: str, role: Role, cells: int) -> list[list[Span]]:
+    """What a model says is coloured as Markdown; what tools print is not."""
+    if role == "said":
+        return coloured(text, cells, role)
+    return [[(line, role)] for line in wrapped(text, cells)]
 
 
 def _text(value: object) -> str:
