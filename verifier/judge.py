@@ -18,6 +18,7 @@ from verifier import memfd
 from verifier.build import inside_file
 from verifier.cpus import Machine
 from verifier.programs import thread_counts
+from verifier.sandbox.descriptors import refuse_descriptors
 from verifier.sandbox.spec import Limits, SandboxProcess, SandboxSpec
 from verifier.verdict import Gate
 
@@ -86,6 +87,7 @@ class Judge:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket = ours
         ours.settimeout(self._patience)
+        refuse_descriptors(ours)
         with theirs:
             self._process = self._backend.launch(
                 self._spec,

@@ -19,6 +19,7 @@ from verifier.cpus import Cpus, Machine
 from verifier.outcomes import FailedError
 from verifier.programs import Program
 from verifier.runqueue import Delay, prompt, sample
+from verifier.sandbox.descriptors import refuse_descriptors
 from verifier.sandbox.spec import Limits, SandboxProcess, SandboxSpec
 from verifier.screening.watch import Watch
 
@@ -52,7 +53,9 @@ def repeat(
     output = memfd.poisoned(output_size)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     spec, argv = _spec(program, machine.cpus), program.argv
-    if watch is not None:
+    if watch is None:
+        refuse_descriptors(ours)
+    else:
         spec = replace(spec, files={**spec.files, **watch.files}, timed=False)
         argv = (*watch.argv, *argv)
     watched = True

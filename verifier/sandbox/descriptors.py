@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 from collections.abc import Mapping
 
 OWN = 200  # bwrap's own descriptors start here; those of callers lie below
@@ -58,3 +60,15 @@ def memfd(content: bytes) -> int:
         file.write(content)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
+
+
+_PASS_RIGHTS = 83  # SO_PASSRIGHTS, from Linux 6.16 on
+
+
+def refuse_descriptors(ours: socket.socket) -> None:
+    """Let nobody send descriptors to this end of a socket, where the kernel can see to it.
+
+    Whoever receives one also closes it, which for a TCP socket that lingers takes minutes.
+    """
+    with contextlib.suppress(OSError):
+        ours.setsockopt(socket.SOL_SOCKET, _PASS_RIGHTS, 0)

@@ -22,6 +22,7 @@ import msgspec
 
 import verifier.inside
 from verifier.inside import relay
+from verifier.sandbox.descriptors import refuse_descriptors
 from verifier.sandbox.spec import SandboxSpec
 
 CHANNEL = 3
@@ -161,5 +162,6 @@ class Channel:
 def pair() -> tuple[socket.socket, socket.socket]:
     """(the keeper's end, the end for inside)"""
     outer, inner = socket.socketpair()
+    refuse_descriptors(outer)
     os.set_inheritable(inner.fileno(), False)
     return outer, inner
