@@ -81,8 +81,8 @@ def test_hostile_content_is_no_artifact(attack, task: Task) -> None:  # type: ig
     if attack.name == "empty" and task.autolab and task.autolab.flags:
         pytest.skip("no flags are a choice of flags")
     verdict = judged(task, {**honest, first: attack.content})
-    assert verdict.status in ("zero", "rejected", "not_judged"), told(verdict)
-    assert not verdict.reward
+    # Nothing at all may be a choice of defaults (an empty recipe), and is worth nothing.
+    assert not verdict.reward, told(verdict)
     assert not unprintable(verdict)
 
 
