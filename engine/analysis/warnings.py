@@ -46,7 +46,7 @@ def live_warnings(
     newest = next((v for v in reversed(finished.verdicts) if v.reward is not None), None)
     figures = quantities(replace(finished, final=newest), limits)
     found = (
-        _plateau(figures),
+        _plateau(session, figures),
         _at_risk(session, figures, boot, now),
         _gate_failing(session),
         _stopping_early(session, figures),
@@ -54,7 +54,12 @@ def live_warnings(
     return [warning for warning in found if warning is not None]
 
 
-def _plateau(f: Quantities) -> LiveWarning | None:
+def _plateau(session: SessionState, f: Quantities) -> LiveWarning | None:
+    """Nothing better for long. What waits for its verdict may be better yet: it is waited for."""
+    if session.unjudged is not None or session.judging is not None:
+        return None
+    if not any(counts(point) for point in session.points) and f.share_used < f.limits.exhausted:
+        return None
     if f.share_used < f.limits.begun or f.share_idle < f.limits.exhausted or f.best >= 1.0:
         return None
     since = f.last_improvement or 0.0

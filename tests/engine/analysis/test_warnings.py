@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.analysis.warnings import live_warnings
-from engine.events import Limit, Usage
+from engine.events import Limit, SnapshotTaken, Usage
 from engine.outcomes import Thresholds
 from engine.state import SessionState
 from tests.engine.analysis.making import BOOT, over, point, session
@@ -34,7 +35,8 @@ def test_a_plateau_says_since_when_and_how_long() -> None:
         ([], session(points=[point(10.0, 1.0)], used=60.0)),  # nothing is left to gain
         ([], over("r-01", 0.1)),
         ([], session(used=60.0, begun=False)),
-        (["plateau"], session(used=30.0)),
+        ([], session(used=30.0)),  # without any verdict yet it is early
+        (["plateau"], session(used=45.0)),
         (["plateau", "at_risk"], session(used=80.0)),
         (["at_risk"], session(points=[point(50.0, 0.3), point(70.0, 0.1)], used=80.0)),
         ([], session(points=[point(75.0, 0.3)], used=80.0)),
@@ -43,6 +45,14 @@ def test_a_plateau_says_since_when_and_how_long() -> None:
 )
 def test_examples(expected: list[str], one: SessionState) -> None:
     assert kinds(one) == expected
+
+
+def test_what_waits_for_its_verdict_may_be_better_yet() -> None:
+    one = session(points=[point(10.0, 0.3)], used=60.0)
+    assert kinds(one) == ["plateau"]
+    taken = SnapshotTaken(snapshot="a" * 64, files=("solve.c",), size=1, active=58.0)
+    for waiting in ({"unjudged": taken}, {"judging": taken}):
+        assert kinds(msgspec.structs.replace(one, **waiting)) == []
 
 
 def test_a_limit_that_is_no_time_puts_at_risk_too() -> None:
