@@ -213,8 +213,7 @@ def _announce(args: argparse.Namespace, created: dict[str, Any]) -> None:
         note(said)
     if args.json:
         facts = {"run": run, "sessions": sessions, "notes": notes, "dry_run": args.dry_run}
-        if args.dry_run:
-            facts["forecast"] = created["forecast"]
+        facts["forecast"] = created.get("forecast")  # that of a run that began is in its status
         emit("run-created", facts)
     elif args.dry_run:
         print(f"would create a run with {len(sessions)} sessions; nothing was changed")

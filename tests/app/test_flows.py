@@ -12,6 +12,7 @@ from textual.binding import Binding
 from autolab_tui import preferences, themes
 from autolab_tui.actions import ACTIONS, at, key_line
 from autolab_tui.app import AutolabApp
+from autolab_tui.replay.app import ReplayApp
 from autolab_tui.screens.confirm import ConfirmScreen
 from autolab_tui.screens.diff import DiffScreen
 from autolab_tui.screens.files import FilesScreen
@@ -431,6 +432,7 @@ def test_every_action_has_somewhere_to_go() -> None:
         "diff": [DiffScreen],
         "files": [FilesScreen],
         "top": [AutolabApp],
+        "replay": [ReplayApp],
     }
     for name, top in TOPS.items():
         homes[name] = [getattr(import_module(f"autolab_tui.screens.{top.module}"), top.name)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -103,14 +104,17 @@ def test_the_toolchain_the_root_and_dev_are_read_only(lab):
 
 
 def test_processes_of_the_host_cannot_be_seen_or_signalled(lab):
-    script = f"""
+    with subprocess.Popen(["/bin/sleep", "60"]) as child:
+        script = f"""
 import os
 print(sorted(int(n) for n in os.listdir("/proc") if n.isdigit())[-1] < 100)
-for pid in ({os.getpid()}, {os.getppid()}):
+for pid in ({os.getpid()}, {child.pid}):
     try: os.kill(pid, 0); print("signalled")
     except ProcessLookupError: print("absent")
 """
-    assert lab.python(script).out.split() == ["True", "absent", "absent"]
+        said = lab.python(script).out.split()
+        child.kill()
+    assert said == ["True", "absent", "absent"]
 
 
 def test_metadata_names_no_host_path(lab, state_dir, source):
