@@ -167,6 +167,7 @@ class Autolab(Strict):
     editable: Strings = Field(min_length=1)
     feedback: Feedback = "sealed"
     unit: str = ""
+    gpu_shared: bool = False
     needs: Needs = Needs()
     build: Build | None = None
     flags: Flags | None = None

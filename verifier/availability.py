@@ -1,10 +1,12 @@
-"""Whether a task can be judged on this machine: its toolchain, probed inside a sandbox."""
+"""Whether a task can be judged on this machine: its toolchain, probed inside a sandbox, and the
+GPUs that it needs, asked of the driver."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from verifier.gpus.device import want_of, why_not_here
 from verifier.sandbox.needs import Need
 from verifier.sandbox.spec import SandboxUnavailableError
 
@@ -51,13 +53,28 @@ def availability(tasks: Iterable[Task]) -> dict[str, str | None]:
     """For each task's name, why it is not available, or None. One sandbox answers for all."""
     listed = list(tasks)
     needed = sorted({need for task in listed for need in _needs(task)})
+    without = _without_gpus(listed)
     try:
         present = _present(needed) if needed else {}
     except SandboxUnavailableError as error:
         return {
             task.name: why_not(task, {}) if task.autolab is None else str(error) for task in listed
         }
-    return {task.name: why_not(task, present) for task in listed}
+    return {task.name: why_not(task, present) or without.get(task.name) for task in listed}
+
+
+def _without_gpus(tasks: Iterable[Task]) -> dict[str, str | None]:
+    """For each task that needs GPUs, why this machine's do not do, by name.
+
+    The driver is asked only if there is such a task.
+    """
+    wants = {task.name: want for task in tasks if (want := want_of(task)).count}
+    if not wants:
+        return {}
+    from verifier.gpus import inventory
+
+    gpus, trouble = inventory.present()
+    return {name: why_not_here(want, gpus, trouble) for name, want in wants.items()}
 
 
 def _needs(task: Task) -> tuple[Need, ...]:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from verifier.gpus.access import NO_GPUS, Access
 from verifier.outcomes import NotJudgedError
 from verifier.request import VerifyRequest
 from verifier.sandbox.spec import Backend
@@ -36,10 +37,11 @@ class Cpus:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where things run: the isolation and the CPUs."""
+    """Where things run: the isolation, the CPUs, and the GPUs of a task that needs some."""
 
     backend: Backend
     cpus: Cpus
+    gpus: Access = NO_GPUS
 
 
 def choose(request: VerifyRequest) -> Cpus:

@@ -52,7 +52,7 @@ def repeat(
     """
     output = memfd.poisoned(output_size)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    spec, argv = _spec(program, machine.cpus), program.argv
+    spec, argv = machine.gpus.grant(_spec(program, machine.cpus)), program.argv
     if watch is None:
         refuse_descriptors(ours)
     else:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from verifier.gpus.access import Access
 from verifier.verdict import Anchors, Stage
 
 SizeName = Literal["quick", "full"]
@@ -24,7 +25,9 @@ class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     so that a change can be named. `ignored_edits` are pinned files that the agent changed: they are
     noted. `measuring_cpus` and `working_cpus` are host CPU numbers; by default the last CPU
     measures and the others build and judge. `anchors` are measured ones to score by; without them
-    the task's own count.
+    the task's own count. `gpus` are the devices to judge on, those of the session's lease; without
+    them the first that fit. `gpus_still` are the pid namespaces (inodes) of sandboxes that may have
+    them open but stand still.
     """
 
     task: str
@@ -40,6 +43,8 @@ class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     measuring_cpus: tuple[int, ...] | None = None
     working_cpus: tuple[int, ...] | None = None
     anchors: Anchors | None = None
+    gpus: Access | None = None
+    gpus_still: tuple[int, ...] = ()
 
 
 _decoder = msgspec.json.Decoder(VerifyRequest)

@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,9 @@ from verifier import flags
 from verifier.artifact import ArtifactRefusedError, Caps, check_files, printable, snapshot_hash
 from verifier.cpus import Machine
 from verifier.data import judge_data
+from verifier.gpus import tenancy
+from verifier.gpus.device import want_of
+from verifier.gpus.tenancy import Watch
 from verifier.grading import Facts, Grade, anchors_of, grade
 from verifier.intervals import half_width, median_interval
 from verifier.judge import PATIENCE, Judge, JudgeError
@@ -185,14 +188,32 @@ def _judge(request: VerifyRequest, draft: _Draft, machine: Machine, progress: Pr
     machine.backend.require()
     draft.findings += screen(machine, task.autolab.screen, request.files)
     judging = _Judging(request, task, task.autolab, pinned, scale, draft)
-    driver = task.autolab.driver
+    devices = tenancy.devices(request, want_of(task))
+    with tenancy.turn(devices.uuids):
+        watch = Watch(devices.uuids, request.gpus_still, progress)
+        try:
+            with watch:
+                _ask(judging, replace(machine, gpus=devices), chosen, watch.progress)
+        finally:
+            _note_others(draft, watch.finding)
+    _hold(draft)
+
+
+def _ask(judging: _Judging, machine: Machine, chosen: tuple[str, ...], progress: Progress) -> None:
+    driver = judging.table.driver
     patience = PATIENCE if driver.timed else max(PATIENCE, driver.timeout_sec)
-    with Judge(machine, pinned.below("tests"), patience) as judge:
+    with Judge(machine, judging.pinned.below("tests"), patience) as judge:
         if driver.timed:
             judging.timed(machine, judge, chosen, progress)
         else:
             judging.data(judge, progress)
-    _hold(draft)
+
+
+def _note_others(draft: _Draft, finding: Finding | None) -> None:
+    """Timings that another process on the GPU may have spoiled are not official."""
+    if finding is not None:
+        draft.findings.append(finding)
+        draft.lacks.append(f"{finding.what}: {finding.evidence}")
 
 
 def _hold(draft: _Draft) -> None:

@@ -72,6 +72,8 @@ def arguments(
     args += ["--ro-bind", "/usr", "/usr", *_root_folders(), "--dir", "/etc"]
     args += [a for path in _ETC_BOUND for a in ("--ro-bind-try", path, path)]
     args += ["--dir", "/var", "--symlink", "/tmp", "/var/tmp", "--proc", "/proc", "--dev", "/dev"]
+    for device in spec.devices:
+        args += ["--dev-bind", str(device.source), device.target]
     args += ["--perms", "1777", "--size", tmp, "--tmpfs", "/tmp"]
     args += ["--perms", "1777", "--size", tmp, "--tmpfs", "/dev/shm"]
     for path in (HOME, *spec.scratch):

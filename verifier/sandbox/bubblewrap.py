@@ -201,7 +201,9 @@ class Bubblewrap:
         if limits.file_mb is not None:
             rlimits[resource.RLIMIT_FSIZE] = limits.file_mb * _MIB
         if have.memory is None and limits.memory_mb is not None:
-            rlimits[resource.RLIMIT_AS] = limits.memory_mb * _MIB
+            # A GPU's driver reserves far more addresses than it ever fills.
+            kind = resource.RLIMIT_DATA if spec.devices else resource.RLIMIT_AS
+            rlimits[kind] = limits.memory_mb * _MIB
         pinned = have.cpu_set is None and limits.cpu_set is not None
         return Plan(
             fds=fds,
@@ -236,6 +238,11 @@ def _check(spec: SandboxSpec, argv: Sequence[str], fds: Mapping[int, int], uid: 
         raise ValueError(
             f"cpu_set {spec.limits.cpu_set}: this machine has CPUs 0 to {(os.cpu_count() or 1) - 1}"
         )
+    for device in spec.devices:
+        if not device.target.startswith("/dev/") or ".." in device.target.split("/"):
+            raise ValueError(f"device {device.target!r} inside {spec.label!r} must be below /dev")
+        if not device.source.is_char_device():
+            raise ValueError(f"the device node {device.source} is missing, or is none")
     for target in (spec.workdir, *spec.files, *spec.scratch, *(m.target for m in spec.mounts)):
         if not target.startswith("/") or "\0" in target:
             raise ValueError(f"path {target!r} inside sandbox {spec.label!r} must be absolute")

@@ -26,6 +26,14 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """A device node of the host made usable inside at `target`, which is below /dev."""
+
+    source: Path
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What the tree may use. None means unlimited. Memory includes every tmpfs inside.
 
@@ -50,7 +58,9 @@ class SandboxSpec:
     `label` names it on the host (cgroup, logs) and is never visible inside. `role` picks the host
     uid where the machine allows several; `slot` keeps sandboxes of one role apart (0 to 999).
     `files` are read-only files with the given content; `scratch` are private writable tmpfs
-    directories inside. /tmp, /dev/shm and the home folder always exist, sized by `limits.tmp_mb`.
+    directories inside. No device node is there beyond the harmless ones (null, zero, random, the
+    terminal) and `devices`. /tmp, /dev/shm and the home folder always exist, sized by
+    `limits.tmp_mb`.
     With `as_init` the command is the sandbox's pid 1: nothing inside can end it, and it must reap
     the processes that it inherits. A `timed` sandbox can make no socket and pass no descriptor on.
     """
@@ -59,6 +69,7 @@ class SandboxSpec:
     role: Role
     slot: int = 0
     mounts: tuple[Mount, ...] = ()
+    devices: tuple[Device, ...] = ()
     files: Mapping[str, tuple[bytes, int]] = field(default_factory=dict)  # path: (content, mode)
     scratch: tuple[str, ...] = ()
     workdir: str = "/"
