@@ -49,7 +49,7 @@ def test_it_never_overwrites(tmp_path: Path) -> None:
 
 
 def test_another_kind(tmp_path: Path) -> None:
-    with pytest.raises(TaskError, match="use one of native, data"):
+    with pytest.raises(TaskError, match="use one of native, python, data"):
         create(tmp_path / "x", "quantum")
 
 
@@ -82,3 +82,8 @@ def test_the_data_example_passes_the_check(tmp_path: Path, sandbox_backend: Back
 @pytest.mark.slow
 def test_the_native_example_passes_the_check(tmp_path: Path, sandbox_backend: Backend) -> None:
     check(create(tmp_path / "inversions", "native"), sandbox_backend)
+
+
+@pytest.mark.slow
+def test_the_python_example_passes_the_check(tmp_path: Path, sandbox_backend: Backend) -> None:
+    check(create(tmp_path / "inversions", "python"), sandbox_backend)

@@ -78,6 +78,7 @@ BROKEN = {
     "import os; os._exit(0)": "status 0 before it was ready",
     # It is pid 1 in there, which no signal of its own can end: it goes on, and defines nothing.
     "import os; os.kill(os.getpid(), 9)": "status 104 before it was ready",
+    "import ctypes; ctypes.string_at(0)": "signal 11 ended it before it was ready",
     "import os; os.close(3); solve = bytes": "status 1 before it was ready",
     "import os; os.write(3, b'D')": "broke the protocol before it was ready",
     "solve = 5": "status 104 before it was ready",

@@ -1,0 +1,1 @@
+def solve(given) return bytes(8)
