@@ -436,7 +436,7 @@ def test_every_action_has_somewhere_to_go() -> None:
     }
     for name, top in TOPS.items():
         homes[name] = [getattr(import_module(f"autolab_tui.screens.{top.module}"), top.name)]
-    prefixes = {"app.": [AutolabApp], "screen.": [FleetScreen, PromptScreen]}
+    prefixes = {"app.": [AutolabApp, ReplayApp], "screen.": [FleetScreen, PromptScreen]}
     for action in ACTIONS:
         name, places = action.call.split("(")[0], homes[action.place]
         for prefix, owners in prefixes.items():
