@@ -86,8 +86,11 @@ while True:
 def test_a_limit_of_one_process_is_exact(lab):
     script = """
 import os
-try: os.fork(); print("forked")
+try: child = os.fork()
 except BlockingIOError: print("alone")
+else:
+    if child: os.waitpid(child, 0)  # pid 1 must not end before it
+    print("forked", flush=True)
 """
     assert lab.python(script, lab.spec(limits={"pids": 1})).out == "alone\n"
     assert lab.python(script, lab.spec(limits={"pids": 2})).out == "forked\nforked\n"
