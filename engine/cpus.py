@@ -1,7 +1,8 @@
 """Which CPUs the engine and the agents use, so that the one that measures is left in peace.
 
 With two or more CPUs the last one is kept for the verifier's timed repetitions. The engine, its
-keeper and every agent run on the others; only a verifier starts with all of them at hand.
+keeper and every agent run on the others; only a verifier starts with all of them at hand. A task of
+several threads is measured on as many CPUs, the last ones; agents that may run there stand still.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+
+from verifier.cpus import measuring_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,10 @@ class Cpus:
     def working(self) -> tuple[int, ...]:
         """Those that do not measure; with a single CPU, that one."""
         return self.every if self.shared else self.every[:-1]
+
+    def disturbed(self, threads: int) -> bool:
+        """Whether agents may run where a task of so many threads is measured."""
+        return bool(set(measuring_set(self.every, threads)) & set(self.working))
 
     def keep_off_measuring(self) -> None:
         """Keep this thread, and all that it starts, off the measuring CPU."""

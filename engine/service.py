@@ -10,8 +10,8 @@ import asyncio
 import logging
 import os
 import platform
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ from engine.settings import Settings
 from engine.snapshots import Snapshot, SnapshotMissingError, SnapshotStore
 from engine.starvation import Starvation
 from engine.state import SessionState, State
+from engine.stillness import Stillness
 from engine.supervision import Supervision
 from engine.terminals import Terminals
 from engine.tidying import place_file, tidy
@@ -125,6 +126,7 @@ class Engine:
         self.checkpointed = known.seq
         self._view = View(journal, self._loop, known)
         self._sessions: dict[str, Session] = {}
+        self._stillness = Stillness(self._sessions.values)
         self._uid_slots: dict[str, int] = {}  # of the sessions that have begun
         self._silenced: asyncio.Queue[Sequence[SandboxInfo]] = asyncio.Queue()
         self._ready = asyncio.Event()  # what was left open has been taken up
@@ -147,9 +149,8 @@ class Engine:
             self._record,
             self.chain,
             manifests=manifests,
-            hold=(lambda: self._everyone_held("a snapshot is being measured"))
-            if cpus.shared
-            else None,
+            cpus=cpus,
+            hold=lambda: self._stillness.held("a snapshot is being measured"),
             trace=self.trace,
         )
         self._verifications = Verifications(
@@ -533,23 +534,6 @@ class Engine:
         clocks = self._view.state.sessions[session_id].clocks
         return clocks.wall(self.clock.boot(), self.clock.now())
 
-    @asynccontextmanager
-    async def _everyone_held(self, reason: str, storage: bool = False) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            for session in tuple(self._sessions.values()):
-                if session.workspace is None or session.meter.state == "stopped":
-                    continue
-                meter = session.meter
-                try:
-                    await stack.enter_async_context(session.workspace.held())
-                except KeeperError as error:
-                    _log.warning("cannot hold %s: %s", session.id, error)
-                    continue
-                stack.enter_context(
-                    meter.paused(reason, "storage") if storage else meter.frozen(reason)
-                )
-            yield
-
     async def _tick(self) -> None:
         """Know how late this loop runs, and leave a sign of life."""
         vitals = Vitals(self.state_dir)
@@ -582,7 +566,7 @@ class Engine:
             if self.trouble:
                 trouble, since = self.trouble, self.clock.now()
                 _log.error("%s", trouble)
-                async with self._everyone_held("the state folder cannot be written", storage=True):
+                async with self._stillness.held("the state folder cannot be written", storage=True):
                     await self._no_trouble()
                 lasted = self.clock.now() - since
                 await self._record(Noted(text=f"for {lasted:.0f} s {trouble}"))

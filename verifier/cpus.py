@@ -1,7 +1,8 @@
 """Which CPU measures, which ones work, and whose turn it is to measure.
 
 With two or more CPUs the last one is kept for timed repetitions and the others build, judge and
-drive. Two verifiers on one machine take turns on a measuring CPU.
+drive. A task of N threads is measured on the last N; where there are no more than N, building and
+judging happen on the same ones, at other times. Two verifiers on one machine take turns on a CPU.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from verifier.gpus.access import NO_GPUS, Access
@@ -44,10 +45,15 @@ class Machine:
     gpus: Access = NO_GPUS
 
 
-def choose(request: VerifyRequest) -> Cpus:
+def measuring_set(every: Sequence[int], threads: int) -> tuple[int, ...]:
+    """Of these CPUs, those on which a task of so many threads is measured: the last ones."""
+    return tuple(sorted(every)[-max(1, threads) :])
+
+
+def choose(request: VerifyRequest, threads: int = 1) -> Cpus:
     """The sets that the request names, or the default split of the CPUs we may use."""
     ours = sorted(os.sched_getaffinity(0))
-    measuring = request.measuring_cpus or (ours[-1],)
+    measuring = request.measuring_cpus or measuring_set(ours, threads)
     rest = tuple(cpu for cpu in ours if cpu not in measuring)
     return Cpus(tuple(measuring), request.working_cpus or rest or tuple(ours))
 

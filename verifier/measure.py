@@ -138,8 +138,8 @@ def contended(seconds: float, delay: Delay | None) -> bool:
     """
     if delay is None:
         return False
-    others = delay.queue + delay.steal + delay.clock
-    return others > max(_FLOOR_SEC, _SHARE * seconds)
+    taken = delay.queue + delay.steal + delay.clock + delay.others
+    return taken > max(_FLOOR_SEC, _SHARE * seconds)
 
 
 def own_seconds(seconds: float, delay: Delay | None) -> float:

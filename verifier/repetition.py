@@ -12,10 +12,12 @@ import os
 import select
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from verifier import memfd
 from verifier.cpus import Cpus, Machine
+from verifier.occupancy import occupancy
 from verifier.outcomes import FailedError
 from verifier.programs import Program
 from verifier.runqueue import Delay, prompt, sample
@@ -34,7 +36,7 @@ class Repetition:
 
     `seconds` is the host's time from "go" to the sealed output. `output` is a memfd, final and
     owned by the caller. `delay` is how long others kept the process from its CPU; None where that
-    cannot be told: by the kernel, or because threads that share a CPU delay one another.
+    cannot be told.
     """
 
     seconds: float
@@ -124,8 +126,7 @@ def _drive(
         raise FailedError(_GATE, "timeout", f"not ready within {patience:g} s")
     if said != b"R":
         raise _gone(process, said, "before it was ready")
-    alone = program.threads <= len(cpus.measuring)
-    before = sample(process.init_pid, cpus.measuring) if alone else None
+    watch = _watch(process, program, cpus)
     start = time.monotonic()
     try:
         socket.send_fds(control, [b"G"], [given])
@@ -142,8 +143,7 @@ def _drive(
                 _GATE, "crashed", "it said that it was done while it could still write the output"
             ) from None
         seconds = time.monotonic() - start
-        after = sample(process.init_pid, cpus.measuring) if alone else None
-        return seconds, _delay(before, after)
+        return seconds, watch()
     if said[:1] == b"F" and len(said) == 2:
         words = program.failures.get(said[1], f"autolab_solve returned {said[1]}")
         raise FailedError(_GATE, "crashed", words)
@@ -163,8 +163,23 @@ def _hear(control: socket.socket, deadline: float) -> bytes | None:
         return b""
 
 
-def _delay(before: Delay | None, after: Delay | None) -> Delay | None:
-    return None if before is None or after is None else after.since(before)
+def _watch(process: SandboxProcess, program: Program, cpus: Cpus) -> Callable[[], Delay | None]:
+    """Begin to watch what others take; the answer, asked once, is what they took since."""
+    if program.threads > 1:
+        began = occupancy(process, cpus.measuring)
+
+        def taken() -> Delay | None:
+            ended = occupancy(process, cpus.measuring)
+            return None if began is None or ended is None else ended.since(began)
+
+        return taken
+    before = sample(process.init_pid, cpus.measuring)
+
+    def waited() -> Delay | None:
+        after = sample(process.init_pid, cpus.measuring)
+        return None if before is None or after is None else after.since(before)
+
+    return waited
 
 
 def _gone(process: SandboxProcess, said: bytes, when: str) -> FailedError:

@@ -23,11 +23,11 @@ class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     names what was refused (otherwise it is computed from the files). `task_hash` is the hash that
     the task must still have, and `task_files` the hashes of its files then, where they are known,
     so that a change can be named. `ignored_edits` are pinned files that the agent changed: they are
-    noted. `measuring_cpus` and `working_cpus` are host CPU numbers; by default the last CPU
-    measures and the others build and judge. `anchors` are measured ones to score by; without them
-    the task's own count. `gpus` are the devices to judge on, those of the session's lease; without
-    them the first that fit. `gpus_still` are the pid namespaces (inodes) of sandboxes that may have
-    them open but stand still.
+    noted. `measuring_cpus` and `working_cpus` are host CPU numbers; by default the last CPU (the
+    last N for a task of N threads) measures and the others build and judge. `anchors` are measured
+    ones to score by; without them the task's own count. `gpus` are the devices to judge on, those
+    of the session's lease; without them the first that fit. `gpus_still` are the pid namespaces
+    (inodes) of sandboxes that may have them open but stand still.
     """
 
     task: str

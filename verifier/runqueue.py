@@ -23,12 +23,14 @@ class Delay:
     """Seconds of waiting so far, of processes in a run queue and of CPUs given to other machines.
 
     `queue` is exact to the nanosecond, `steal` to the clock tick (10 ms). `clock` is what this
-    thread itself waited: it may have looked at the clock that much too late.
+    thread itself waited: it may have looked at the clock that much too late. `others` is what else
+    ran on the CPUs of a program of several threads (see `verifier.occupancy`).
     """
 
     queue: float
     steal: float
     clock: float = 0.0
+    others: float = 0.0
 
     def since(self, before: Delay) -> Delay:
         """The waiting between the two samples."""
@@ -44,11 +46,15 @@ def sample(pid: int | None, cpus: Sequence[int]) -> Delay | None:
     if pid is None:
         return None
     try:
-        queue = sum(_queue(one) for one in _tree(pid))
-        clock = _waited(Path("/proc/thread-self/schedstat"))
+        queue = sum(_queue(one) for one in tree(pid))
+        return Delay(queue, steal(cpus), own_wait())
     except (OSError, ValueError, IndexError):
         return None
-    return Delay(queue, _steal(cpus), clock)
+
+
+def own_wait() -> float:
+    """Seconds that this thread waited for a CPU so far."""
+    return _waited(Path("/proc/thread-self/schedstat"))
 
 
 @contextlib.contextmanager
@@ -72,15 +78,16 @@ def prompt() -> Iterator[None]:
         os.sched_setscheduler(0, *before)
 
 
-def _tree(root: int) -> list[int]:
-    tree = [root]
-    for pid in tree:
-        if len(tree) > _MOST_PROCESSES:
+def tree(root: int) -> list[int]:
+    """A process and all below it. Raises `OSError` for one that ends meanwhile."""
+    found = [root]
+    for pid in found:
+        if len(found) > _MOST_PROCESSES:
             break
         for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names, not paths
             children = Path(f"/proc/{pid}/task/{task}/children").read_text()
-            tree += [int(child) for child in children.split()]
-    return tree
+            found += [int(child) for child in children.split()]
+    return found
 
 
 def _queue(pid: int) -> float:
@@ -94,7 +101,8 @@ def _waited(schedstat: Path) -> float:
     return int(schedstat.read_text().split()[1]) / 1e9
 
 
-def _steal(cpus: Sequence[int]) -> float:
+def steal(cpus: Sequence[int]) -> float:
+    """Seconds that a hypervisor gave these CPUs to other machines so far."""
     names = {f"cpu{cpu}" for cpu in cpus}
     ticks = 0
     for line in Path("/proc/stat").read_text().splitlines():

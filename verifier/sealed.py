@@ -98,10 +98,8 @@ def verify(
     if request.ignored_edits:
         draft.findings.append(_edits(request.ignored_edits))
     backend = backend or get_backend()
-    machine = Machine(backend, cpu_sets.choose(request))
     try:
-        with cpu_sets.working(machine.cpus):
-            _judge(request, draft, machine, progress)
+        _judge(request, draft, backend, progress)
     except ArtifactRefusedError as error:
         _fail(draft, FailedError("artifact", "artifact_refused", str(error)))
     except FailedError as error:
@@ -161,7 +159,7 @@ def _seal(backend: Backend, lacks: Sequence[str]) -> Seal:
     return Seal(level, "driver", not lacks, "; ".join(lacks))
 
 
-def _judge(request: VerifyRequest, draft: _Draft, machine: Machine, progress: Progress) -> None:
+def _judge(request: VerifyRequest, draft: _Draft, backend: Backend, progress: Progress) -> None:
     progress("pins")
     pinned = PinnedTask(Path(request.task))
     draft.task_hash = pinned.hash
@@ -185,18 +183,26 @@ def _judge(request: VerifyRequest, draft: _Draft, machine: Machine, progress: Pr
     draft.anchors = anchors_of(scale, measured.source if measured else "task")
     progress("artifact")
     chosen = _accept(request, task.autolab, draft)
-    machine.backend.require()
-    draft.findings += screen(machine, task.autolab.screen, request.files)
+    backend.require()
     judging = _Judging(request, task, task.autolab, pinned, scale, draft)
-    devices = tenancy.devices(request, want_of(task))
+    machine = Machine(backend, cpu_sets.choose(request, task.autolab.driver.threads))
+    with cpu_sets.working(machine.cpus):
+        draft.findings += screen(machine, task.autolab.screen, request.files)
+        _with_devices(judging, machine, chosen, progress)
+    _hold(draft)
+
+
+def _with_devices(
+    judging: _Judging, machine: Machine, chosen: tuple[str, ...], progress: Progress
+) -> None:
+    devices = tenancy.devices(judging.request, want_of(judging.task))
     with tenancy.turn(devices.uuids):
-        watch = Watch(devices.uuids, request.gpus_still, progress)
+        watch = Watch(devices.uuids, judging.request.gpus_still, progress)
         try:
             with watch:
                 _ask(judging, replace(machine, gpus=devices), chosen, watch.progress)
         finally:
-            _note_others(draft, watch.finding)
-    _hold(draft)
+            _note_others(judging.draft, watch.finding)
 
 
 def _ask(judging: _Judging, machine: Machine, chosen: tuple[str, ...], progress: Progress) -> None:
@@ -269,8 +275,7 @@ class _Judging:
         finally:
             self.draft.gates += judging.gates
             self.draft.findings += judging.findings
-        alone = self.table.driver.threads <= len(machine.cpus.measuring)
-        if alone and not result.delay_known:
+        if not result.delay_known:
             self.draft.lacks.append("this kernel does not tell what others took of the CPU")
         self._score_timing(result, same=own == base)
 
@@ -287,13 +292,11 @@ class _Judging:
         lacks = self.draft.lacks
         if not machine.backend.enforcement().official:
             lacks.append("memory, processes, CPUs or freezing are not enforced for a whole tree")
-        if not machine.cpus.apart:
+        threads, cpus = self.table.driver.threads, len(machine.cpus.measuring)
+        if threads > cpus:
+            lacks.append(f"{threads} threads were measured on {cpus} CPU{'s' * (cpus > 1)}")
+        elif not machine.cpus.apart and threads == 1:
             lacks.append("no CPU is free of other work to measure on")
-        if self.table.driver.threads > len(machine.cpus.measuring):
-            lacks.append(
-                f"{self.table.driver.threads} threads were measured on "
-                f"{len(machine.cpus.measuring)} CPU"
-            )
 
     def _score_timing(self, result: NativeResult, *, same: bool) -> None:
         draft, timing = self.draft, result.timing

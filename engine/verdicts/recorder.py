@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.cpus import Cpus
 from engine.events import AnyBody, VerificationStarted
 from engine.snapshots import SnapshotMissingError, SnapshotStore
 from engine.trace import Trace
@@ -32,7 +33,7 @@ Hold = Callable[[], AbstractAsyncContextManager[None]]
 class Judging:
     """Verifies one job at a time and records what came of it.
 
-    `hold` stops the agents that share the measuring CPU while it measures; None where none does.
+    `hold` stops the agents; that is done while a task is measured where they may run.
     """
 
     def __init__(
@@ -44,7 +45,8 @@ class Judging:
         chain: Chain,
         *,
         manifests: Manifests,
-        hold: Hold | None,
+        cpus: Cpus,
+        hold: Hold,
         trace: Trace,
     ) -> None:
         self._view = view
@@ -53,13 +55,14 @@ class Judging:
         self._record = record
         self._chain = chain
         self._manifests = manifests
+        self._cpus = cpus
         self._hold = hold
         self._trace = trace
 
     async def judge(self, job: Job) -> Verdict:
         """Verify one snapshot and journal its verdict, whatever it is."""
         await self._record(VerificationStarted(snapshot=job.snapshot, stage=job.stage), job.session)
-        request, limit = await asyncio.to_thread(self._request, job)
+        request, limit, threads = await asyncio.to_thread(self._request, job)
         measuring = asyncio.Event()
 
         def phase(name: str) -> None:
@@ -68,7 +71,7 @@ class Judging:
 
         doing = self._trace.doing("verification", job.session, f"{job.snapshot[:12]} {job.stage}")
         with doing:
-            async with self._agents_still_once(measuring):
+            async with self._agents_still_once(measuring, threads):
                 verdict = await self._verifier.judge(request, limit, phase)
         marks = job.marks
         where = Where(marks.active, marks.wall, marks.tokens, marks.turns, marks.cost)
@@ -77,8 +80,8 @@ class Judging:
         [kept] = await self._chain.keep([Record(verdict, where)])
         return kept
 
-    def _request(self, job: Job) -> tuple[VerifyRequest, float]:
-        """What to ask, and how many seconds the answer may take."""
+    def _request(self, job: Job) -> tuple[VerifyRequest, float, int]:
+        """What to ask, how many seconds the answer may take, and the task's threads."""
         facts = self._view.state.sessions[job.session]
         size = self._view.state.runs[facts.run].spec.get("size", "full")
         files: dict[str, bytes] = {}
@@ -87,10 +90,13 @@ class Judging:
             files, refused = snapshot.files, snapshot.refused
         except SnapshotMissingError as error:
             refused = str(error)
+        limit, threads = 0.0, 1
         try:
-            limit = load_task(Path(facts.task_path)).config.verifier.timeout_sec
+            task = load_task(Path(facts.task_path))
+            limit = task.config.verifier.timeout_sec
+            threads = task.autolab.driver.threads if task.autolab else 1
         except TaskError:
-            limit = 0.0  # the verifier says what is wrong with the task
+            pass  # the verifier says what is wrong with the task
         then = self._manifests.get(facts.task_hash)
         request = VerifyRequest(
             task=facts.task_path,
@@ -105,19 +111,20 @@ class Judging:
             task_files=None if then is None else then.files,
             ignored_edits=job.edited,
         )
-        return request, max(limit, _LEAST_LIMIT)
+        return request, max(limit, _LEAST_LIMIT), threads
 
     @asynccontextmanager
-    async def _agents_still_once(self, measuring: asyncio.Event) -> AsyncIterator[None]:
-        """Hold the agents from the first measurement until the verdict."""
-        if self._hold is None:
+    async def _agents_still_once(
+        self, measuring: asyncio.Event, threads: int
+    ) -> AsyncIterator[None]:
+        """Hold the agents from the first measurement until the verdict, if they may be near."""
+        if not self._cpus.disturbed(threads):
             yield
             return
-        held = self._hold
 
         async def hold() -> None:
             await measuring.wait()
-            async with held():
+            async with self._hold():
                 await asyncio.Event().wait()
 
         async with asyncio.TaskGroup() as group:

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from engine.clock import Clock
-from engine.cpus import usable
+from engine.cpus import Cpus, usable
 from engine.disk import Disk
 from engine.events import AnyBody, RunCreated, VerdictGiven, VerificationStarted
 from engine.journal import Journal
@@ -163,9 +163,15 @@ async def test_the_engine_keeps_off_the_measuring_cpu_and_its_verifier_may_use_i
 class Bench:
     """A journal with one session, and what judging records and holds."""
 
-    def __init__(self, tmp_path: Path, script: str) -> None:
+    def __init__(
+        self, tmp_path: Path, script: str, cpus: tuple[int, ...] = (0,), threads: int = 1
+    ) -> None:
         self.journal = Journal(tmp_path / "j")
         path = make_task(tmp_path / "suite") / "count_down"
+        toml = (path / "task.toml").read_text()
+        (path / "task.toml").write_text(
+            toml.replace("[autolab.driver]", f"[autolab.driver]\nthreads = {threads}")
+        )
         made = msgspec.structs.replace(created("a-01"), task_path=str(path))
         run = RunCreated(run="a", sessions=("a-01",), spec={"size": "quick"})
         self.journal.append(run)
@@ -183,6 +189,7 @@ class Bench:
             self.record,
             Chain(self.ledger, Disk(), self.record, asyncio.Lock()),
             manifests=Manifests(tmp_path / "tasks"),
+            cpus=Cpus(cpus),
             hold=self.hold,
             trace=Trace(None),
         )
@@ -227,6 +234,21 @@ async def test_agents_that_share_the_cpu_stand_still_while_it_measures(tmp_path:
     started, given = bench.close()[-2:]
     assert started == VerificationStarted(snapshot="s", stage="checkpoint")
     assert given == VerdictGiven(verdict=verdict, active=12.5, wall=20.0, tokens=700, turns=3)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "threads", "held"),
+    [((0, 1), 1, False), ((0, 1), 2, True), ((0, 1, 2, 3), 2, True), ((0,), 2, True)],
+)
+async def test_agents_stand_still_only_where_they_may_be_in_the_way(
+    tmp_path: Path, cpus: tuple[int, ...], threads: int, held: bool
+) -> None:
+    script = 'print(\'{"phase": "timing 1"}\', flush=True); time.sleep(0.2); print(VERDICT)'
+    bench = Bench(tmp_path, script, cpus, threads)
+    snapshot = bench.snapshots.put("s", {"answer.txt": b"1"})
+    await bench.judging.judge(Job("a-01", snapshot.id, "checkpoint", Marks(1.0, 1.0, 0, 0, None)))
+    assert bench.held == (["held", "free"] if held else [])
+    bench.close()
 
 
 async def test_a_snapshot_that_is_lost_is_refused_and_nobody_is_held_for_it(

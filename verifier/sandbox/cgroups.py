@@ -118,6 +118,19 @@ class Group:
         except (FileNotFoundError, KeyError):
             return None
 
+    def stalled_seconds(self) -> float | None:
+        """How long something in the group was ready to run and had no CPU, averaged over CPUs.
+
+        The kernel's pressure accounting, of version 2 only: what has ended counts too.
+        """
+        for tree in self.controllers.trees():
+            if tree.version != 2:
+                continue
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                some = (self._folder(tree) / "cpu.pressure").read_text().splitlines()[0]
+                return int(some.rpartition("total=")[2]) / 1e6
+        return None
+
     def out_of_memory(self) -> bool:
         """Whether the kernel killed a process of the group for want of memory."""
         tree = self.controllers.memory

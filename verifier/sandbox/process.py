@@ -152,6 +152,10 @@ class BubblewrapProcess:
             return self._cpu
         return self._measure()
 
+    def stalled_seconds(self) -> float | None:
+        """How long something of the tree was ready and had no CPU; None where nobody knows."""
+        return self._group.stalled_seconds()
+
     def _measure(self) -> float | None:
         metered = self._group.cpu_seconds()
         if metered is None and self._tree is not None:

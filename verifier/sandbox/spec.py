@@ -151,6 +151,13 @@ class SandboxProcess(Protocol):
         """CPU time used by the whole tree so far, or None where it cannot be metered."""
         ...
 
+    def stalled_seconds(self) -> float | None:
+        """How long something of the tree was ready to run and had no CPU, averaged over its CPUs.
+
+        None where the kernel does not tell.
+        """
+        ...
+
 
 class Backend(Protocol):
     """A way to isolate: bubblewrap is the embedded default."""
