@@ -136,7 +136,8 @@ class SessionCreated(Body, frozen=True, kw_only=True, tag="session.created"):
     `reference_reward` is a horizontal line of its plot; `metric_*` name what the verifier measures.
     `counts` is the clock that the task's own time limit is held against. `price` is what its
     model's tokens cost for the session's whole life, null where that is unknown. `anchors` are what
-    all its verdicts are scored by; null, in older journals, is the task's own.
+    all its verdicts are scored by; null, in older journals, is the task's own. `timed_by` "task" is
+    a foreign task, judged by its own test.sh.
     """
 
     run: str
@@ -157,6 +158,7 @@ class SessionCreated(Body, frozen=True, kw_only=True, tag="session.created"):
     counts: Counts = "active"
     price: Price | None = None
     anchors: Anchors | None = None
+    timed_by: Literal["driver", "task"] = "driver"
 
 
 class SessionMoved(Body, frozen=True, kw_only=True, tag="session.moved"):

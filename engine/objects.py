@@ -101,6 +101,7 @@ class SessionObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outcome_evidence: str
     assisted: bool
     official: bool
+    timed_by: str
     alerts: list[AlertObject]
     counts: Counts
     pause: PauseObject | None
@@ -189,6 +190,7 @@ def session_object(
         outcome_evidence=session.outcome_evidence,
         assisted=session.assisted,
         official=session.official,
+        timed_by=session.timed_by,
         alerts=[
             AlertObject(a.id, a.text, rfc3339(a.at), a.acknowledged or None) for a in session.alerts
         ],

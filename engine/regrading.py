@@ -22,7 +22,7 @@ from tasks import Task, TaskError, load_task
 from verifier.anchors import anchors_for
 from verifier.grading import Facts, anchors_of, faster, grade
 from verifier.ledger.manifests import Manifests, changes
-from verifier.pins import PinnedTask, PinsError
+from verifier.pins import PinsError, held
 from verifier.scoring import Scale, ScaleError, scale_of
 from verifier.verdict import Anchors, AnchorSource, Cause, Finding, Status, Verdict
 
@@ -151,11 +151,13 @@ def _look(
     """The task as it is now, or why the facts of its verdicts cannot be graded by it."""
     path = Path(subject.task_path)
     try:
-        pinned = PinnedTask(path)
+        pinned = held(path)
         toml = pinned.read("task.toml").decode()
         task = load_task(path)
     except (PinsError, TaskError, OSError, ValueError) as error:
         return str(error)
+    if not task.native:
+        return "it was judged by its task's own test.sh, whose word is taken once"
     changed: tuple[str, ...] = ()
     if pinned.hash != subject.task_hash:
         then = manifests.get(subject.task_hash)

@@ -20,7 +20,7 @@ from engine.settings import Settings
 from tasks import Suite, Task, TaskError, load_suite
 from verifier.anchors import Chosen, anchors_for
 from verifier.availability import availability
-from verifier.pins import PinsError, check, task_hash
+from verifier.pins import PinsError, check, state, task_hash
 from verifier.sandbox import uids
 from verifier.sandbox.places import why_unreachable
 from verifier.scoring import ScaleError, scale_of
@@ -118,9 +118,12 @@ def plan(
     for task, chosen in cells:
         if (why := why_not.get(task.name)) is not None:
             raise RunRefusedError(f"task {task.name} is not available here: {why}")
-        anchors = _anchors(task, spec.size, source, calibrations)
-        notes += [anchors.why] if anchors.why else []
-        for created in _sessions_of(task, chosen, spec, run, anchors.anchors):
+        anchors = None
+        if task.autolab is not None:
+            found = _anchors(task, spec.size, source, calibrations)
+            anchors = found.anchors
+            notes += [found.why] if found.why else []
+        for created in _sessions_of(task, chosen, spec, run, anchors):
             sessions[f"{run}-{len(sessions) + 1:02d}"] = created
     if not sessions:
         raise RunRefusedError("pairs leave no session: no task and model match any of them")
@@ -254,8 +257,6 @@ def _wanted(spec: RunSpec, task: Task, worker: _Worker) -> bool:
 
 
 def _anchors(task: Task, size: str, source: AnchorSource, calibrations: Path | None) -> Chosen:
-    if task.autolab is None:
-        raise RunRefusedError(f"task {task.name} has no [autolab] table; leave it out with --task")
     try:
         return anchors_for(task, size, source, calibrations)
     except (PinsError, TaskError, ScaleError, OSError) as error:
@@ -263,15 +264,15 @@ def _anchors(task: Task, size: str, source: AnchorSource, calibrations: Path | N
 
 
 def _sessions_of(
-    task: Task, workers: list[_Worker], spec: RunSpec, run: str, anchors: Anchors
+    task: Task, workers: list[_Worker], spec: RunSpec, run: str, anchors: Anchors | None
 ) -> Iterator[SessionCreated]:
-    if task.autolab is None:
-        raise RunRefusedError(f"task {task.name} has no [autolab] table; leave it out with --task")
+    """`anchors` None is a foreign task, which has one size and needs no pins."""
     try:
-        problems = check(task.path)
+        pinned = task.native or state(task.path) != "missing"
+        problems = check(task.path) if pinned else ()
         hashed = task_hash(task.path)
-        size = task.size(spec.size)
-        reference = scale_of(task, spec.size, anchors).reference_reward
+        size = task.size(spec.size if task.native else "full")
+        reference = _reference_reward(task, spec.size, anchors)
     except (PinsError, TaskError, ScaleError, OSError) as error:
         raise RunRefusedError(str(error)) from error
     if problems:
@@ -300,13 +301,24 @@ def _sessions_of(
                 attempt=attempt,
                 budget=budget,
                 metric_name=task.optimization.metric if task.optimization else "",
-                metric_unit=task.autolab.unit,
+                metric_unit=task.autolab.unit if task.autolab else "",
                 metric_direction=task.optimization.direction if task.optimization else "lower",
                 reference_reward=reference,
                 counts=spec.clock,
                 price=worker.found.price,
                 anchors=anchors,
+                timed_by="driver" if task.native else "task",
             )
+
+
+def _reference_reward(task: Task, size: str, anchors: Anchors | None) -> float:
+    """What the reference earns; one half where a foreign task's rule is not known."""
+    if task.native:
+        return scale_of(task, size, anchors).reference_reward
+    from verifier.foreign import known
+
+    facts = known.about(task)
+    return facts.reward(facts.reference) if facts is not None else 0.5
 
 
 def _new_id(taken: Container[str]) -> str:

@@ -67,7 +67,7 @@ class SessionFiles:
         They are stored, so that they can be looked at when the task is gone.
         """
         if self._facts().baseline is None:
-            files = await asyncio.to_thread(task.baseline)
+            files = await asyncio.to_thread(workspace.baseline, task)
             kept = await self._store(snapshot_hash(files), files)
             names = tuple(sorted(files))
             await self._record(BaselineKept(snapshot=kept.id, files=names, size=kept.size))

@@ -7,7 +7,7 @@ it changes the state it is given and returns it; whoever wants to share a state 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -198,6 +198,7 @@ class SessionState(msgspec.Struct, kw_only=True):
     alerts: list[Alert] = msgspec.field(default_factory=list)
     counts: Counts = "active"
     anchors: Anchors | None = None
+    timed_by: Literal["driver", "task"] = "driver"
     begun: bool = False
     pause: Pause | None = None
     stopping: str = ""

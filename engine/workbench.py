@@ -9,11 +9,12 @@ done again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from engine import reference
 from engine.agents.conversation import Conversation, carried_fields
 from engine.agents.launching import Exit, Launch
 from engine.agents.offers import schemas
@@ -176,6 +177,10 @@ class Workbench:
         self._inherited = len(transcript.entries)
         self._conversation = Conversation()
         self._turns = sum(map(_turns_of, transcript.entries))
+
+    async def reference(self) -> Mapping[str, bytes]:
+        """The files that the finished reference changes; see `Bench.reference`."""
+        return await asyncio.to_thread(reference.solved, self.task)
 
     @property
     def model_name(self) -> str:

@@ -10,11 +10,11 @@ import asyncio
 import errno
 import json
 import posixpath
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.agents.launching import FOLDER, PROGRAM
 from engine.agents.toolbox import WORKDIR, CommandOutput, FileTroubleError
@@ -23,13 +23,16 @@ from engine.meter import Meter
 from engine.paths import make_private
 from engine.snapshots import Snapshot, SnapshotStore
 from tasks import Task, TaskError, files
-from verifier.artifact import ArtifactRefusedError, collect, pinned_edits
+from verifier.artifact import Artifact, ArtifactRefusedError, collect, pinned_edits
 from verifier.inside import relay
 from verifier.planting import PlantingError, plant, weed
 from verifier.sandbox import places, uids
 from verifier.sandbox.keeper.client import KeeperClient, SandboxFrozenError
 from verifier.sandbox.keeper.protocol import Pan, Printed
 from verifier.sandbox.spec import Limits, Mount, SandboxSpec
+
+if TYPE_CHECKING:
+    from verifier.foreign import workspace as foreign_tasks
 
 T = TypeVar("T")
 _WAIT_STEP = 0.25
@@ -89,7 +92,8 @@ def lay_out(
     The editable files are those of the `snapshot`, where one is given that was not refused. With a
     harness of `loop = "command"` there is a door beside it.
     """
-    directory = places.make_workspace(state, task.workspace, agent_uid(slot))
+    source = task.workspace if task.native else foreign(task).source
+    directory = places.make_workspace(state, source, agent_uid(slot))
     place = Place(directory, slot)
     if harness is not None and harness.loop == "command":
         program = Path(harness.program) if harness.program else None
@@ -97,6 +101,21 @@ def lay_out(
     if snapshot is not None and snapshot.refused is None:
         put_back(place, task, snapshot)
     return place
+
+
+def foreign(task: Task) -> foreign_tasks.Workspace:
+    """A foreign task's workspace; its image is built first, which may take minutes.
+
+    Raises `ImageError` (a `ValueError`) and `SandboxUnavailableError`.
+    """
+    from verifier.foreign.workspace import workspace_of
+
+    return workspace_of(task)
+
+
+def baseline(task: Task) -> dict[str, bytes]:
+    """The pristine editable files."""
+    return task.baseline() if task.native else foreign(task).baseline
 
 
 def agent_uid(slot: int) -> int:
@@ -115,6 +134,11 @@ def spec_for(session: str, task: Task, place: Place, cpu_set: tuple[int, ...]) -
         mounts.append(Mount(place.door, relay.FOLDER))
     if place.program is not None:
         mounts.append(Mount(place.program, PROGRAM))
+    env: Mapping[str, str] = {}
+    if not task.native:
+        seen = foreign(task)
+        mounts += seen.mounts
+        env = seen.env
     return SandboxSpec(
         label=session,
         role="agent",
@@ -122,8 +146,9 @@ def spec_for(session: str, task: Task, place: Place, cpu_set: tuple[int, ...]) -
         mounts=tuple(mounts),
         scratch=() if place.door is None else (FOLDER,),
         workdir=WORKDIR,
+        env=env,
         limits=Limits(
-            memory_mb=environment.memory_mb or Limits().memory_mb,
+            memory_mb=environment.memory_limit_mb or Limits().memory_mb,
             cpu_set=cpu_set or None,
         ),
     )
@@ -150,7 +175,8 @@ class Workspace:
 
     async def create(self, cpu_set: tuple[int, ...]) -> None:
         """Start the sandbox."""
-        await self._keeper.create(self._id, spec_for(self._id, self._task, self.place, cpu_set))
+        spec = await asyncio.to_thread(spec_for, self._id, self._task, self.place, cpu_set)
+        await self._keeper.create(self._id, spec)
 
     async def run(self, command_id: str, script: str, seconds: float) -> CommandOutput:
         """Run a script in the session's shell; the same id again joins the same command."""
@@ -313,9 +339,8 @@ def _of_the_terminal(error: OSError) -> str:
 
 def take_snapshot(place: Place, task: Task, store: SnapshotStore) -> Snapshot:
     """Collect the editable files of a workspace whose processes stand still, and store them."""
-    editable = task.autolab.editable if task.autolab else ()
     try:
-        artifact = collect(place.directory, editable)
+        artifact = _collected(place, task)
     except ArtifactRefusedError as error:
         return store.put_refused(str(error))
     return store.put(artifact.hash, artifact.files)
@@ -324,7 +349,7 @@ def take_snapshot(place: Place, task: Task, store: SnapshotStore) -> Snapshot:
 def edited_pins(place: Place, task: Task) -> tuple[str, ...]:
     """Which pinned files of a workspace whose processes stand still are not as they were given."""
     if task.autolab is None:
-        return ()
+        return foreign(task).edits(place.directory)
     try:
         pristine = {
             name: files.read_inside(task.path, f"environment/app/{name}")
@@ -336,18 +361,26 @@ def edited_pins(place: Place, task: Task) -> tuple[str, ...]:
     return pinned_edits(place.directory, pristine)
 
 
+def _collected(place: Place, task: Task) -> Artifact:
+    if task.autolab is None:
+        return foreign(task).take(place.directory)
+    return collect(place.directory, task.autolab.editable)
+
+
 def put_back(place: Place, task: Task, snapshot: Snapshot) -> list[str]:
     """Make the editable files of a workspace, whose processes stand still, those of a snapshot.
 
     Returns what was removed for it. Raises `PlantingError` when something there cannot be replaced,
     `OSError` when the disk does not take it; the files may then be in neither state.
     """
-    editable = task.autolab.editable if task.autolab else ()
-    removed = weed(place.directory, editable, snapshot.files.keys())
     uid = uids.identity().host_uid("agent", place.slot)
-    plant(place.directory, snapshot.files, owner=uid, clear=True)
+    if task.autolab is None:
+        removed = foreign(task).put_back(place.directory, snapshot.files, uid)
+    else:
+        removed = weed(place.directory, task.autolab.editable, snapshot.files.keys())
+        plant(place.directory, snapshot.files, owner=uid, clear=True)
     try:
-        found = collect(place.directory, editable)
+        found = _collected(place, task)
     except ArtifactRefusedError as error:
         raise PlantingError(error.path, error.why) from error
     if found.hash != snapshot.id:

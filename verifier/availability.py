@@ -38,8 +38,6 @@ _WORDS = {"command": "", "module": "Python module ", "header": "header "}
 
 def why_not(task: Task, present: Mapping[Need, bool]) -> str | None:
     """Why `task` is not available where `present` says what there is; None when it is."""
-    if task.autolab is None:
-        return "only its own test.sh could judge it, which this version does not run"
     missing = [need for need in _needs(task) if not present.get(need, False)]
     if not missing:
         return None
@@ -52,15 +50,25 @@ def why_not(task: Task, present: Mapping[Need, bool]) -> str | None:
 def availability(tasks: Iterable[Task]) -> dict[str, str | None]:
     """For each task's name, why it is not available, or None. One sandbox answers for all."""
     listed = list(tasks)
-    needed = sorted({need for task in listed for need in _needs(task)})
-    without = _without_gpus(listed)
+    native = [task for task in listed if task.autolab is not None]
+    found = _foreign([task for task in listed if task.autolab is None])
+    needed = sorted({need for task in native for need in _needs(task)})
+    without = _without_gpus(native)
     try:
         present = _present(needed) if needed else {}
     except SandboxUnavailableError as error:
-        return {
-            task.name: why_not(task, {}) if task.autolab is None else str(error) for task in listed
-        }
-    return {task.name: why_not(task, present) or without.get(task.name) for task in listed}
+        return found | {task.name: str(error) for task in native}
+    return found | {task.name: why_not(task, present) or without.get(task.name) for task in native}
+
+
+def _foreign(tasks: list[Task]) -> dict[str, str | None]:
+    """Tasks that are judged by their own test.sh."""
+    if not tasks:
+        return {}
+    from verifier.foreign.availability import survey
+
+    found = survey(tasks)
+    return {task.name: found[str(task.path)] for task in tasks}
 
 
 def _without_gpus(tasks: Iterable[Task]) -> dict[str, str | None]:

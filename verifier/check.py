@@ -80,14 +80,16 @@ def check_task(
     started = time.monotonic()
     unavailable = availability([task])[task.name]
     checking = _Checking(task, size, progress, backend)
-    if unavailable is None:
+    if unavailable is None and task.native:
         checking.run()
+    elif unavailable is None:
+        unavailable = checking.run_foreign()
     try:
         pinned = pins.state(task.path)
     except TaskError as error:
         pinned = "changed"
         checking.problems.append(str(error))
-    if pinned != "ok":
+    if pinned == "changed" or (pinned == "missing" and task.native):
         checking.problems.insert(0, _pins_problem(task, pinned))
     return TaskCheck(
         name=task.name,
@@ -131,11 +133,36 @@ class _Checking:
         try:
             scale = scale_of(self._task, self._size)
             self.reference_reward = scale.reference_reward
-            self._baseline()
+            self._baseline(self._task.baseline())
             self._stages(scale)
             self._cheats()
         except (TaskError, ScaleError) as error:
             self.problems.append(str(error))
+
+    def run_foreign(self) -> str | None:
+        """Verify baseline and solution by the task's own test.sh; why it cannot be run here."""
+        from verifier.foreign import known
+        from verifier.foreign.workspace import ImageError, OracleError, workspace_of
+
+        facts = known.about(self._task)
+        if facts is not None:
+            self.reference_reward = facts.reward(facts.reference)
+        try:
+            place = workspace_of(
+                self._task,
+                self._backend,
+                lambda phase: self._progress(f"{self._task.name}: {phase}"),
+            )
+            self._baseline(place.baseline)
+            solved = place.solve(self._backend)
+            verdict = self._verify("solution", solved.files)
+        except ImageError as error:
+            return str(error)
+        except (TaskError, OracleError) as error:
+            self.problems.append(str(error))
+            return None
+        self._stage("solve.sh", verdict, None, timed=False, least=None)
+        return None
 
     def _verify(self, what: str, files: Mapping[str, bytes]) -> Verdict:
         """One verdict; contention is waited out a few times."""
@@ -150,8 +177,8 @@ class _Checking:
                 break
         return verdict
 
-    def _baseline(self) -> None:
-        verdict = self._verify("baseline", self._task.baseline())
+    def _baseline(self, files: Mapping[str, bytes]) -> None:
+        verdict = self._verify("baseline", files)
         self.baseline_reward = verdict.reward
         if verdict.reward != 0.0 or verdict.failed_gate is not None:
             self.problems.append(f"the untouched baseline must score 0: {_said(verdict)}")
@@ -185,7 +212,20 @@ class _Checking:
         off = scale is not None and _off(verdict.reward, scale.reference_reward)
         return off or (gain is not None and gain < STAGE_GAIN)
 
-    def _stage(self, name: str, verdict: Verdict, before: Verdict | None, *, timed: bool) -> None:
+    def _stage(
+        self,
+        name: str,
+        verdict: Verdict,
+        before: Verdict | None,
+        *,
+        timed: bool,
+        least: float | None = 0.0,
+    ) -> None:
+        """Note a stage. One judged as data earns more than the one before, or than `least`.
+
+        A foreign task's reward goes by times of its author's machine: its solution may earn nothing
+        on a slower one.
+        """
         speedup = verdict.speedup.value if verdict.speedup else None
         gain = _gain(verdict, before) if timed else None
         self.stages.append(StageCheck(name=name, reward=verdict.reward, speedup=speedup, gain=gain))
@@ -195,7 +235,11 @@ class _Checking:
             self.problems.append(
                 f"stage {name} is {gain:.3g} times as fast as the one before, not {STAGE_GAIN:g}"
             )
-        elif not timed and verdict.reward <= ((before and before.reward) or 0.0):
+        elif (
+            not timed
+            and least is not None
+            and verdict.reward <= ((before and before.reward) or least)
+        ):
             self.problems.append(f"stage {name} earns no more than the one before")
 
     def _reference(self, last: Verdict | None, expected: float) -> None:

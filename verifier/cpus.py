@@ -13,11 +13,15 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from verifier.gpus.access import NO_GPUS, Access
 from verifier.outcomes import NotJudgedError
 from verifier.request import VerifyRequest
 from verifier.sandbox.spec import Backend
+
+if TYPE_CHECKING:
+    from tasks import Task
 
 _PATIENCE = 180.0
 _POLL = 0.05
@@ -48,6 +52,15 @@ class Machine:
 def measuring_set(every: Sequence[int], threads: int) -> tuple[int, ...]:
     """Of these CPUs, those on which a task of so many threads is measured: the last ones."""
     return tuple(sorted(every)[-max(1, threads) :])
+
+
+def threads_of(task: Task) -> int:
+    """The CPUs that a task is measured on; a timed foreign one on all it states."""
+    if task.autolab is not None:
+        return task.autolab.driver.threads
+    from verifier.foreign.clock import threads
+
+    return threads(task)
 
 
 def choose(request: VerifyRequest, threads: int = 1) -> Cpus:

@@ -18,7 +18,7 @@ from typing import Literal
 
 import msgspec
 
-from tasks import TaskError, files
+from tasks import TaskError, files, load_task
 
 PINS = "pins.json"
 SCHEMA = "autolab/pins/1"
@@ -142,13 +142,14 @@ def state(directory: Path | str) -> PinsState:
 class PinnedTask:
     """A task whose every file was found to be as pinned, and is again whenever it is read.
 
-    Raises `PinsError` naming the files that are not.
+    With `as_found` the files that it has now are the pinned ones. Raises `PinsError` naming the
+    files that are not.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, as_found: bool = False) -> None:
         self.root = directory
-        self._pinned = read(directory).files
         found = hashes(directory)
+        self._pinned = found if as_found else read(directory).files
         problems = differences(self._pinned, found)
         if problems:
             raise PinsError(directory, problems)
@@ -177,6 +178,16 @@ class PinnedTask:
             for name in sorted(self._pinned)
             if name.startswith(prefix)
         }
+
+
+def held(directory: Path) -> PinnedTask:
+    """The task as pinned; a foreign one without pins as it is found, and held to that.
+
+    Raises `PinsError` and `TaskError`.
+    """
+    if not (directory / PINS).is_file() and not load_task(directory).native:
+        return PinnedTask(directory, as_found=True)
+    return PinnedTask(directory)
 
 
 def main(arguments: Sequence[str]) -> int:

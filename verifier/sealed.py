@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tasks import TaskError, load_task
 from verifier import cpus as cpu_sets
@@ -32,7 +32,7 @@ from verifier.judge import PATIENCE, Judge, JudgeError
 from verifier.ledger.manifests import in_words
 from verifier.native import NativeJudging, NativeResult
 from verifier.outcomes import STATUS, FailedError, NotJudgedError
-from verifier.pins import PinnedTask, PinsError
+from verifier.pins import PinnedTask, PinsError, held
 from verifier.programs import Sources
 from verifier.request import VerifyRequest
 from verifier.sandbox import get_backend
@@ -76,6 +76,7 @@ class _Draft:
     reward: float | None = None
     cause: Cause | None = None
     reason: str = ""
+    timed_by: Literal["driver", "task"] = "driver"
 
     @property
     def status(self) -> Status:
@@ -126,7 +127,7 @@ def verify(
         status=draft.status,
         cause=draft.cause,
         anchors=draft.anchors,
-        seal=_seal(backend, draft.lacks),
+        seal=_seal(backend, draft),
         reason=draft.reason,
         findings=tuple(draft.findings),
         seconds=round(time.monotonic() - started, 3),
@@ -154,14 +155,14 @@ def _edits(paths: Sequence[str]) -> Finding:
     )
 
 
-def _seal(backend: Backend, lacks: Sequence[str]) -> Seal:
+def _seal(backend: Backend, draft: _Draft) -> Seal:
     level = backend.enforcement().level
-    return Seal(level, "driver", not lacks, "; ".join(lacks))
+    return Seal(level, draft.timed_by, not draft.lacks, "; ".join(draft.lacks))
 
 
 def _judge(request: VerifyRequest, draft: _Draft, backend: Backend, progress: Progress) -> None:
     progress("pins")
-    pinned = PinnedTask(Path(request.task))
+    pinned = held(Path(request.task))
     draft.task_hash = pinned.hash
     task = load_task(Path(request.task))
     draft.task = task.name
@@ -171,11 +172,12 @@ def _judge(request: VerifyRequest, draft: _Draft, backend: Backend, progress: Pr
             f"{in_words(request.task_files, pinned.files)} (its hash is {pinned.hash}, "
             f"not {request.task_hash}); restore the task's files, or start a new session"
         )
+    backend.require()
+    machine = Machine(backend, cpu_sets.choose(request, cpu_sets.threads_of(task)))
     if task.autolab is None:
-        raise NotJudgedError(
-            f"{task.name} has no [autolab] table: only its own test.sh could judge it, "
-            "which this version does not run"
-        )
+        with cpu_sets.working(machine.cpus):
+            _foreign(request, pinned, machine, draft, progress)
+        return
     measured = request.anchors
     if measured is not None and measured.source == "task":
         measured = None  # the task's own are the pinned ones, whatever the request says of them
@@ -183,9 +185,7 @@ def _judge(request: VerifyRequest, draft: _Draft, backend: Backend, progress: Pr
     draft.anchors = anchors_of(scale, measured.source if measured else "task")
     progress("artifact")
     chosen = _accept(request, task.autolab, draft)
-    backend.require()
     judging = _Judging(request, task, task.autolab, pinned, scale, draft)
-    machine = Machine(backend, cpu_sets.choose(request, task.autolab.driver.threads))
     with cpu_sets.working(machine.cpus):
         draft.findings += screen(machine, task.autolab.screen, request.files)
         _with_devices(judging, machine, chosen, progress)
@@ -228,6 +228,25 @@ def _hold(draft: _Draft) -> None:
     if draft.cause is None and severe:
         draft.cause = "tampered"
         draft.reason = f"{severe[0].what} ({severe[0].evidence}); {draft.reason}"
+
+
+def _foreign(
+    request: VerifyRequest,
+    pinned: PinnedTask,
+    machine: Machine,
+    draft: _Draft,
+    progress: Progress,
+) -> None:
+    """A task that is judged by its own test.sh."""
+    from verifier.foreign import judging
+
+    draft.timed_by = "task"
+    said = judging.Said(draft.gates, draft.findings, draft.lacks)
+    try:
+        judging.judge(request, pinned, machine, progress, said)
+    finally:
+        draft.anchors, draft.metric, draft.speedup = said.anchors, said.metric, said.speedup
+        draft.reward, draft.cause, draft.reason = said.reward, said.cause, said.reason
 
 
 def _accept(request: VerifyRequest, table: Autolab, draft: _Draft) -> tuple[str, ...]:

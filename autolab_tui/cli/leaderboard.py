@@ -134,6 +134,7 @@ def tally_in_words(tally: Tally, missing: str) -> str:
         (tally.stopped, "stopped"),
         (tally.assisted, "assisted"),
         (tally.unofficial, "unofficial"),
+        (tally.timed_by_task, "timed_by: task"),
     )
     among = ", ".join(f"{count} {what}" for count, what in special if count)
     if among:

@@ -13,12 +13,14 @@ from autolab_tui.cli.parser import Commands, command
 
 if TYPE_CHECKING:
     from tasks import Task
+    from verifier.foreign.workspace import Workspace
     from verifier.request import SizeName, VerifyRequest
     from verifier.verdict import Verdict
 
 _DETAILS = """\
 Needs no engine. TASK is a name of the suite or a task's directory. DIR holds a workspace; without
-it the task's untouched baseline is judged. Only the editable files are taken from DIR. --record
+it the task's untouched baseline is judged. Only the editable files are taken from DIR. A foreign
+task (Harbor's format, no [autolab] table) is judged by its own test.sh, in full size. --record
 puts the verdict into the ledger (`autolab verdicts`), as one of stage manual.
 
 --regrade RUN measures nothing: what was measured then is graded by the rule and the anchors that
@@ -29,6 +31,8 @@ if none runs. A verdict whose facts say nothing about the task of today is left,
 examples:
   autolab verify median_filter                 the baseline: reward 0
   autolab verify median_filter ./app           a workspace of your own
+  autolab verify median_filter --oracle        its reference solution
+  autolab verify golf --suite ./checkout       a foreign task's baseline
   autolab verify ./my-task ./my-task/solution/steps/01-first --size full --json
   autolab verify --regrade RUN --dry-run       what a changed rule would make of a run
 
@@ -47,6 +51,7 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("task", nargs="?", metavar="TASK", help="a task's name or directory")
     parser.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the workspace to judge")
+    parser.add_argument("--oracle", action="store_true", help="judge the reference solution")
     parser.add_argument("--suite", type=Path, metavar="DIR", help="default: the shipped tasks")
     parser.add_argument("--size", choices=("quick", "full"), default="quick", help="default: quick")
     parser.add_argument(
@@ -74,8 +79,11 @@ def run(args: argparse.Namespace) -> int:
 
     task = find_task(args.suite, args.task)
     progress = _progress if not args.json and sys.stderr.isatty() else None
-    request = request_for(task, args.dir, args.size)
-    request = msgspec.structs.replace(request, anchors=chosen_anchors(args, task))
+    request = _oracle(task, args.size) if args.oracle else request_for(task, args.dir, args.size)
+    if args.oracle and args.dir is not None:
+        raise UsageError("give a directory or --oracle, not both")
+    if task.native:
+        request = msgspec.structs.replace(request, anchors=chosen_anchors(args, task))
     verdict = verify(request, progress=progress) if progress else verify(request)
     if args.record and not args.dry_run:
         verdict = _recorded(args, task, verdict)
@@ -132,16 +140,13 @@ def request_for(task: Task, workspace: Path | None, size: SizeName) -> VerifyReq
     from verifier import artifact
     from verifier.request import VerifyRequest
 
+    if workspace is not None and not workspace.is_dir():
+        raise CommandError(f"{workspace}: is not a directory; give the workspace to judge")
     if task.autolab is None:
-        raise CommandError(
-            f"{task.path}: has no [autolab] table, so the sealed verifier cannot judge it; "
-            "docs/tasks.md says what it needs"
-        )
+        return _foreign(task, workspace)
     where = str(task.path)
     if workspace is None:
         return VerifyRequest(task=where, files=task.baseline(), size=size)
-    if not workspace.is_dir():
-        raise CommandError(f"{workspace}: is not a directory; give the workspace to judge")
     pristine = {
         name: files.read_inside(task.path, f"environment/app/{name}")
         for name in files.tree(task.path, "environment/app")
@@ -154,6 +159,52 @@ def request_for(task: Task, workspace: Path | None, size: SizeName) -> VerifyReq
     present = {name: data for name, data in pristine.items() if (workspace / name).exists()}
     edits = artifact.pinned_edits(workspace, present)
     return VerifyRequest(task=where, files=dict(found.files), size=size, ignored_edits=edits)
+
+
+def _foreign(task: Task, workspace: Path | None) -> VerifyRequest:
+    """As `request_for`, for a task that its own test.sh judges."""
+    from verifier.artifact import ArtifactRefusedError
+    from verifier.request import VerifyRequest
+
+    place, where = _place(task), str(task.path)
+    if workspace is None:
+        return VerifyRequest(task=where, files=place.baseline, size="full")
+    try:
+        found = place.take(workspace)
+    except ArtifactRefusedError as error:
+        return VerifyRequest(task=where, refused=str(error), size="full")
+    edits = place.edits(workspace)
+    return VerifyRequest(task=where, files=dict(found.files), size="full", ignored_edits=edits)
+
+
+def _place(task: Task) -> Workspace:
+    from verifier.availability import availability
+    from verifier.foreign.workspace import ImageError, workspace_of
+
+    why = availability([task])[task.name]
+    if why is None:
+        try:
+            return workspace_of(task)
+        except ImageError as error:
+            why = str(error)
+    raise CommandError(f"task {task.name} is not available here: {why}")
+
+
+def _oracle(task: Task, size: SizeName) -> VerifyRequest:
+    """What the reference leaves: the last stage, or what a foreign task's solve.sh makes."""
+    from verifier.foreign.workspace import OracleError
+    from verifier.request import VerifyRequest
+
+    if task.native:
+        steps = task.steps()
+        if not steps:
+            raise CommandError(f"{task.path}: has no solution/steps to judge")
+        return VerifyRequest(task=str(task.path), files=dict(steps[-1].artifact), size=size)
+    try:
+        found = _place(task).solve()
+    except OracleError as error:
+        raise CommandError(str(error)) from error
+    return VerifyRequest(task=str(task.path), files=dict(found.files), size="full")
 
 
 def _emit(verdict: Verdict) -> None:
@@ -189,4 +240,6 @@ def _show(verdict: Verdict) -> None:
     for finding in verdict.findings:
         print(plain(f"{finding.severity}: {finding.what}: {finding.evidence}", 400))
     if not verdict.seal.official:
-        print(plain(f"unofficial: {verdict.seal.why}", 400))
+        if verdict.seal.timed_by == "task":
+            print("timed_by: task")
+        print(plain(f"unofficial: {verdict.seal.why}", 600))

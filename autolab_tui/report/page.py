@@ -280,7 +280,8 @@ def _session(one: SessionFacts) -> Markup:
         final = f"final {s.final_reward:.3f}"
     best = "" if s.best_reward is None else f", best {s.best_reward:.3f}"
     outcome = f", {s.outcome}" if s.outcome else f", {s.state}"
-    marked = [flag for flag, holds in (("assisted", s.assisted), ("unofficial", not s.official))
+    marked = [flag for flag, holds in (("assisted", s.assisted), ("unofficial", not s.official),
+                                       ("timed_by: task", s.timed_by == "task"))
               if holds]  # fmt: skip
     return element(
         "section",

@@ -275,7 +275,8 @@ def concern(session: SessionState, glyphs: Glyphs) -> list[Span]:
         return [("verifying the first" if session.verifying else "no verdict yet", "dim")]
     spans: list[Span] = [say.verdict_words(point)]
     if not session.official:
-        spans.append((" unofficial", "warn"))
+        how = "timed_by: task" if session.timed_by == "task" else "unofficial"
+        spans.append((f" {how}", "warn"))
     return spans
 
 

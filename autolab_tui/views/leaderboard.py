@@ -100,6 +100,7 @@ def counts(made: Leaderboard, cells: int) -> Line:
         (tally.stopped, "stopped", "dim"),
         (tally.assisted, "assisted", "dim"),
         (tally.unofficial, "unofficial", "warn"),
+        (tally.timed_by_task, "timed_by: task", "warn"),
     )
     for number, text, role in remarks:
         if number:

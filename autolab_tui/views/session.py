@@ -57,7 +57,8 @@ def head(session: SessionState, frame: Frame, place: str, cells: int) -> tuple[L
         text, role = told
         said.append(remark(cut(text, cells - 5 - said[0].cells), role, rank=0))
     if not session.official:
-        said.append(remark("unofficial", "warn", rank=2))
+        how = "timed_by: task" if session.timed_by == "task" else "unofficial"
+        said.append(remark(how, "warn", rank=2))
     said.append(remark(place, "dim", rank=3))
     said.append(remark(plain(session.id), "dim", rank=4))
     said.append(remark(f"{plain(session.harness)} harness", "dim", rank=5))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from engine.agents.launching import Exit, Launch
@@ -29,6 +29,13 @@ class Bench(Protocol):
     budget: str
     active_sec: float
     size: str
+
+    async def reference(self) -> Mapping[str, bytes]:
+        """The files that the finished reference changes, by their path below the workspace.
+
+        Raises `ValueError` where there is none, or it cannot be had.
+        """
+        ...
 
     @property
     def model_name(self) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine import reference
 from engine.agents.bench import Bench
 from engine.harnesses import TIME_TOOL, Harness
 from verifier.scoring import scale_of
@@ -16,7 +17,7 @@ _SURE = "When you are sure that no further improvement is worth its time"
 def system_prompt(bench: Bench) -> str:
     """The whole system prompt of a session."""
     harness = bench.harness
-    editable = bench.task.autolab.editable if bench.task.autolab else ()
+    editable = reference.editable(bench.task)
     text = harness.system.strip()
     for name, value in (("workdir", "/app"), ("editable", ", ".join(editable))):
         text = text.replace("{" + name + "}", value)
@@ -59,8 +60,8 @@ def _feedback(harness: Harness) -> str:
 
 
 def _reference(bench: Bench) -> str:
-    if not bench.harness.reference:
-        return ""
+    if not bench.harness.reference or not bench.task.native:
+        return ""  # what a foreign task says of its reference stands in its instruction
     scale = scale_of(bench.task, bench.size)
     optimization, table = bench.task.optimization, bench.task.autolab
     metric = optimization.metric if optimization is not None else ""

@@ -36,11 +36,12 @@ class Oracle:
 
     async def work(self, bench: Bench) -> Ending:
         """Write the last stage's files and end."""
-        steps = bench.task.steps()
-        if not steps:
-            return Ending("infrastructure", f"task {bench.task.name} has no solution/steps")
         if not bench.entries:
-            await _propose(bench, "Applying the reference solution.", steps[-1].artifact)
+            try:
+                files = await bench.reference()
+            except ValueError as error:
+                return Ending("infrastructure", str(error))
+            await _propose(bench, "Applying the reference solution.", files)
         await _carry_out(bench)
         return Ending("agent", "applied the reference solution")
 
@@ -49,7 +50,12 @@ class Ladder:
     """Applies the stages of the reference, one after another."""
 
     async def work(self, bench: Bench) -> Ending:
-        """Apply each stage, give its verdict time to come, and go on to the next."""
+        """Apply each stage, give its verdict time to come, and go on to the next.
+
+        A foreign task has no stages: its solution is the only one.
+        """
+        if not bench.task.native:
+            return await Oracle().work(bench)
         steps = bench.task.steps()
         if not steps:
             return Ending("infrastructure", f"task {bench.task.name} has no solution/steps")

@@ -35,6 +35,7 @@ class Subject(NamedTuple):
     task: str
     task_hash: str
     size: str
+    timed_by: str = "driver"
 
 
 class Tally(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +49,7 @@ class Tally(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stopped: int
     assisted: int
     unofficial: int
+    timed_by_task: int
 
 
 class LeftOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +90,8 @@ class Sheet:
             parts.append(subject.size)
         if len({s.task_hash for s in same}) > 1:
             parts.append(subject.task_hash[:8])
+        if subject.timed_by == "task":
+            parts.append("(timed_by: task)")
         return " ".join(parts)
 
 
@@ -134,7 +138,7 @@ def sheet(state: State, sessions: Iterable[SessionState], missing: Missing) -> S
     for session in sorted(sessions, key=lambda s: s.id):
         run = state.runs.get(session.run)
         size = str(run.spec.get("size", "")) if run is not None else ""
-        subject = Subject(session.domain, session.task, session.task_hash, size)
+        subject = Subject(session.domain, session.task, session.task_hash, size, session.timed_by)
         subjects.add(subject)
         cells[entrant_of(session)][subject].append(session)
     return Sheet(cells, tuple(sorted(cells)), tuple(sorted(subjects)), missing)
@@ -156,6 +160,7 @@ def tally(sessions: Iterable[SessionState]) -> Tally:
         stopped=sum(s.outcome == "stopped_by_operator" for s in counted),
         assisted=sum(s.assisted for s in counted),
         unofficial=sum(not s.official for s in counted),
+        timed_by_task=sum(s.timed_by == "task" for s in counted),
     )
 
 
@@ -194,6 +199,14 @@ def remarks(sheet: Sheet) -> list[str]:
         if len(limits) > 1:
             said = ", ".join(f"{seconds:g} s" for seconds in sorted(limits))
             found.append(f"sessions of {sheet.label(subject)} had different budgets: {said}")
+    foreign = [s for s in sheet.subjects if s.timed_by == "task"]
+    if foreign:
+        mixed = len(foreign) < len(sheet.subjects)
+        found.append(
+            f"{len(foreign)} of {len(sheet.subjects)} tasks are timed and judged by their own "
+            "test.sh (timed_by: task): their rewards are not of the same worth as the driver's"
+            + ("; a mean over both kinds mixes them" if mixed else "")
+        )
     harnesses: dict[str, set[str]] = defaultdict(set)
     for entrant in sheet.entrants:
         harnesses[entrant.harness].add(entrant.harness_hash)

@@ -18,6 +18,7 @@ from engine.verdicts.process import VerifierProcess
 from engine.verdicts.queue import Job
 from engine.view import View
 from tasks import TaskError, load_task
+from verifier.cpus import threads_of
 from verifier.ledger.entries import Where
 from verifier.ledger.ledger import Record
 from verifier.ledger.manifests import Manifests
@@ -94,7 +95,9 @@ class Judging:
         try:
             task = load_task(Path(facts.task_path))
             limit = task.config.verifier.timeout_sec
-            threads = task.autolab.driver.threads if task.autolab else 1
+            threads = threads_of(task)
+            if not task.native:  # its image may have to be built, and its turn waited for
+                limit += task.config.environment.build_timeout_sec + _LEAST_LIMIT
         except TaskError:
             pass  # the verifier says what is wrong with the task
         then = self._manifests.get(facts.task_hash)

@@ -156,15 +156,17 @@ def test_a_task_that_was_changed_after_it_was_pinned_is_refused(suite: Path) -> 
         planned(suite, agents=["nop"])
 
 
-def test_a_foreign_task_is_refused_for_now(tmp_path: Path) -> None:
+def test_a_foreign_task_is_marked_and_needs_no_pins(tmp_path: Path) -> None:
     task = tmp_path / "suite" / "foreign"
     (task / "tests").mkdir(parents=True)
     (task / "environment").mkdir()
     (task / "task.toml").write_text('schema_version = "1.2"\n[agent]\ntimeout_sec = 5\n')
     (task / "instruction.md").write_text("Do it.\n")
     (task / "tests" / "test.sh").write_text("exit 0\n")
-    with pytest.raises(RunRefusedError, match=r"foreign has no \[autolab\] table"):
-        planned(tmp_path / "suite", agents=["nop"])
+    made = planned(tmp_path / "suite", agents=["nop"], size="quick")
+    (session,) = made.sessions.values()
+    assert (session.timed_by, session.anchors, session.reference_reward) == ("task", None, 0.5)
+    assert session.budget["active"].hard == 5.0
 
 
 @given(st.dictionaries(st.text(max_size=5), st.none() | st.integers() | st.text(max_size=5)))

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from verifier.artifact import printable
-from verifier.pins import PinnedTask, differences, digest_of, sha256
+from verifier.pins import differences, digest_of, held, sha256
 
 _SCHEMA: Literal["autolab/task-files/1"] = "autolab/task-files/1"
 _UNKNOWN = "which of its files were changed is not known, since their hashes were not kept"
@@ -38,7 +38,7 @@ class Manifests:
 
     def keep(self, task: Path) -> str:
         """Keep what the task is now; returns its hash. Raises `PinsError` and `OSError`."""
-        pinned = PinnedTask(task)
+        pinned = held(task)
         if self.get(pinned.hash) is None:
             toml = pinned.read("task.toml").decode("utf-8")
             kept = TaskFiles(files=dict(sorted(pinned.files.items())), toml=toml)

@@ -1,0 +1,267 @@
+"""Judging a foreign task: its own test.sh in a sealed room, and its word read with suspicion.
+
+How each way to end becomes a status stands in docs/verifier.md; the order of the gates is
+`artifact`, `test_sh` (it ran to its end), `correct` (what the task itself says).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tasks import load_task
+from verifier import cpus as cpu_sets
+from verifier.artifact import printable
+from verifier.cpus import Machine
+from verifier.foreign import clock, known, layout, reward
+from verifier.foreign.availability import limits_problem, needs_problem
+from verifier.foreign.image import Image, ImageError, ensure
+from verifier.foreign.known import Known
+from verifier.foreign.layout import Layout
+from verifier.foreign.reward import RewardError, Stated
+from verifier.foreign.running import Hardware, room, run_tests
+from verifier.foreign.sandboxed import Ended
+from verifier.outcomes import FailedError, NotJudgedError
+from verifier.verdict import Anchors, Cause, Direction, Finding, Gate, Metric, Speedup
+
+if TYPE_CHECKING:
+    from tasks import Task
+    from verifier.pins import PinnedTask
+    from verifier.request import VerifyRequest
+
+OPEN = (
+    "the task's own test.sh held the clock and gave the verdict, and what it runs of the artifact "
+    "runs in its sandbox and under its uid: such a program could print the line that test.sh looks "
+    "for, or skip work that test.sh does not check"
+)
+_OFF = 2e-3  # a stated reward may differ from ours by what a task rounds away
+_SHOWN = 12
+# No honest artifact speaks of where its judge writes.
+_SENTINELS = (b"/logs/verifier", b"reward.json", b"reward.txt")
+Progress = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Said:
+    """What becomes known; the lists may be somebody else's, which are then filled."""
+
+    gates: list[Gate] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    lacks: list[str] = field(default_factory=list)
+    anchors: Anchors | None = None
+    metric: Metric | None = None
+    speedup: Speedup | None = None
+    reward: float | None = None
+    cause: Cause | None = None
+    reason: str = ""
+
+
+def judge(
+    request: VerifyRequest, pinned: PinnedTask, machine: Machine, progress: Progress, said: Said
+) -> None:
+    """Judge a snapshot of a foreign task into `said`.
+
+    Raises `FailedError`, `NotJudgedError`, `ArtifactRefusedError`, `TaskError` and
+    `SandboxUnavailableError`; what was known by then is in `said`.
+    """
+    task = load_task(pinned.root)
+    said.lacks.append(OPEN)
+    _say_limits(task, machine, said)
+    image = _image(task, machine, progress)
+    files_of = layout.layout_of(task, image)
+    progress("artifact")
+    kept = _accept(request, files_of, said)
+    facts = known.about(task)
+    said.anchors = _anchors(task, facts)
+    timed = clock.timed(task)
+    cpu_set = machine.cpus.measuring if timed else machine.cpus.working
+    turn = cpu_sets.turn(machine.cpus) if timed else contextlib.nullcontext()
+    with turn, room(image, files_of, kept, "run") as place:
+        progress("timing: test.sh" if timed else "test.sh")
+        ended = run_tests(task, pinned, image, place, Hardware(machine.backend, cpu_set))
+        try:
+            stated, trouble = reward.read(place.logs), ""
+        except RewardError as error:
+            stated, trouble = None, str(error)
+    result = _ending(task, ended, stated, trouble)
+    said.gates.append(Gate("test_sh", True, f"ended well after {ended.seconds:.2f} s"))
+    _decide(task, facts, result, ended, said)
+    if dict(kept) == dict(files_of.editable):
+        stated_words = f"; its test.sh gives {result.reward:g}" if result.reward else ""
+        said.reward, said.reason = 0.0, f"the editable files are the baseline's own{stated_words}"
+    _screen(kept, files_of, said)
+
+
+def _image(task: Task, machine: Machine, progress: Progress) -> Image:
+    why = limits_problem(task) or needs_problem(task)
+    if why is None:
+        progress("image")
+        try:
+            return ensure(task, machine.backend, progress, machine.cpus.working)
+        except ImageError as error:
+            why = str(error)
+    raise NotJudgedError(f"{task.name} is not available here: {why}")
+
+
+def _say_limits(task: Task, machine: Machine, said: Said) -> None:
+    stated = task.config.environment.cpus
+    have = len({*machine.cpus.measuring, *machine.cpus.working})
+    if stated is not None and math.ceil(stated) > have:
+        said.lacks.append(f"the task states {stated:g} CPUs and there are {have}")
+    if clock.timed(task) and not machine.cpus.apart and clock.threads(task) == 1:
+        said.lacks.append("no CPU is free of other work to measure on")
+    if not machine.backend.enforcement().official:
+        said.lacks.append("memory, processes, CPUs or freezing are not enforced for a whole tree")
+
+
+def _accept(request: VerifyRequest, files_of: Layout, said: Said) -> dict[str, bytes]:
+    if request.refused is not None:
+        raise FailedError("artifact", "artifact_refused", printable(request.refused, 400))
+    kept, left = layout.check(files_of, request.files)
+    if left:
+        said.findings.append(
+            Finding("info", "files that are not the agent's to change stay behind", _names(left))
+        )
+    changed = [path for path, data in kept.items() if files_of.editable.get(path) != data] + [
+        path for path in files_of.editable if path not in kept
+    ]
+    said.findings.append(
+        Finding(
+            "info",
+            f"what crosses is decided by {files_of.source}",
+            f"changed: {_names(sorted(changed)) or 'nothing'}",
+        )
+    )
+    total = sum(map(len, kept.values()))
+    said.gates.append(Gate("artifact", True, f"{len(kept)} files, {total} bytes"))
+    return kept
+
+
+def _names(paths: tuple[str, ...] | list[str]) -> str:
+    shown = ", ".join(printable(path, 80) for path in paths[:_SHOWN])
+    more = len(paths) - _SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _anchors(task: Task, facts: Known | None) -> Anchors | None:
+    if facts is not None:
+        end = facts.best if facts.rule == "linear" else facts.reference
+        return Anchors("task", facts.baseline, end)
+    stated = task.optimization
+    if stated is None or stated.baseline is None or stated.reference is None:
+        return None
+    if stated.baseline.score is None or stated.reference.score is None:
+        return None
+    return Anchors("task", stated.baseline.score, stated.reference.score)
+
+
+def _ending(task: Task, ended: Ended, stated: Stated | None, trouble: str) -> Stated:
+    """The reward of a test.sh that ended well; otherwise raises what its end amounts to."""
+    limit = task.config.verifier.timeout_sec
+    if ended.timed_out:
+        how = f"did not end within {limit:g} s"
+    elif ended.code != 0:
+        what = f"signal {-ended.code}" if ended.code < 0 else f"status {ended.code}"
+        how = f"ended with {what}: {printable(ended.last_line, 200)}"
+    elif trouble:
+        raise NotJudgedError(f"test.sh ended, and its reward cannot be used: {printable(trouble)}")
+    elif stated is None:
+        raise NotJudgedError("test.sh ended well and left no reward in /logs/verifier")
+    else:
+        return stated
+    if trouble or (stated is not None and stated.reward > 0):
+        there = f"an unusable one ({printable(trouble)})" if trouble else f"one of {_of(stated)}"
+        raise NotJudgedError(
+            f"there is a reward, {there}, though test.sh {how}",
+            findings=(Finding("warning", "a reward without test.sh ending well", how),),
+        )
+    cause: Cause = "timeout" if ended.timed_out else "crashed"
+    if ended.out_of_memory:
+        cause = "out_of_memory"
+    raise FailedError("test_sh", cause, f"test.sh {how}")
+
+
+def _of(stated: Stated | None) -> str:
+    return "nothing" if stated is None else f"{stated.reward:g}"
+
+
+def _decide(task: Task, facts: Known | None, stated: Stated, ended: Ended, said: Said) -> None:
+    """Metric and reward: by our own arithmetic where the task's rule is known."""
+    if stated.correct is False:
+        raise FailedError("correct", "gate", _why(stated, ended))
+    if stated.correct is True:
+        said.gates.append(Gate("correct", True, "says the task's test.sh"))
+    value = _value(task, facts, stated)
+    if value is not None:
+        said.metric = Metric(_metric_name(task), value, "", _direction(task))
+        speedup = facts.speedup(value) if facts is not None else None
+        said.speedup = None if speedup is None else Speedup(speedup)
+    words = f"{_metric_name(task)} {value:.10g}" if value is not None else "no metric is stated"
+    said.reward = stated.reward
+    said.reason = f"{words}; reward {stated.reward:g} as its test.sh gives it"
+    if facts is None:
+        said.findings.append(
+            Finding("info", "the reward is test.sh's own word", "its rule is not known here")
+        )
+        return
+    if value is None and stated.reward > 0:
+        raise NotJudgedError(
+            f"test.sh gives {stated.reward:g} and no {facts.metric} that this could follow from"
+        )
+    if value is None:
+        return
+    ours = facts.reward(value)
+    if stated.reward == 0 and ours > _OFF:
+        raise FailedError("correct", "gate", _why(stated, ended))
+    said.reward = ours
+    said.reason = f"{words}; reward by the task's rule ({facts.rule}), computed here"
+    if abs(ours - stated.reward) > _OFF:
+        said.findings.append(
+            Finding(
+                "warning",
+                "test.sh's reward does not follow from its metric",
+                f"it says {stated.reward:g}; {facts.rule} of {value:.10g} is {ours:g}",
+            )
+        )
+    if facts.rule == "log" and value <= 0:
+        said.cause = "implausible"
+        said.reason = f"{words}: no run takes no time"
+        said.findings.append(Finding("severe", "an impossible metric", words))
+
+
+def _value(task: Task, facts: Known | None, stated: Stated) -> float | None:
+    names = [facts.metric] if facts is not None else ["metric", _metric_name(task)]
+    return next((found for name in names if (found := stated.number(name)) is not None), None)
+
+
+def _metric_name(task: Task) -> str:
+    return (task.optimization.metric if task.optimization else "") or "metric"
+
+
+def _direction(task: Task) -> Direction:
+    return task.optimization.direction if task.optimization else "lower"
+
+
+def _why(stated: Stated, ended: Ended) -> str:
+    return printable(stated.why or ended.last_line, 300)
+
+
+def _screen(kept: Mapping[str, bytes], files_of: Layout, said: Said) -> None:
+    """An artifact that names the reward's place, where the pristine file does not, is held."""
+    for path, data in sorted(kept.items()):
+        pristine = files_of.editable.get(path, b"")
+        found = [s.decode() for s in _SENTINELS if s in data and s not in pristine]
+        if found:
+            said.findings.append(
+                Finding(
+                    "severe",
+                    "the artifact speaks of the judge's own files",
+                    f"{printable(path)}: {', '.join(found)}",
+                )
+            )
+            if said.reward:
+                said.cause = "tampered"
+                said.reason = f"{printable(path)} names {found[0]}; {said.reason}"
