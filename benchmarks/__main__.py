@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 
-from benchmarks import journal_rate, million, peer, turns
+from benchmarks import journal_rate, million, peer, spread, turns
 from benchmarks.measuring import machine
 from engine.paths import CONFIG_VARIABLE
 
@@ -15,6 +15,7 @@ _REPORTS = {
     "journal": journal_rate.report,
     "million": million.report,
     "inspect": peer.report,
+    "spread": spread.report,
 }
 
 

@@ -37,6 +37,7 @@ from engine.orders import (
     NotRecordedError,
     OrderRefusedError,
     Orders,
+    Release,
     read_order,
 )
 from engine.picture import Picture, StatusPicture
@@ -271,7 +272,8 @@ class Api:
         orders = Orders(self._engine.journal, lambda: self._seen.state)
         chosen = await orders.give(order, _dry(request))
         of_runs = isinstance(order, Extend) and order.run
-        return _json({"runs" if of_runs else "sessions": chosen})
+        whom = "verdicts" if isinstance(order, Release) else "runs" if of_runs else "sessions"
+        return _json({whom: chosen})
 
     async def _shutdown(self, request: Request) -> Response:
         how = Leaving.KEEP if _flag(request, "keep") else Leaving.END

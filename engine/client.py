@@ -225,10 +225,12 @@ class EngineClient:
     def order(self, name: str, order: Mapping[str, Any], dry_run: bool = False) -> list[str]:
         """Give an order of `engine.orders` (pause, resume, stop, extend, message).
 
-        Returns the ids of the sessions (or runs) that it changes something for.
+        Returns the ids of the sessions (or runs, or verdicts) that it changes something for.
         """
         answer = self._call("POST", f"/{name}", {"dry_run": "1"} if dry_run else {}, dict(order))
-        return [str(who) for who in answer.get("sessions") or answer.get("runs") or ()]
+        return [
+            str(who) for whom in ("sessions", "runs", "verdicts") for who in answer.get(whom, ())
+        ]
 
     def transcript(self, session: str, after: int = 0, limit: int = 200) -> dict[str, Any]:
         """`{entries, next, live}`: up to `limit` entries from number `after` on."""

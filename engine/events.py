@@ -416,6 +416,14 @@ class VerdictRegraded(Body, frozen=True, kw_only=True, tag="verdict.regraded"):
     why: str
 
 
+class VerdictReleased(Body, frozen=True, kw_only=True, tag="verdict.released"):
+    """A person looked at a suspect verdict, `by` whom and `why`: its reward counts from now on."""
+
+    verdict: str
+    by: str
+    why: str = ""
+
+
 class SessionEnded(Body, frozen=True, kw_only=True, tag="session.ended"):
     """The session is over: how, its class (see `engine.outcomes`), and the evidence in words."""
 
@@ -488,6 +496,7 @@ KnownBody = (
     | Intervened
     | VerificationStarted
     | VerdictGiven
+    | VerdictReleased
     | VerdictRegraded
     | SessionEnded
     | AlertRaised

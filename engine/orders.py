@@ -23,6 +23,7 @@ from engine.events import (
     SessionPaused,
     SessionResumed,
     StopAsked,
+    VerdictReleased,
 )
 from engine.journal import Journal
 from engine.selecting import NothingSelectedError, select
@@ -83,7 +84,11 @@ class Acknowledge(_Order, frozen=True, forbid_unknown_fields=True, kw_only=True)
     alerts: tuple[str, ...] = ()
 
 
-AnyOrder = Pause | Resume | Stop | Extend | Tell | Acknowledge
+class Release(_Order, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Let suspect verdicts count; `globs` are the verdicts' own ids."""
+
+
+AnyOrder = Pause | Resume | Stop | Extend | Tell | Acknowledge | Release
 
 
 class Orders:
@@ -94,7 +99,7 @@ class Orders:
         self._state = state
 
     async def give(self, order: AnyOrder, dry_run: bool) -> list[str]:
-        """The sessions (or runs) that the order is for, once it is durable.
+        """The sessions (or runs, or verdicts) that the order is for, once it is durable.
 
         Raises `NothingSelectedError`, `OrderRefusedError` and `NotRecordedError`.
         """
@@ -102,11 +107,13 @@ class Orders:
         match order:
             case Extend(run=True):
                 bodies = _for_runs(state, order)
+            case Release():
+                bodies = _for_verdicts(state, order)
             case _:
                 bodies = _for_sessions(state, order)
         if not dry_run:
             await self._record(bodies)
-        return [who for who, _ in bodies]
+        return [body.verdict if isinstance(body, VerdictReleased) else who for who, body in bodies]
 
     async def _record(self, bodies: Sequence[tuple[str, AnyBody]]) -> None:
         if self._journal.trouble:
@@ -198,6 +205,26 @@ def _message(session: SessionState, text: str, by: str) -> MessageLeft:
     return MessageLeft(text=text, by=by)
 
 
+def _for_verdicts(state: State, order: Release) -> list[tuple[str, AnyBody]]:
+    known = {p.verdict: (s, p) for s in state.sessions.values() for p in s.points}
+    bodies: list[tuple[str, AnyBody]] = []
+    for name in dict.fromkeys(order.globs):
+        if name not in known:
+            held = [v for v, (_, p) in known.items() if p.status == "suspect"]
+            raise NothingSelectedError(
+                f"there is no verdict {name!r}; held for a person: {', '.join(held) or 'none'}"
+            )
+        session, point = known[name]
+        if point.status == "suspect":
+            released = VerdictReleased(verdict=name, by=order.by, why=order.why)
+            bodies.append((session.id, released))
+        elif not point.released:
+            raise OrderRefusedError(
+                f"verdict {name} is {point.status}, and only a suspect one is held for a person"
+            )
+    return bodies
+
+
 def _for_runs(state: State, order: Extend) -> list[tuple[str, AnyBody]]:
     bodies: list[tuple[str, AnyBody]] = []
     for name in order.globs:
@@ -222,6 +249,7 @@ _KINDS: Mapping[str, type[AnyOrder]] = {
     "extend": Extend,
     "message": Tell,
     "acknowledge": Acknowledge,
+    "release": Release,
 }
 
 

@@ -53,6 +53,7 @@ from engine.events import (
     Usage,
     VerdictGiven,
     VerdictRegraded,
+    VerdictReleased,
     VerificationStarted,
 )
 from engine.money import Price
@@ -88,6 +89,7 @@ class Point(msgspec.Struct, frozen=True):
     reason: str
     regrade: str = ""  # the verdict whose reward, status and speedup stand here, if not its own
     given: float | None = None  # the reward that it had before it was first graded anew
+    released: str = ""  # by whom, where it was suspect
 
 
 class Gap(msgspec.Struct, frozen=True, array_like=True):
@@ -419,6 +421,8 @@ def _reduce_intervention(state: State, session: SessionState, event: Event) -> N
         case Intervened(what=what, by=by, why=why):
             session.assisted = True
             _feed(state, event, "intervention", f"{what} by {by}{_because(why)}")
+        case VerdictReleased() as released:
+            _released(state, session, event, released)
         case MessageTold(message=told):
             session.messages = [m for m in session.messages if m.id != told]
         case SessionRebuilt(source=source, why=why):
@@ -569,6 +573,18 @@ def _regraded(state: State, session: SessionState, event: Event, verdict: Verdic
         session.final_reward = finals[-1].reward
     before, now = (f"{r:.3f}" if r is not None else "none" for r in (old.reward, verdict.reward))
     _feed(state, event, "regraded", f"reward {before} is {now} as graded anew: {verdict.reason}")
+
+
+def _released(state: State, session: SessionState, event: Event, released: VerdictReleased) -> None:
+    """Let a suspect verdict count from now on."""
+    for i, point in enumerate(session.points):
+        if point.verdict == released.verdict and point.status == "suspect":
+            session.points[i] = msgspec.structs.replace(
+                point, status="scored", released=released.by
+            )
+            said = f"verdict {point.verdict} released by {released.by}{_because(released.why)}"
+            _feed(state, event, "released", said)
+    _walk_again(session)
 
 
 def _walk_again(session: SessionState) -> None:

@@ -34,6 +34,14 @@ Python and openssl only. The private key is not in it.
 
 example:
   autolab verdicts export verdicts.tar.gz"""
+_RELEASE = """\
+A verdict is suspect when its speedup is beyond what the task calls possible, or when something was
+found that honest work does not do. It counts nowhere until a person has looked at it: the reason is
+in `autolab verdicts list`, the files in `autolab snapshot export`. The journal keeps who released
+it, when and why; the verdict itself stays in the ledger as it was given.
+
+example:
+  autolab verdicts release v-41f0c2d91c3b77aa --why 'a better algorithm; the bound was wrong'"""
 _ROTATE = """\
 The old key signs the new one's name, so that whoever trusts the old one can trust the new one. With
 --lost nobody does: the ledger goes on, and every check of it says where.
@@ -45,7 +53,9 @@ examples:
 
 def add_to(commands: Commands) -> None:
     """Declare the noun."""
-    verbs = group(commands, "verdicts", "the ledger of verdicts: list, verify, export, rotate")
+    verbs = group(
+        commands, "verdicts", "the ledger of verdicts: list, verify, export, release, rotate"
+    )
     listing = command(verbs, "list", list_verdicts, summary="every verdict that is recorded")
     listing.add_argument("--session", metavar="ID", help="of this session or run only")
     verify = command(
@@ -70,6 +80,16 @@ def add_to(commands: Commands) -> None:
     )
     export.add_argument("file", type=Path, metavar="FILE")
     export.add_argument("--force", action="store_true", help="replace a file that is there")
+    release = command(
+        verbs,
+        "release",
+        release_verdicts,
+        summary="let suspect verdicts count, once a person has looked at them",
+        details=_RELEASE,
+        dry_run=True,
+    )
+    release.add_argument("verdicts", nargs="+", metavar="VERDICT", help="the verdict's id")
+    release.add_argument("--why", required=True, metavar="TEXT", help="the reason, for the journal")
     rotate = command(
         verbs,
         "rotate",
@@ -79,6 +99,22 @@ def add_to(commands: Commands) -> None:
         dry_run=True,
     )
     rotate.add_argument("--lost", action="store_true", help="without the old key")
+
+
+def release_verdicts(args: argparse.Namespace) -> int:
+    """Order the release and print what was released."""
+    from autolab_tui.operators import operator
+    from engine.client import connect
+
+    order = {"globs": args.verdicts, "by": operator(), "why": args.why}
+    done = connect(args.state).order("release", order, dry_run=args.dry_run)
+    if args.json:
+        emit("verdicts-release", {"verdicts": done, "dry_run": args.dry_run})
+    elif not done:
+        print("Each of them was released before.")
+    else:
+        print(f"{'would release' if args.dry_run else 'released'}: {', '.join(done)}")
+    return DONE
 
 
 def list_verdicts(args: argparse.Namespace) -> int:

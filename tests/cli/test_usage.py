@@ -109,7 +109,7 @@ def test_every_command_of_the_contract_is_there() -> None:
             f"engine {verb}"
             for verb in ("start", "stop", "restart", "status", "serve", "metrics", "anomalies")
         ),
-        *(f"verdicts {verb}" for verb in ("list", "verify", "export", "rotate")),
+        *(f"verdicts {verb}" for verb in ("list", "verify", "export", "release", "rotate")),
         *(f"themes {verb}" for verb in ("list", "check")),
         *(f"harness {verb}" for verb in ("list", "show", "diff")),
         *(f"models {verb}" for verb in ("list", "check")),
@@ -136,7 +136,7 @@ def test_json_and_dry_run_are_where_the_contract_wants_them(name: str) -> None:
     changes = {
         *("demo", "run", "pause", "resume", "stop", "extend", "message", "acknowledge"),
         *("tasks new", "tasks pin", "tasks calibrate"),
-        *("verify", "verdicts export", "verdicts rotate"),
+        *("verify", "verdicts export", "verdicts release", "verdicts rotate"),
         *("engine start", "engine stop", "engine restart"),
         *("snapshot export", "snapshot restore", "attach", "report"),
     }
