@@ -48,6 +48,7 @@ from engine.paths import config_dir
 
 FRAME = 1.0  # seconds between frames while something changes
 PRESENCE = 60.0  # seconds between two words to the engine that somebody is here
+_AFTER_RESIZE = 0.1
 TERMINATED = 128 + signal.SIGTERM
 RESTING = 5  # frames that are left out, but one, while nobody looks
 
@@ -224,6 +225,19 @@ class AutolabApp(App[None]):
         """The frame to draw now."""
         store = self.store
         return Frame(store.moment(), store.health(), store.beats, self.glyphs)
+
+    def on_resize(self) -> None:
+        """Send everything again, once the new layout stands.
+
+        A terminal that was made smaller and larger again, faster than we look, has the size that it
+        had and has lost its last columns; Textual takes such a resize for none.
+        """
+        self.set_timer(_AFTER_RESIZE, self._repaint)
+
+    def _repaint(self) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, DrawnScreen) and screen.ready:
+                screen.repaint()
 
     def on_app_blur(self, event: events.AppBlur) -> None:
         """Nobody looks: draw rarely."""

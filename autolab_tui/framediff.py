@@ -31,6 +31,10 @@ class ThriftyCompositor(Compositor):
         super().__init__()
         self._written: Written = {}
 
+    def forget(self) -> None:
+        """Nothing may stand any more where it was written."""
+        self._written.clear()
+
     def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
         """Everything; what was remembered may not stand there any more."""
         self._written.clear()

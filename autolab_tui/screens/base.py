@@ -73,6 +73,13 @@ class DrawnScreen(Screen[None]):
         """How many lines there are to lay out, the time bar's aside."""
         return int(self.size.height) - (self.time_bar is not None)
 
+    def repaint(self) -> None:
+        """Send every cell again: the terminal may have lost some."""
+        if isinstance(self._compositor, ThriftyCompositor):
+            self._compositor.forget()
+        for widget in self.walk_children():
+            widget.refresh()
+
     def redraw(self) -> None:
         """Draw now, because the operator did something."""
         if self.ready:
