@@ -167,7 +167,7 @@ def test_a_terminal_that_shrank_and_grew_at_once_is_whole(
     engine: EngineServer, tmp_path: Path
 ) -> None:
     with terminal(still_app(engine, tmp_path), (80, 24)) as at:
-        at.until(lambda: "median_filter" in at.text(), "the fleet")
+        at.until(lambda: "done 16:" in at.text(), "the fleet and its outlook")
         at.settle()
         seen = at.cells()
         at.resize(70, 24)
