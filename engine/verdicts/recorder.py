@@ -96,8 +96,8 @@ class Judging:
             task = load_task(Path(facts.task_path))
             limit = task.config.verifier.timeout_sec
             threads = threads_of(task)
-            if not task.native:  # its image may have to be built, and its turn waited for
-                limit += task.config.environment.build_timeout_sec + _LEAST_LIMIT
+            if not task.native:  # its image may be built first, and its baseline run after it
+                limit += limit + task.config.environment.build_timeout_sec + _LEAST_LIMIT
         except TaskError:
             pass  # the verifier says what is wrong with the task
         then = self._manifests.get(facts.task_hash)

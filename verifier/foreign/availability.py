@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tasks import Task, TaskError
-from verifier.foreign import image, known, recipe
+from verifier.foreign import attempt, image, known, recipe
 from verifier.foreign.recipe import Recipe
 from verifier.sandbox.needs import Need
 from verifier.sandbox.spec import SandboxUnavailableError
@@ -83,7 +83,11 @@ def why_not(
     if missing or packages:
         return _missing(missing, packages, asked)
     try:
-        return image.failure(task)
+        made = image.find(task)
+        if made is None:
+            return image.failure(task)
+        failure = attempt.baseline_failure(made) if attempt.works(task) else None
+        return f"its untouched files fail here: {failure}" if failure else None
     except (TaskError, OSError) as error:
         return str(error)
 

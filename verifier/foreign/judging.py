@@ -6,24 +6,30 @@ How each way to end becomes a status stands in docs/verifier.md; the order of th
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tasks import load_task
-from verifier import cpus as cpu_sets
 from verifier.artifact import printable
 from verifier.cpus import Machine
-from verifier.foreign import clock, known, layout, reward
+from verifier.foreign import clock, known, layout
+from verifier.foreign.attempt import (
+    Attempt,
+    Case,
+    attempt,
+    check_baseline,
+    note_baseline,
+    why_wrong,
+    works,
+)
 from verifier.foreign.availability import limits_problem, needs_problem
-from verifier.foreign.image import Image, ImageError, ensure
+from verifier.foreign.building import ensure
+from verifier.foreign.image import Image, ImageError
 from verifier.foreign.known import Known
 from verifier.foreign.layout import Layout
-from verifier.foreign.reward import RewardError, Stated
-from verifier.foreign.running import Hardware, room, run_tests
-from verifier.foreign.sandboxed import Ended
+from verifier.foreign.reward import Stated
 from verifier.outcomes import FailedError, NotJudgedError
 from verifier.verdict import Anchors, Cause, Direction, Finding, Gate, Metric, Speedup
 
@@ -76,23 +82,35 @@ def judge(
     kept = _accept(request, files_of, said)
     facts = known.about(task)
     said.anchors = _anchors(task, facts)
-    timed = clock.timed(task)
-    cpu_set = machine.cpus.measuring if timed else machine.cpus.working
-    turn = cpu_sets.turn(machine.cpus) if timed else contextlib.nullcontext()
-    with turn, room(image, files_of, kept, "run") as place:
-        progress("timing: test.sh" if timed else "test.sh")
-        ended = run_tests(task, pinned, image, place, Hardware(machine.backend, cpu_set))
-        try:
-            stated, trouble = reward.read(place.logs), ""
-        except RewardError as error:
-            stated, trouble = None, str(error)
-    result = _ending(task, ended, stated, trouble)
-    said.gates.append(Gate("test_sh", True, f"ended well after {ended.seconds:.2f} s"))
-    _decide(task, facts, result, ended, said)
-    if dict(kept) == dict(files_of.editable):
-        stated_words = f"; its test.sh gives {result.reward:g}" if result.reward else ""
-        said.reward, said.reason = 0.0, f"the editable files are the baseline's own{stated_words}"
+    case = Case(task, pinned, image, files_of, machine, progress)
+    untouched = dict(kept) == dict(files_of.editable)
+    try:
+        found = attempt(case, kept)
+        said.gates.append(Gate("test_sh", True, f"ended well after {found.ended.seconds:.2f} s"))
+        _decide(task, facts, found, said)
+    except FailedError as failure:
+        _hold_against_baseline(case, failure, untouched=untouched)
+        raise
+    if untouched:
+        note_baseline(image, None)
+        stated = found.stated.reward
+        words = f"; its test.sh gives {stated:g}" if stated else ""
+        said.reward, said.reason = 0.0, f"the editable files are the baseline's own{words}"
     _screen(kept, files_of, said)
+
+
+def _hold_against_baseline(case: Case, failure: FailedError, *, untouched: bool) -> None:
+    """Raises `NotJudgedError` where untouched files that should work fail here as well."""
+    if not works(case.task):
+        return
+    if untouched:
+        note_baseline(case.image, failure.evidence)
+        why: str | None = failure.evidence
+    else:
+        why = check_baseline(case)
+    if why is not None:
+        also = "" if untouched else f"; the snapshot: {failure.evidence}"
+        raise NotJudgedError(f"the untouched files fail here: {why}{also}") from failure
 
 
 def _image(task: Task, machine: Machine, progress: Progress) -> Image:
@@ -158,40 +176,11 @@ def _anchors(task: Task, facts: Known | None) -> Anchors | None:
     return Anchors("task", stated.baseline.score, stated.reference.score)
 
 
-def _ending(task: Task, ended: Ended, stated: Stated | None, trouble: str) -> Stated:
-    """The reward of a test.sh that ended well; otherwise raises what its end amounts to."""
-    limit = task.config.verifier.timeout_sec
-    if ended.timed_out:
-        how = f"did not end within {limit:g} s"
-    elif ended.code != 0:
-        what = f"signal {-ended.code}" if ended.code < 0 else f"status {ended.code}"
-        how = f"ended with {what}: {printable(ended.last_line, 200)}"
-    elif trouble:
-        raise NotJudgedError(f"test.sh ended, and its reward cannot be used: {printable(trouble)}")
-    elif stated is None:
-        raise NotJudgedError("test.sh ended well and left no reward in /logs/verifier")
-    else:
-        return stated
-    if trouble or (stated is not None and stated.reward > 0):
-        there = f"an unusable one ({printable(trouble)})" if trouble else f"one of {_of(stated)}"
-        raise NotJudgedError(
-            f"there is a reward, {there}, though test.sh {how}",
-            findings=(Finding("warning", "a reward without test.sh ending well", how),),
-        )
-    cause: Cause = "timeout" if ended.timed_out else "crashed"
-    if ended.out_of_memory:
-        cause = "out_of_memory"
-    raise FailedError("test_sh", cause, f"test.sh {how}")
-
-
-def _of(stated: Stated | None) -> str:
-    return "nothing" if stated is None else f"{stated.reward:g}"
-
-
-def _decide(task: Task, facts: Known | None, stated: Stated, ended: Ended, said: Said) -> None:
+def _decide(task: Task, facts: Known | None, found: Attempt, said: Said) -> None:
     """Metric and reward: by our own arithmetic where the task's rule is known."""
+    stated = found.stated
     if stated.correct is False:
-        raise FailedError("correct", "gate", _why(stated, ended))
+        raise FailedError("correct", "gate", why_wrong(found))
     if stated.correct is True:
         said.gates.append(Gate("correct", True, "says the task's test.sh"))
     value = _value(task, facts, stated)
@@ -215,7 +204,7 @@ def _decide(task: Task, facts: Known | None, stated: Stated, ended: Ended, said:
         return
     ours = facts.reward(value)
     if stated.reward == 0 and ours > _OFF:
-        raise FailedError("correct", "gate", _why(stated, ended))
+        raise FailedError("correct", "gate", why_wrong(found))
     said.reward = ours
     said.reason = f"{words}; reward by the task's rule ({facts.rule}), computed here"
     if abs(ours - stated.reward) > _OFF:
@@ -243,10 +232,6 @@ def _metric_name(task: Task) -> str:
 
 def _direction(task: Task) -> Direction:
     return task.optimization.direction if task.optimization else "lower"
-
-
-def _why(stated: Stated, ended: Ended) -> str:
-    return printable(stated.why or ended.last_line, 300)
 
 
 def _screen(kept: Mapping[str, bytes], files_of: Layout, said: Said) -> None:

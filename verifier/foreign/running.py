@@ -11,6 +11,7 @@ import contextlib
 import os
 import posixpath
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from tasks import Task, TaskError, files
 from verifier import planting
-from verifier.foreign.image import Image, copy_tree
+from verifier.foreign.image import Image
 from verifier.foreign.layout import Layout
 from verifier.foreign.recipe import APP
 from verifier.foreign.sandboxed import Ended, run_inside
@@ -70,7 +71,7 @@ def room(image: Image, layout: Layout, artifact: Mapping[str, bytes], role: Role
     try:
         root.chmod(0o711 if os.geteuid() == 0 else 0o700)
         made = Room(root, uid)
-        copy_tree(image.folder("app"), made.app, uid)
+        _copy_tree(image.folder("app"), made.app, uid)
         _lay(made.app, image, layout, artifact, uid)
         (made.logs / "verifier").mkdir(parents=True)
         if os.geteuid() == 0:
@@ -79,6 +80,16 @@ def room(image: Image, layout: Layout, artifact: Mapping[str, bytes], role: Role
         yield made
     finally:
         places.remove(root)
+
+
+def _copy_tree(source: Path, target: Path, uid: int) -> None:
+    """Copy an image's folder for a sandbox of `uid`, times kept, links as links."""
+    shutil.copytree(source, target, symlinks=True)
+    if os.geteuid() == 0:
+        for _, names, plain, at in os.fwalk(target, follow_symlinks=False):
+            for name in (*names, *plain):
+                os.chown(name, uid, uid, dir_fd=at, follow_symlinks=False)
+        os.chown(target, uid, uid)
 
 
 def _lay(app: Path, image: Image, layout: Layout, artifact: Mapping[str, bytes], uid: int) -> None:
@@ -180,7 +191,10 @@ def _on_disk(place: Room, tests: Mapping[str, bytes]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         path.chmod(_mode(name))
-    return place.root / "tests"
+    root = place.root / "tests"
+    for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
+        folder.chmod(0o755)  # whatever the umask
+    return root
 
 
 def _mode(name: str) -> int:

@@ -12,7 +12,8 @@ from pathlib import Path
 from tasks import Task
 from verifier.artifact import Artifact, ArtifactRefusedError
 from verifier.foreign import layout
-from verifier.foreign.image import Image, ImageError, ensure
+from verifier.foreign.building import ensure
+from verifier.foreign.image import Image, ImageError
 from verifier.foreign.layout import Layout
 from verifier.foreign.running import Hardware, room, run_solution
 from verifier.sandbox import get_backend

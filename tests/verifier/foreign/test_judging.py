@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tasks import Task
+from tasks import Task, load_task
 from tests.verifier.foreign import making
 from tests.verifier.foreign.conftest import Make
 from tests.verifier.patience import patiently
+from verifier.availability import availability
+from verifier.check import check_task
 from verifier.foreign import image
 from verifier.foreign.workspace import OracleError, Workspace, workspace_of
 from verifier.request import VerifyRequest
@@ -138,7 +140,6 @@ def test_a_daemon_does_not_outlive_test_sh(make: Make) -> None:
         ('{"reward": 0.2, "reward": 0.9}', "not_judged", "twice"),
         ('{"reward": "1.0"}', "not_judged", "not a number"),
         ("nonsense", "not_judged", "cannot be read"),
-        ('{"reward": 0.0, "correctness": false, "reason": "wrong"}', "zero", "wrong"),
     ],
 )
 def test_a_reward_that_cannot_be_used(make: Make, line: str, status: str, words: str) -> None:
@@ -152,7 +153,9 @@ _BARE = "FROM debian:12\nWORKDIR /app\nCOPY text.txt .\n"
 def test_no_reward_late_rewards_and_strange_files(make: Make) -> None:
     silent = judged(make("silent", test="true\n", dockerfile=_BARE))
     assert (silent.status, "left no reward" in silent.reason) == ("not_judged", True)
-    slow = judged(make("slow", test="sleep 60\n", dockerfile=_BARE, timeout=0.3))
+    sleepy = "grep -q slow text.txt && sleep 60\n" + making.says('{"reward": 0.0}')
+    task = make("slow", test=sleepy, dockerfile=_BARE, timeout=1.0)
+    slow = judged(task, {"text.txt": b"slow"})
     assert (slow.status, slow.cause, slow.reward) == ("zero", "timeout", 0.0)
     early = making.says('{"reward": 1.0}') + "sleep 60\n"
     hung = judged(make("hung", test=early, dockerfile=_BARE, timeout=0.3))
@@ -183,7 +186,7 @@ out=/logs/verifier/reward.json
 printf '{"reward": 0.0, "reason": "%s", "correctness": false}' "${bad:-none}" > $out
 """
     verdict = judged(make(test=probe), {"text.txt": b"x"})
-    assert "none" in verdict.reason, verdict.reason
+    assert "fail here: none; the snapshot: none" in verdict.reason, verdict.reason
 
 
 def test_an_image_that_cannot_be_made_says_which_line(make: Make) -> None:
@@ -211,3 +214,35 @@ def test_put_back_keeps_to_what_counts(make: Make, tmp_path: Path) -> None:
     assert place.put_back(there, place.baseline, None) == ["notes.txt"]
     assert place.take(there).files == place.baseline
     assert (there / "Makefile").read_text() == "mine"
+
+
+def test_a_failure_counts_only_where_the_untouched_files_pass(make: Make) -> None:
+    """Too old a compiler fails every artifact alike: that is no zero of the artifact's."""
+    broken = making.says('{"reward": 0.0, "correctness": false, "reason": "old compiler"}')
+    task = make(test=broken, dockerfile=_BARE)
+    assert availability([task]) == {"count_letters": None}
+    verdict = judged(task, {"text.txt": b"x"})
+    assert (verdict.status, verdict.reward) == ("not_judged", None)
+    assert "untouched files fail here: old compiler" in verdict.reason
+    again = availability([task])["count_letters"] or ""
+    assert again.startswith("its untouched files fail here: old compiler")
+    image.forget(task)
+    stub = broken + "\n"
+    (task.path / "tests" / "test.sh").write_text(stub)
+    text = (task.path / "task.toml").read_text().replace("baseline = ", "start = ")
+    (task.path / "task.toml").write_text(text)  # nobody says that these files work
+    verdict = judged(load_task(task.path), {"text.txt": b"x"})
+    assert (verdict.status, verdict.failed_gate) == ("zero", "correct")
+
+
+def test_a_check_proves_baseline_and_solution(make: Make) -> None:
+    found = check_task(make())
+    assert found.ok and found.problems == () and found.pins == "missing"
+    assert (found.baseline_reward, [stage.reward for stage in found.stages]) == (
+        0.0,
+        [pytest.approx(0.8)],
+    )
+    bad = check_task(make("bad", solve="exit 3\n"))
+    assert not bad.ok and "status 3" in bad.problems[0]
+    none = check_task(make("none", dockerfile="FROM alpine\n"))
+    assert not none.available and none.problems == ()
