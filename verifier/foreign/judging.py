@@ -7,14 +7,14 @@ How each way to end becomes a status stands in docs/verifier.md; the order of th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tasks import load_task
 from verifier.artifact import printable
 from verifier.cpus import Machine
-from verifier.foreign import clock, known, layout
+from verifier.foreign import clock, known, layout, screening
 from verifier.foreign.attempt import (
     Attempt,
     Case,
@@ -45,8 +45,6 @@ OPEN = (
 )
 _OFF = 2e-3  # a stated reward may differ from ours by what a task rounds away
 _SHOWN = 12
-# No honest artifact speaks of where its judge writes.
-_SENTINELS = (b"/logs/verifier", b"reward.json", b"reward.txt")
 Progress = Callable[[str], None]
 
 
@@ -82,6 +80,7 @@ def judge(
     kept = _accept(request, files_of, said)
     facts = known.about(task)
     said.anchors = _anchors(task, facts)
+    said.findings += screening.findings(machine, kept, files_of.editable)
     case = Case(task, pinned, image, files_of, machine, progress)
     untouched = dict(kept) == dict(files_of.editable)
     try:
@@ -96,7 +95,15 @@ def judge(
         stated = found.stated.reward
         words = f"; its test.sh gives {stated:g}" if stated else ""
         said.reward, said.reason = 0.0, f"the editable files are the baseline's own{words}"
-    _screen(kept, files_of, said)
+    _hold(said)
+
+
+def _hold(said: Said) -> None:
+    """A score beside a severe finding waits for a person."""
+    severe = [finding for finding in said.findings if finding.severity == "severe"]
+    if said.cause is None and said.reward and severe:
+        said.cause = "tampered"
+        said.reason = f"{severe[0].what} ({severe[0].evidence}); {said.reason}"
 
 
 def _hold_against_baseline(case: Case, failure: FailedError, *, untouched: bool) -> None:
@@ -232,21 +239,3 @@ def _metric_name(task: Task) -> str:
 
 def _direction(task: Task) -> Direction:
     return task.optimization.direction if task.optimization else "lower"
-
-
-def _screen(kept: Mapping[str, bytes], files_of: Layout, said: Said) -> None:
-    """An artifact that names the reward's place, where the pristine file does not, is held."""
-    for path, data in sorted(kept.items()):
-        pristine = files_of.editable.get(path, b"")
-        found = [s.decode() for s in _SENTINELS if s in data and s not in pristine]
-        if found:
-            said.findings.append(
-                Finding(
-                    "severe",
-                    "the artifact speaks of the judge's own files",
-                    f"{printable(path)}: {', '.join(found)}",
-                )
-            )
-            if said.reward:
-                said.cause = "tampered"
-                said.reason = f"{printable(path)} names {found[0]}; {said.reason}"
