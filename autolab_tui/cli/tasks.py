@@ -15,6 +15,8 @@ from autolab_tui.cli.parser import Commands, Parser, command, group
 if TYPE_CHECKING:
     from tasks import Suite, Task
 
+FOREIGN_GATES = ("artifact", "test_sh", "correct")
+
 
 def add_to(commands: Commands) -> None:
     """Declare the noun."""
@@ -126,8 +128,8 @@ def show_task(args: argparse.Namespace) -> int:
         "domain": task.domain,
         "path": str(task.path),
         "native": task.native,
-        "editable": list(task.autolab.editable) if task.autolab else [],
-        "gates": list(task.autolab.gate_names) if task.autolab else [],
+        "editable": list(task.autolab.editable if task.autolab else _foreign_editable(task)),
+        "gates": list(task.autolab.gate_names if task.autolab else FOREIGN_GATES),
         "metric": task.optimization.metric if task.optimization else None,
         "direction": task.optimization.direction if task.optimization else None,
         "sizes": sizes,
@@ -139,6 +141,8 @@ def show_task(args: argparse.Namespace) -> int:
         emit("task", facts)
         return DONE
     print(plain(f"{facts['domain']}/{facts['name']}  ({facts['path']})"))
+    if not task.native:
+        print("judged     by its own tests/test.sh (timed_by: task)")
     print(f"editable   {plain(', '.join(facts['editable'])) or '-'}")
     metric = facts["metric"] or "-"
     print(f"metric     {plain(metric)}, {facts['direction'] or '-'} is better")
@@ -156,6 +160,18 @@ def show_task(args: argparse.Namespace) -> int:
 
     print("\n".join(lines(task.instruction.strip())))
     return DONE
+
+
+def _foreign_editable(task: Task) -> tuple[str, ...]:
+    """What is known of a foreign task's editable files: all of it once its image was built."""
+    from verifier.foreign import image, known, layout
+    from verifier.foreign.workspace import Workspace
+
+    made = image.find(task)
+    if made is not None:
+        return Workspace(task, made, layout.layout_of(task, made)).words
+    facts = known.about(task)
+    return facts.editable if facts is not None else ()
 
 
 def _figure(value: float | None) -> str:
