@@ -10,7 +10,8 @@ from engine.state import RunState, SessionState
 
 WALL_FACTOR = 3.0  # the default wall limit is this many active budgets
 _UNITS = {"active": " s", "wall": " s", "cost": " USD", "gpu": " s"}
-_TIMES = ("active", "wall")
+_TIMES = ("active", "wall", "gpu")
+KINDS = {"active": "working time", "gpu": "GPU time", "wall": "time"}
 Used = Mapping[str, float | None]
 
 
@@ -123,7 +124,7 @@ def used(session: SessionState, boot: str, now: float) -> dict[str, float | None
         "turns": float(session.usage.turns),
         "tokens": float(session.usage.tokens),
         "cost": session.usage.cost,
-        "gpu": None,
+        "gpu": session.gpu_time.seconds(boot, now),
     }
 
 
@@ -132,13 +133,14 @@ def used_by_run(
 ) -> dict[str, float | None]:
     """What the sessions of a run have used together, by budget key.
 
-    `active`, `turns`, `tokens` and `cost` are sums, and to the cost is added what the model calls
-    in flight will probably cost (`committed`, US dollars); `wall` is the time during which at least
-    one of them was under way.
+    `active`, `turns`, `tokens`, `gpu` and `cost` are sums, and to the cost is added what the model
+    calls in flight will probably cost (`committed`, US dollars); `wall` is the time during which at
+    least one of them was under way.
     """
-    active, usage = 0.0, Usage()
+    active, gpu, usage = 0.0, 0.0, Usage()
     for session in sessions:
         active += session.clocks.active(boot, now)
+        gpu += session.gpu_time.seconds(boot, now)
         usage = usage + session.usage
     cost = usage.cost if usage.cost is not None else (0.0 if committed else None)
     return {
@@ -147,7 +149,7 @@ def used_by_run(
         "turns": float(usage.turns),
         "tokens": float(usage.tokens),
         "cost": None if cost is None else cost + committed,
-        "gpu": None,
+        "gpu": gpu,
     }
 
 
@@ -174,8 +176,13 @@ def _first(
     return None
 
 
-def seconds_left(budget: Mapping[str, Limit], amounts: Used, passed: Iterable[str] = ()) -> float:
-    """The least time after which a time limit can be reached; infinite without time limits."""
+def seconds_left(
+    budget: Mapping[str, Limit], amounts: Used, passed: Iterable[str] = (), gpus: int = 1
+) -> float:
+    """The least time after which a time limit can be reached; infinite without time limits.
+
+    `gpus` devices use up GPU time together.
+    """
     left, known = float("inf"), set(passed)
     for key in _TIMES:
         limit, amount = budget.get(key), amounts.get(key)
@@ -183,7 +190,8 @@ def seconds_left(budget: Mapping[str, Limit], amounts: Used, passed: Iterable[st
             continue
         for bound in (limit.hard, None if key in known else limit.soft):
             if bound is not None:
-                left = min(left, bound - amount)
+                pace = max(1, gpus) if key == "gpu" else 1
+                left = min(left, (bound - amount) / pace)
     return max(0.0, left)
 
 
@@ -195,13 +203,12 @@ def counted(budget: Mapping[str, Limit], counts: Counts) -> float | None:
 def in_words(budget: Mapping[str, Limit]) -> str:
     """A budget as an agent is told of it."""
     said = []
-    kinds = {"active": "working time", "gpu": "GPU time", "wall": "time"}
     for key, limit in budget.items():
         if limit.hard is None or (key == "wall" and "active" in budget):
             continue
         match key:
             case "active" | "gpu" | "wall":
-                kind = kinds[key]
+                kind = KINDS[key]
                 said.append(f"{duration(limit.hard)} of {kind}")
             case "cost":
                 said.append(f"{limit.hard:.2f} US dollars")

@@ -30,9 +30,12 @@ PauseCause = Literal[
     "unreachable",
     "storage",
     "damaged",
+    "GPU lost",
     "engine down",
 ]
-ClockCause = Literal["", "verifying", "rate limit", "retry", "connection", "slot"] | PauseCause
+ClockCause = (
+    Literal["", "verifying", "rate limit", "retry", "connection", "slot", "GPU"] | PauseCause
+)
 
 
 @cache

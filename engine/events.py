@@ -15,6 +15,7 @@ import msgspec
 
 from engine.clock import ClockCause, ClockState, PauseCause
 from engine.money import Price
+from verifier.gpus.device import Gpu, Want
 from verifier.verdict import Anchors, Direction, Stage, Verdict
 
 SessionPhase = Literal[
@@ -137,7 +138,7 @@ class SessionCreated(Body, frozen=True, kw_only=True, tag="session.created"):
     `counts` is the clock that the task's own time limit is held against. `price` is what its
     model's tokens cost for the session's whole life, null where that is unknown. `anchors` are what
     all its verdicts are scored by; null, in older journals, is the task's own. `timed_by` "task" is
-    a foreign task, judged by its own test.sh.
+    a foreign task, judged by its own test.sh. `want` are the GPUs that it needs.
     """
 
     run: str
@@ -159,6 +160,7 @@ class SessionCreated(Body, frozen=True, kw_only=True, tag="session.created"):
     price: Price | None = None
     anchors: Anchors | None = None
     timed_by: Literal["driver", "task"] = "driver"
+    want: Want = Want()
 
 
 class SessionMoved(Body, frozen=True, kw_only=True, tag="session.moved"):
@@ -173,7 +175,7 @@ class SessionPaused(Body, frozen=True, kw_only=True, tag="session.paused"):
 
     A model turn in flight may finish first, unless `now`. At Unix time `until` the pause ends by
     itself. `limit` is the budget (of the session or its run, as `scope` says) whose soft limit was
-    reached.
+    reached. With `release` its processes are asked to end, and its GPUs are given back.
     """
 
     cause: PauseCause
@@ -183,6 +185,7 @@ class SessionPaused(Body, frozen=True, kw_only=True, tag="session.paused"):
     until: float | None = None
     limit: str = ""
     scope: Literal["session", "run"] = "session"
+    release: bool = False
 
 
 class SessionResumed(Body, frozen=True, kw_only=True, tag="session.resumed"):
@@ -229,6 +232,19 @@ class SessionRebuilt(Body, frozen=True, kw_only=True, tag="session.rebuilt"):
     source: Literal["workspace", "snapshot", "task"]
     why: str = ""
     snapshot: str = ""
+
+
+class LeaseGranted(Body, frozen=True, kw_only=True, tag="lease.granted"):
+    """These GPUs are the session's, alone or `shared` with others that share, until returned."""
+
+    gpus: tuple[Gpu, ...]
+    shared: bool = False
+
+
+class LeaseReturned(Body, frozen=True, kw_only=True, tag="lease.returned"):
+    """The session has no GPU any more, because of `why`."""
+
+    why: str = ""
 
 
 class ClockMoved(Body, frozen=True, kw_only=True, tag="clock.moved"):
@@ -475,6 +491,8 @@ KnownBody = (
     | SessionPaused
     | SessionResumed
     | SessionRebuilt
+    | LeaseGranted
+    | LeaseReturned
     | StopAsked
     | BudgetChanged
     | MessageLeft

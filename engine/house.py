@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.clock import Clock
 from engine.disk import Disk
+from engine.gpu.desk import GpuDesk
 from engine.journal import Journal
 from engine.keeping import Keepers
 from engine.models.http import HttpClient
@@ -39,3 +40,4 @@ class House:
     disk: Disk
     manifests: Manifests
     trace: Trace
+    gpus: GpuDesk

@@ -1,11 +1,12 @@
 """Which state a session's clock is in, from what is going on at the moment.
 
 By precedence: paused; working while a model turn is in flight; frozen while the sandbox is held for
-a measurement; waiting while it is held for want of a slot, or because all that its command asked of
-the model waits; working while a command runs; waiting for a retry or a connection; and working
-otherwise, since the agent loop's own book-keeping is the session's time too. A command that is held
-frozen does no work and is not charged. A soft pause begins when the turn in flight is over. Only
-changes are journalled, so that intervals are as long as they can be.
+a measurement; waiting while it is held for want of a slot (or, without a sandbox, of a GPU), or
+because all that its command asked of the model waits; working while a command runs; waiting for a
+retry or a connection; and working otherwise, since the agent loop's own book-keeping is the
+session's time too. A command that is held frozen does no work and is not charged. A soft pause
+begins when the turn in flight is over. Only changes are journalled, so that intervals are as long
+as they can be.
 """
 
 from __future__ import annotations
@@ -68,6 +69,11 @@ class Meter:
         if self._running:
             self._running = False
             self._to(_Why("paused", "engine down", reason), self._clock.now())
+
+    def park(self, state: ClockState, cause: ClockCause, reason: str) -> None:
+        """The agent has no sandbox for a while, and its time stands still or waits."""
+        self._running = False
+        self._to(_Why(state, cause, reason), self._clock.now())
 
     def gap(self, since: float, reason: str) -> None:
         """Somebody held the session from `since` (boottime) until now without this meter knowing.

@@ -190,7 +190,8 @@ def _clocks(sessions: Iterable[SessionState], clock: Clock) -> list[Family]:
     boot, now = clock.boot(), clock.now()
     spent: dict[ClockState, float] = {"working": 0.0, "frozen": 0.0, "waiting": 0.0, "paused": 0.0}
     causes: dict[str, float] = defaultdict(float)
-    for session in sessions:
+    listed = list(sessions)
+    for session in listed:
         for name in spent:
             spent[name] += session.clocks.seconds(name, boot, now)
         for cause, seconds in session.clocks.by_cause(boot, now).items():
@@ -202,6 +203,11 @@ def _clocks(sessions: Iterable[SessionState], clock: Clock) -> list[Family]:
         _family("clock_cause_seconds_total", "counter",
                 "Seconds of all sessions that were no work, by cause.",
                 _by("cause", known, {k: round(v, 3) for k, v in causes.items()})),
+        _family("gpu_seconds_total", "counter",
+                "Seconds for which GPUs were leased to working sessions, all devices added up.",
+                [({}, round(sum(s.gpu_time.seconds(boot, now) for s in listed), 3))]),
+        _family("gpus_leased", "gauge", "GPUs that are leased, once for each session.",
+                [({}, sum(len(s.lease) for s in listed))]),
     ]  # fmt: skip
 
 

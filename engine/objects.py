@@ -69,6 +69,7 @@ class PauseObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: str
     now: bool
     until: str | None
+    release: bool
 
 
 class SessionObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,6 +114,7 @@ class SessionObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     messages_waiting: int
     warnings: list[LiveWarning]
     regraded: int
+    gpus: list[str]
 
 
 class RunObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,6 +132,7 @@ class RunObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     forecast: Forecast | None
     budget: dict[str, Limit]
     span: float
+    gpu_seconds: float
 
 
 class EngineObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,7 +183,7 @@ def session_object(
         usage=_usage(session.usage),
         price=session.price,
         compactions=session.compactions,
-        gpu_seconds=None,
+        gpu_seconds=round(session.gpu_time.seconds(boot, now), 3),
         best_reward=session.best_reward,
         final_reward=session.final_reward,
         best_snapshot=session.best_snapshot,
@@ -204,6 +207,7 @@ def session_object(
         messages_waiting=len(session.messages),
         warnings=live_warnings(session, boot, now, limits),
         regraded=sum(1 for point in session.points if point.regrade),
+        gpus=[gpu.uuid for gpu in session.lease],
     )
 
 
@@ -217,7 +221,9 @@ def _pause(pause: Pause | None) -> PauseObject | None:
     if pause is None:
         return None
     until = None if pause.until is None else rfc3339(pause.until)
-    return PauseObject(pause.cause, pause.why, pause.by, rfc3339(pause.at), pause.now, until)
+    return PauseObject(
+        pause.cause, pause.why, pause.by, rfc3339(pause.at), pause.now, until, pause.release
+    )
 
 
 def run_object(state: State, run: RunState, clock: Clock, ahead: Forecast | None) -> RunObject:
@@ -237,6 +243,7 @@ def run_object(state: State, run: RunState, clock: Clock, ahead: Forecast | None
         forecast=ahead,
         budget=dict(run.budget),
         span=round(run.span.seconds(clock.boot(), clock.now()), 3),
+        gpu_seconds=round(sum(s.gpu_time.seconds(clock.boot(), clock.now()) for s in sessions), 3),
     )
 
 

@@ -51,10 +51,12 @@ class _Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Pause(_Order, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Let no session work; `now` gives up model turns in flight; `until` (Unix time) ends it."""
+    """Let no session work; `now` gives up model turns in flight; `until` (Unix time) ends it;
+    `release` ends its processes, so that their memory and their GPUs are free."""
 
     now: bool = False
     until: float | None = None
+    release: bool = False
 
 
 class Resume(_Order, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -170,10 +172,19 @@ def _pause(session: SessionState, order: Pause) -> SessionPaused | None:
     before = session.pause
     if session.state not in _PAUSABLE or session.stopping:
         return None
-    if before is not None and (before.now or not order.now):
-        return None
+    if before is not None:
+        more = (order.now and not before.now) or (order.release and not before.release)
+        if not more:
+            return None
     cause: PauseCause = "operator" if order.until is None else "schedule"
-    return SessionPaused(cause=cause, why=order.why, by=order.by, now=order.now, until=order.until)
+    return SessionPaused(
+        cause=cause,
+        why=order.why,
+        by=order.by,
+        now=order.now,
+        until=order.until,
+        release=order.release,
+    )
 
 
 def _extend(session: SessionState, order: Extend) -> BudgetChanged:

@@ -12,11 +12,13 @@ from engine.events import (
     AnyBody,
     ClockMoved,
     EngineStarted,
+    LeaseReturned,
     Noted,
     SnapshotTaken,
     TurnAbandoned,
     Usage,
 )
+from engine.gpu.desk import GpuDesk
 from engine.journal import Journal
 from engine.keeping import Keepers
 from engine.state import SessionState, State
@@ -40,6 +42,7 @@ class Recovery:
     verifications: Verifications
     record: Record
     clock: Clock
+    gpus: GpuDesk
 
     async def take_up(self) -> list[SessionState]:
         """Close what was open, repeat what was cut short, and reap what belongs to nobody.
@@ -51,6 +54,11 @@ class Recovery:
         """
         open_sessions = [s for s in self.state.sessions.values() if not s.over]
         worked = await self._worked_until()
+        for session in open_sessions:
+            # Where no process lives on, the device is free.
+            if session.lease and (session.id not in worked or not self.gpus.adopt(session)):
+                why = "its processes ended while the engine was away"
+                await self.record(LeaseReturned(why=why), session.id)
         await self._reap({s.id for s in open_sessions})
         seen = self._last_heard()
         await asyncio.gather(  # so that they share a flush

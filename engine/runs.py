@@ -20,6 +20,7 @@ from engine.settings import Settings
 from tasks import Suite, Task, TaskError, load_suite
 from verifier.anchors import Chosen, anchors_for
 from verifier.availability import availability
+from verifier.gpus.device import want_of
 from verifier.pins import PinsError, check, state, task_hash
 from verifier.sandbox import uids
 from verifier.sandbox.places import why_unreachable
@@ -308,6 +309,7 @@ def _sessions_of(
                 price=worker.found.price,
                 anchors=anchors,
                 timed_by="driver" if task.native else "task",
+                want=want_of(task),
             )
 
 

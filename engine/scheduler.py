@@ -1,6 +1,8 @@
-"""Which sessions run now. A session waits until its run and the engine have a free slot.
+"""Which sessions run now. A session waits until its run and the engine have a free slot, and for
+the GPUs that it needs.
 
-A session that is paused gives its slot back and asks for one again when it goes on.
+A session that is paused gives its slot back and asks for one again when it goes on. One that waits
+for a GPU has no slot meanwhile, so others go on; but nobody who came later takes a GPU before it.
 """
 
 from __future__ import annotations
@@ -9,15 +11,40 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from verifier.gpus.device import NO_WANT, Want
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A session that wants to run. `limit` is how many of its run may run at once, if it says."""
+    """A session that wants to run. `limit` is how many of its run may run at once, if it says;
+    `want` are the GPUs that it needs."""
 
     session: str
     run: str
     limit: int | None = None
+    want: Want = NO_WANT
+
+
+class Gpus(Protocol):
+    """Where sessions get their GPUs; see `engine.gpu.desk`."""
+
+    def take(self, session: str, want: Want, barred: set[str]) -> bool:
+        """Whether the session has what it wants, leased now if it can be."""
+        ...
+
+    def fitting(self, want: Want) -> set[str]:
+        """The devices that it could use."""
+        ...
+
+    def waits(self, session: str) -> None:
+        """Nothing but a GPU is missing."""
+        ...
+
+    def holds(self, session: str) -> bool:
+        """Whether it has all that it needs."""
+        ...
 
 
 class Scheduler:
@@ -30,6 +57,7 @@ class Scheduler:
     def __init__(self, live: Callable[[str], Awaitable[None]], slots: int) -> None:
         self._live = live
         self._slots = slots
+        self.gpus: Gpus | None = None  # without, no session may want any
         self._waiting: deque[Entry] = deque()
         self._parked: dict[str, Entry] = {}  # alive, without a slot
         self._returning: dict[str, asyncio.Future[None]] = {}  # parked, and waiting for one
@@ -83,9 +111,17 @@ class Scheduler:
             if entry in self._waiting:
                 self._waiting.remove(entry)
 
-    def has_room_for(self, session: str) -> bool:
-        """Whether this session, which has a slot or gave it back, would have one at once."""
-        return session in self._running or self._has_room(self._parked[session])
+    def lacks(self, session: str) -> Literal["", "slot", "GPU"]:
+        """What this session, which has a slot or gave it back, would wait for."""
+        if session in self._running:
+            return ""
+        if not self._has_room(self._parked[session]):
+            return "slot"
+        return "" if self.gpus is None or self.gpus.holds(session) else "GPU"
+
+    def wake(self) -> None:
+        """There may be room for somebody: look again."""
+        self._news.set()
 
     def close(self) -> None:
         """Start nothing more; `work` returns when what lives has ended."""
@@ -126,11 +162,22 @@ class Scheduler:
     def _next(self) -> Entry | None:
         if self._closed:
             return None
+        barred: set[str] = set()
         for entry in self._waiting:
-            if self._has_room(entry):
+            if not self._has_room(entry):
+                continue
+            if not entry.want.count or self._has_gpus(entry, barred):
                 self._waiting.remove(entry)
                 return entry
         return None
+
+    def _has_gpus(self, entry: Entry, barred: set[str]) -> bool:
+        """Whether it has its GPUs now; if not, no later one may take those that it waits for."""
+        if self.gpus is None or self.gpus.take(entry.session, entry.want, barred):
+            return True
+        barred |= self.gpus.fitting(entry.want)
+        self.gpus.waits(entry.session)
+        return False
 
     def _has_room(self, entry: Entry) -> bool:
         if entry.limit is not None:

@@ -38,6 +38,7 @@ from engine.events import (
     StopAsked,
     TurnFinished,
 )
+from engine.gpu.desk import GpuDesk
 from engine.health import Health
 from engine.history import History
 from engine.house import House
@@ -142,6 +143,14 @@ class Engine:
         disk = Disk()
         ledger = Ledger(ledger_dir(state_dir))
         self.chain = Chain(ledger, disk, self._record, asyncio.Lock())
+        self._scheduler = Scheduler(self._live, settings.concurrency or len(cpus.every))
+        self.gpus = GpuDesk(
+            self._view.state,
+            journal.append,
+            self._scheduler.wake,
+            namespaces=self._namespaces,
+        )
+        self._scheduler.gpus = self.gpus
         judging = Judging(
             self._view,
             snapshots,
@@ -151,13 +160,17 @@ class Engine:
             manifests=manifests,
             cpus=cpus,
             hold=lambda: self._stillness.held("a snapshot is being measured"),
+            hold_tenants=lambda session: self._stillness.held(
+                "a snapshot is being judged on its GPU",
+                whom=lambda who: who in self.gpus.sharers(session),
+            ),
+            gpus=self.gpus,
             trace=self.trace,
         )
         self._verifications = Verifications(
-            judging.judge, self._elapsed, settings.verification_share
+            judging.judge, self._elapsed, settings.verification_share, ready=self.gpus.holds
         )
         self.terminals = Terminals(self._sessions.get)
-        self._scheduler = Scheduler(self._live, settings.concurrency or len(cpus.every))
         self._house = House(
             state_dir=state_dir,
             clock=self.clock,
@@ -178,6 +191,7 @@ class Engine:
             disk=disk,
             manifests=manifests,
             trace=self.trace,
+            gpus=self.gpus,
         )
         self._supervision = Supervision(
             self._view.state,
@@ -242,6 +256,7 @@ class Engine:
             self._verifications,
             self._record,
             self.clock,
+            self.gpus,
         )
         for session in await recovery.take_up():
             self._schedule_again(session)
@@ -259,6 +274,7 @@ class Engine:
                     group.create_task(self._supervision.work()),
                     group.create_task(self._tidy_up()),
                     group.create_task(self.notifier.work()),
+                    group.create_task(self.gpus.watch()),
                 ]
                 await self._ending.wait()
                 self._leave_sessions()
@@ -490,8 +506,9 @@ class Engine:
                     await self._record(Noted(text=trouble), session.id)
 
     def _entry(self, session_id: str) -> Entry:
-        run = self._view.state.sessions[session_id].run
-        return Entry(session_id, run, self._view.state.runs[run].spec.get("concurrency"))
+        facts = self._view.state.sessions[session_id]
+        limit = self._view.state.runs[facts.run].spec.get("concurrency")
+        return Entry(session_id, facts.run, limit, facts.want)
 
     def _committed(self, run: str) -> float:
         """US dollars that the calls of a run that are under way will probably cost."""
@@ -533,6 +550,15 @@ class Engine:
     def _elapsed(self, session_id: str) -> float:
         clocks = self._view.state.sessions[session_id].clocks
         return clocks.wall(self.clock.boot(), self.clock.now())
+
+    async def _namespaces(self, sessions: Sequence[str]) -> dict[str, int]:
+        """The pid namespaces (inodes) of sessions whose sandboxes live."""
+        try:
+            keeper = await self._keepers.running()
+            listed = [] if keeper is None else await keeper.list()
+        except KeeperError:  # its sandboxes are gone with it
+            return {}
+        return {s.id: s.namespace for s in listed if s.id in sessions and s.namespace is not None}
 
     async def _tick(self) -> None:
         """Know how late this loop runs, and leave a sign of life."""

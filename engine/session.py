@@ -12,6 +12,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ from engine.models.http_model import HttpModel
 from engine.models.retry import RetryPolicy
 from engine.outcomes import Ending
 from engine.outside import Outside
-from engine.pausing import Pausing
+from engine.pausing import LOST, RELEASED, Pausing, first
 from engine.proxy.door import Door
 from engine.restoring import RestoreRefusedError
 from engine.session_files import SessionFiles
@@ -81,6 +82,8 @@ class Session:
         self._leaving: Leaving | None = None
         self._ended: asyncio.Future[Ending | None] = asyncio.get_running_loop().create_future()
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._parting = ""
+        self._going = asyncio.Event()  # the engine ends
         self._task: Task | None = None
         self._workspace: Workspace | None = None
         clocks = self.facts.clocks
@@ -94,7 +97,9 @@ class Session:
             gate=self.gate,
             meter=self.meter,
             scheduler=house.scheduler,
+            gpus=house.gpus,
             move=self._move,
+            tell=self.record,
             ended=self._ended,
         )
         self._budget = BudgetWatch(lambda: self.facts, house.clock, self._end, self.record)
@@ -112,8 +117,10 @@ class Session:
     def obey(self, body: AnyBody) -> None:
         """An event of this session was journalled that it must act on."""
         match body:
-            case SessionPaused(now=now):
+            case SessionPaused(now=now, release=release):
                 self.gate.shut()
+                if release:
+                    self._pausing.release()
                 if now:
                     self.gate.interrupt()
             case SessionResumed():
@@ -130,6 +137,7 @@ class Session:
     def leave(self, how: Leaving) -> None:
         """The engine ends: stop the agent; the next engine takes the session up."""
         self._leaving = how
+        self._going.set()
         self._end(None)
 
     async def run(self) -> None:
@@ -214,9 +222,9 @@ class Session:
             record=self.record,
             place_file=place_file,
         )
-        why = _BACK
-        for _ in range(_MOST_LOSSES):
-            await self._pausing.parked(setting.alive)
+        why, losses = _BACK, 0
+        while losses < _MOST_LOSSES:
+            await self._parked(setting)
             if self._ended.done():
                 return self._ended.result()
             try:
@@ -227,7 +235,26 @@ class Session:
             if not isinstance(found, str):
                 return found
             why = found
+            if why in (RELEASED, LOST):
+                await self._let_go(setting)
+            else:
+                losses += 1
         return Ending("infrastructure", f"its sandbox was lost {_MOST_LOSSES} times: {why}")
+
+    async def _parked(self, setting: Setting) -> None:
+        """Stand still while it is paused; its budget is watched meanwhile."""
+        watching = asyncio.ensure_future(self._budget.watch())
+        try:
+            await self._pausing.parked(setting.alive, setting.end)
+        finally:
+            watching.cancel()
+            await asyncio.wait((watching,))
+
+    async def _let_go(self, setting: Setting) -> None:
+        """Its processes were asked to end: see that they have, and give its GPUs back."""
+        with suppress(KeeperError):  # without its keeper none lives
+            await setting.end()
+        self._house.gpus.give_back(self.id, "its processes were ended")
 
     async def _sandbox(self, setting: Setting, why: str) -> Workspace:
         facts = self.facts
@@ -244,7 +271,7 @@ class Session:
         """
         if not self._ended.done():
             await self._move("running", "" if self.facts.state == "preparing" else "taken up")
-        self._lost = asyncio.get_running_loop().create_future()
+        self._lost, self._parting = asyncio.get_running_loop().create_future(), ""
         self.meter.start()
         try:
             async with asyncio.TaskGroup() as group:
@@ -260,8 +287,11 @@ class Session:
                     helper.cancel()
         finally:
             self.live.turn = None
+            pause = self.facts.pause
             if self._leaving is not None:
                 self.meter.leave("the engine was stopped")
+            elif pause is not None and not self._ended.done():
+                self.meter.park("paused", pause.cause, str(pause))
             else:
                 self.meter.stop()
         return self._ended.result() if self._ended.done() else self._lost.result()
@@ -380,17 +410,23 @@ class Session:
 
     async def _obey_pauses(self, desk: Workspace) -> None:
         try:
-            await self._pausing.obey(desk)
+            await self._pausing.obey(desk, self._part)
         except KeeperError as error:
             self._lose(error)
+            return
+        self._lose()
+
+    def _part(self, why: str) -> None:
+        """Its processes are about to be ended on purpose."""
+        self._parting = why
 
     def _end(self, ending: Ending | None) -> None:
         if not self._ended.done():
             self._ended.set_result(ending)
 
-    def _lose(self, error: Exception) -> None:
+    def _lose(self, error: Exception | None = None) -> None:
         if not self._lost.done():
-            self._lost.set_result(f"its sandbox was lost ({error})")
+            self._lost.set_result(self._parting or f"its sandbox was lost ({error})")
 
     async def _left_alone(self) -> None:
         """The engine goes away: keep what the agent has made so far."""
@@ -416,9 +452,23 @@ class Session:
         last = await self._files.take_last(self._task)
         given = await asyncio.to_thread(self._final_verdicts)
         for job in self._files.final_jobs(last) if last is not None else ():
+            if job.snapshot not in given:
+                await self._gpus_to_judge_on()
             verdict = given.get(job.snapshot) or await self._house.verifications.final(job)
         await self._settle(ending, verdict)
         await self._files.tidy()
+
+    async def _gpus_to_judge_on(self) -> None:
+        """One that gave its GPUs back before its end needs some again for its last verdict."""
+        house = self._house
+        if house.gpus.holds(self.id):
+            return
+        await self.record(ActivityChanged(activity=house.gpus.words(self.facts.want)))
+        house.scheduler.give_back(self.id)
+        await first(house.scheduler.come_again(self.id), self._going.wait())
+        if self._going.is_set():
+            raise VerificationsClosedError
+        await self.record(ActivityChanged(activity="final verdict"))
 
     def _final_verdicts(self) -> dict[str, Verdict]:
         """Those that an engine before this one came to, and then no further, by snapshot."""
@@ -431,6 +481,7 @@ class Session:
         limits = self._house.settings.thresholds()
         ended = session_ended(self.facts, ending, verdict, limits, self._house.clock)
         await self.record(ended)
+        self._house.gpus.give_back(self.id, "the session is over")
         if ended.outcome == "infrastructure":
             await self._move("failed", ended.evidence)
         else:

@@ -19,7 +19,7 @@ from engine.house import House
 from engine.meter import Meter
 from engine.snapshots import SnapshotMissingError
 from engine.state import SessionState
-from engine.workspace import Place, Workspace
+from engine.workspace import END_SECONDS, Place, Workspace
 from tasks import Task
 from verifier.ledger.manifests import in_words
 from verifier.pins import digest_of, hashes
@@ -71,6 +71,11 @@ class Setting:
         if keeper is None:
             return False
         return any(info.alive and info.id == self.session for info in await keeper.list())
+
+    async def end(self) -> None:
+        """Ask the processes of its sandbox to end, and insist after a while."""
+        keeper = await self.house.keepers.get()
+        await keeper.end(self.session, END_SECONDS)
 
     async def take_up(self, facts: SessionState, why: str) -> Workspace:
         """The session's sandbox: the living one, or a new one, for the reason `why`."""
@@ -124,7 +129,8 @@ class Setting:
         if place.door is not None:
             await asyncio.to_thread(places.make_door, place.directory)
         desk = Workspace(keeper, self.session, place, self.task, self.meter)
-        await desk.create(self.house.agent_cpus)
+        gpus = await asyncio.to_thread(self.house.gpus.access, self.session)
+        await desk.create(self.house.agent_cpus, gpus)
         return desk
 
     async def _forget_place(self) -> None:

@@ -27,6 +27,8 @@ from engine.events import (
     EngineStopped,
     Event,
     Intervened,
+    LeaseGranted,
+    LeaseReturned,
     Limit,
     MessageLeft,
     MessageTold,
@@ -56,7 +58,9 @@ from engine.events import (
     VerdictReleased,
     VerificationStarted,
 )
+from engine.gpu.metering import GpuTime
 from engine.money import Price
+from verifier.gpus.device import Gpu, Want
 from verifier.verdict import Anchors, Direction, Stage, Status, Verdict
 
 FEED_LENGTH = 200
@@ -133,6 +137,7 @@ class Pause(msgspec.Struct, frozen=True):
     at: float
     now: bool = False
     until: float | None = None
+    release: bool = False
 
     def __str__(self) -> str:
         said = f"{self.cause}: {self.why}" if self.why else self.cause
@@ -221,6 +226,9 @@ class SessionState(msgspec.Struct, kw_only=True):
     cycles: Cycles = msgspec.field(default_factory=Cycles)
     retry_causes: dict[str, int] = msgspec.field(default_factory=dict)
     gaps: list[Gap] = msgspec.field(default_factory=list)
+    want: Want = Want()
+    lease: tuple[Gpu, ...] = ()
+    gpu_time: GpuTime = msgspec.field(default_factory=GpuTime)
 
     @property
     def asking(self) -> list[Alert]:
@@ -429,8 +437,20 @@ def _reduce_intervention(state: State, session: SessionState, event: Event) -> N
             session.rebuilds += 1
             session.tool_lost = session.tool_lost or session.tool_open
             _feed(state, event, "rebuilt", f"sandbox built anew from the {source}{_because(why)}")
+        case LeaseGranted(gpus=gpus, shared=shared):
+            _leased(session, event, gpus)
+            named = ", ".join(gpu.words for gpu in gpus)
+            _feed(state, event, "lease", f"leased {named}{', shared' if shared else ''}")
+        case LeaseReturned(why=why):
+            _leased(session, event, ())
+            _feed(state, event, "lease", f"GPU given back{_because(why)}")
         case _:
             pass
+
+
+def _leased(session: SessionState, event: Event, gpus: tuple[Gpu, ...]) -> None:
+    session.lease = gpus
+    session.gpu_time.move(event.boot, event.stamp, devices=len(gpus))
 
 
 def _paused(state: State, session: SessionState, event: Event, paused: SessionPaused) -> None:
@@ -441,10 +461,19 @@ def _paused(state: State, session: SessionState, event: Event, paused: SessionPa
         whose.soft_passed = sorted({*whose.soft_passed, paused.limit})
     before = session.pause
     if before is not None:  # the first pause stays; a later one may only be more urgent
-        if paused.now and not before.now:
-            session.pause = msgspec.structs.replace(before, now=True)
+        session.pause = msgspec.structs.replace(
+            before, now=before.now or paused.now, release=before.release or paused.release
+        )
         return
-    session.pause = Pause(paused.cause, paused.why, paused.by, event.at, paused.now, paused.until)
+    session.pause = Pause(
+        paused.cause,
+        paused.why,
+        paused.by,
+        event.at,
+        now=paused.now,
+        until=paused.until,
+        release=paused.release,
+    )
     _feed(state, event, "paused", str(session.pause))
 
 
@@ -453,6 +482,7 @@ def _clock(state: State, session: SessionState, event: Event, moved: ClockMoved)
     ran = session.clocks.state in _RUNNING
     _note_gap(session, boot, moved.moment)
     session.clocks.move(moved.to, moved.reason, boot, moved.moment, moved.cause)
+    session.gpu_time.move(boot, moved.moment, working=moved.to == "working")
     run = state.runs.get(session.run)
     if run is None or ran == (moved.to in _RUNNING):
         return

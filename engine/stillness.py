@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from engine.meter import Meter
 from engine.workspace import Workspace
@@ -28,6 +28,20 @@ class Held(Protocol):
         ...
 
 
+Whom = Callable[[str], bool]
+
+
+def everybody(_: str) -> bool:
+    """Whoever it is."""
+    return True
+
+
+class _Why(NamedTuple):
+    reason: str
+    storage: bool
+    whom: Whom
+
+
 class Stillness:
     """Freezes the sandboxes of all `sessions` at once. Used on the sessions' loop only."""
 
@@ -35,15 +49,19 @@ class Stillness:
         self._sessions = sessions
 
     @asynccontextmanager
-    async def held(self, reason: str, *, storage: bool = False) -> AsyncIterator[None]:
-        """Nobody works from now on; their clocks say why. What begins meanwhile is held too.
+    async def held(
+        self, reason: str, *, storage: bool = False, whom: Whom = everybody
+    ) -> AsyncIterator[None]:
+        """Nobody (of `whom`) works from now on; their clocks say why. What begins meanwhile is held
+        too.
 
         For `storage` the time is a pause, else it is frozen, which nobody's active time counts.
         """
         over = asyncio.Event()
         known: set[int] = set()
+        why = _Why(reason, storage, whom)
         async with AsyncExitStack() as stack:
-            await self._join(stack, known, reason, storage)
+            await self._join(stack, known, why)
 
             async def latecomers() -> None:
                 while not over.is_set():
@@ -51,7 +69,7 @@ class Stillness:
                         async with asyncio.timeout(_LOOK_SECONDS):
                             await over.wait()
                     if not over.is_set():
-                        await self._join(stack, known, reason, storage)
+                        await self._join(stack, known, why)
 
             watching = asyncio.create_task(latecomers(), name="hold latecomers")
             try:
@@ -60,12 +78,12 @@ class Stillness:
                 over.set()
                 await watching  # never cut short: a hold that was begun must be let go of
 
-    async def _join(
-        self, stack: AsyncExitStack, known: set[int], reason: str, storage: bool
-    ) -> None:
+    async def _join(self, stack: AsyncExitStack, known: set[int], why: _Why) -> None:
         for session in tuple(self._sessions()):
             desk, meter = session.workspace, session.meter
             if desk is None or meter.state == "stopped" or id(desk) in known:
+                continue
+            if not why.whom(session.id):
                 continue
             known.add(id(desk))
             try:
@@ -75,5 +93,5 @@ class Stillness:
                 continue
             stack.callback(known.discard, id(desk))
             stack.enter_context(
-                meter.paused(reason, "storage") if storage else meter.frozen(reason)
+                meter.paused(why.reason, "storage") if why.storage else meter.frozen(why.reason)
             )

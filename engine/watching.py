@@ -61,7 +61,7 @@ class BudgetWatch:
                 continue
             left = _LONGEST
             if facts.clocks.state not in ("paused", "stopped"):
-                left = budgets.seconds_left(facts.budget, used, facts.soft_passed)
+                left = budgets.seconds_left(facts.budget, used, facts.soft_passed, len(facts.lease))
             try:
                 async with asyncio.timeout(min(_LONGEST, max(_SHORTEST, left))):
                     await self._news.wait()

@@ -10,6 +10,7 @@ import asyncio
 import errno
 import json
 import posixpath
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,18 +25,22 @@ from engine.paths import make_private
 from engine.snapshots import Snapshot, SnapshotStore
 from tasks import Task, TaskError, files
 from verifier.artifact import Artifact, ArtifactRefusedError, collect, pinned_edits
+from verifier.gpus import looking
+from verifier.gpus.access import NO_GPUS, Access
 from verifier.inside import relay
 from verifier.planting import PlantingError, plant, weed
 from verifier.sandbox import places, uids
-from verifier.sandbox.keeper.client import KeeperClient, SandboxFrozenError
+from verifier.sandbox.keeper.client import KeeperClient, SandboxFrozenError, SandboxGoneError
 from verifier.sandbox.keeper.protocol import Pan, Printed
-from verifier.sandbox.spec import Limits, Mount, SandboxSpec
+from verifier.sandbox.spec import Limits, Mount, SandboxSpec, SandboxUnavailableError
 
 if TYPE_CHECKING:
     from verifier.foreign import workspace as foreign_tasks
 
 T = TypeVar("T")
 _WAIT_STEP = 0.25
+_LOOK_SECONDS = 60.0
+END_SECONDS = 10.0  # what processes have to end in, once they are asked to
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +128,11 @@ def agent_uid(slot: int) -> int:
     return uids.identity().host_uid("agent", slot)
 
 
-def spec_for(session: str, task: Task, place: Place, cpu_set: tuple[int, ...]) -> SandboxSpec:
-    """The sandbox of a session: the task's limits, its workspace at /app, and nothing else.
+def spec_for(
+    session: str, task: Task, place: Place, cpu_set: tuple[int, ...], gpus: Access = NO_GPUS
+) -> SandboxSpec:
+    """The sandbox of a session: the task's limits, its workspace at /app, its `gpus`, and nothing
+    else.
 
     But for an agent of somebody else's: it has the door to its model, and its program.
     """
@@ -139,7 +147,7 @@ def spec_for(session: str, task: Task, place: Place, cpu_set: tuple[int, ...]) -
         seen = foreign(task)
         mounts += seen.mounts
         env = seen.env
-    return SandboxSpec(
+    spec = SandboxSpec(
         label=session,
         role="agent",
         slot=place.slot,
@@ -152,6 +160,7 @@ def spec_for(session: str, task: Task, place: Place, cpu_set: tuple[int, ...]) -
             cpu_set=cpu_set or None,
         ),
     )
+    return gpus.grant(spec)
 
 
 class Workspace:
@@ -171,12 +180,26 @@ class Workspace:
         self._order = asyncio.Lock()
         self._free = asyncio.Event()
         self._free.set()
+        self._over = False
         self.place = place
 
-    async def create(self, cpu_set: tuple[int, ...]) -> None:
-        """Start the sandbox."""
-        spec = await asyncio.to_thread(spec_for, self._id, self._task, self.place, cpu_set)
+    async def create(self, cpu_set: tuple[int, ...], gpus: Access = NO_GPUS) -> None:
+        """Start the sandbox.
+
+        Raises `SandboxUnavailableError` when it does not have just the GPUs that it was given; it
+        is ended then.
+        """
+        spec = await asyncio.to_thread(spec_for, self._id, self._task, self.place, cpu_set, gpus)
         await self._keeper.create(self._id, spec)
+        if not gpus.uuids:
+            return
+        # Nothing of the agent's has run yet, so what this prints can be believed.
+        name = f"devices-{secrets.token_hex(4)}"
+        seen = await self._keeper.run(self._id, name, looking.SCRIPT, _LOOK_SECONDS)
+        wrong = looking.problem(seen.output.decode(errors="replace"), gpus)
+        if wrong is not None:
+            await self._keeper.kill(self._id)
+            raise SandboxUnavailableError(f"the sandbox of {self._id}: {wrong}")
 
     async def run(self, command_id: str, script: str, seconds: float) -> CommandOutput:
         """Run a script in the session's shell; the same id again joins the same command."""
@@ -184,6 +207,7 @@ class Workspace:
             result = await self._when_free(
                 lambda: self._keeper.run(self._id, command_id, script, seconds)
             )
+        self._check_not_over()
         return CommandOutput(result.output, result.code, result.seconds, result.note)
 
     async def launch(self, name: str, script: str, rate: int) -> CommandOutput:
@@ -195,7 +219,12 @@ class Workspace:
             result = await self._when_free(
                 lambda: self._keeper.run(self._id, name, script, rate=rate)
             )
+        self._check_not_over()
         return CommandOutput(result.output, result.code, result.seconds, result.note)
+
+    def _check_not_over(self) -> None:
+        if self._over:
+            raise SandboxGoneError(f"the processes of {self._id} were ended")
 
     async def follow(self, name: str, after: int, patience: float) -> Printed:
         """What a launched script printed beyond byte number `after`; see `KeeperClient.follow`."""
@@ -322,6 +351,11 @@ class Workspace:
         """Let it run again after the keeper held it because the engine was silent."""
         if self._free.is_set():
             await self._keeper.thaw(self._id)
+
+    async def end(self) -> None:
+        """Ask every process inside to end, and insist after a while. What ran has no result."""
+        self._over = True
+        await self._keeper.end(self._id, END_SECONDS)
 
     async def kill(self) -> None:
         """End every process inside."""

@@ -21,14 +21,17 @@ _PAUSE = f"""\
 
 Every process of the session stands still, its clock stops, and its slot is free for others. A model
 turn that is in flight may finish first; --now gives it up (the provider may charge for it). Memory
-and GPU memory stay taken. A pause lasts until it is lifted, also when the engine or the machine is
-started anew in between.
+and GPUs stay taken, unless with --release: its processes are then asked to end (SIGTERM), those
+that have not after ten seconds are killed, and its GPUs are free for others. On resume its sandbox
+is built anew around its files and its model is told. A pause lasts until it is lifted, also when
+the engine or the machine is started anew in between.
 
 examples:
   autolab pause RUN                            every session of a run
   autolab pause 'model:openai/*' --why 'invoice'
   autolab pause '*' --for 2h                   everything, and on again in two hours
-  autolab pause '*' --until 08:00"""
+  autolab pause '*' --until 08:00
+  autolab pause SESSION --release              and free its memory and its GPUs"""
 _RESUME = f"""\
 {_GLOBS}
 
@@ -68,6 +71,11 @@ def add_to(commands: Commands) -> None:
     pausing = _order(commands, "pause", pause, "let sessions stand still", _PAUSE)
     pausing.add_argument(
         "--now", action="store_true", help="give up model turns in flight instead of waiting"
+    )
+    pausing.add_argument(
+        "--release",
+        action="store_true",
+        help="end its processes first, so that its memory and its GPUs are free",
     )
     end = pausing.add_mutually_exclusive_group()
     end.add_argument(
@@ -118,7 +126,8 @@ def _order(commands: Commands, name: str, run: Any, summary: str, details: str) 
 def pause(args: argparse.Namespace) -> int:
     """Order a pause."""
     until = args.until if args.for_ is None else time.time() + args.for_
-    return _give(args, "pause", {"now": args.now, "until": until}, "pausing", "pause")
+    order = {"now": args.now, "until": until, "release": args.release}
+    return _give(args, "pause", order, "pausing", "pause")
 
 
 def resume(args: argparse.Namespace) -> int:

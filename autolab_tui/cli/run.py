@@ -233,6 +233,7 @@ def outlook_in_words(found: dict[str, Any] | None) -> str:
     for key, name, shown in (
         ("active", "active time", words.duration),
         ("cost", "cost", words.money),
+        *([("gpu", "GPU time", words.duration)] if found.get("gpu") else []),
     ):
         amount = found[key]
         if amount is None:

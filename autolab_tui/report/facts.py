@@ -31,6 +31,7 @@ class SessionFacts:
     budget: float | None
     clocks: dict[str, float]
     causes: dict[str, float]
+    gpu_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ def _session(session: SessionState, boot: str, now: float) -> SessionFacts:
         budget=limit.hard if limit is not None else None,
         clocks={name: round(value, 3) for name, value in seconds.items()},
         causes={k: round(v, 3) for k, v in sorted(clocks.by_cause(boot, now).items())},
+        gpu_seconds=round(session.gpu_time.seconds(boot, now), 3),
     )
 
 

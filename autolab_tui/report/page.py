@@ -70,6 +70,9 @@ def _summary(facts: Facts) -> Markup:
         if ahead.cost is not None:
             c = (ahead.cost.expected, ahead.cost.low, ahead.cost.high)
             parts.append("cost {} ({} to {})".format(*map(_money, c)))
+        if ahead.gpu is not None:
+            g = (ahead.gpu.expected, ahead.gpu.low, ahead.gpu.high)
+            parts.append("GPU time {} ({} to {})".format(*map(words.duration, g)))
         said = "; ".join(parts) or "cannot be told"
         lines.append(f"Forecast, {ahead.level:.0%} intervals: {said} ({ahead.basis}).")
     return element(
@@ -325,7 +328,8 @@ def _verdicts(session: SessionState) -> Markup | None:
 
 def _spent(facts: Facts) -> Markup:
     clocks = ("wall", "active", "waiting", "frozen", "paused")
-    head = ("session", *clocks, "no work because of", "budget", "tokens", "turns", "cost")
+    head = ("session", *clocks, "no work because of", "budget", "tokens", "turns", "cost",
+            "GPU time")  # fmt: skip
     rows = [
         (
             element("td", one.session.id, class_="mono"),
@@ -335,12 +339,13 @@ def _spent(facts: Facts) -> Markup:
             _n(f"{one.session.usage.tokens:,}"),
             _n(str(one.session.usage.turns)),
             _n(words.cost(one.session.usage.cost, one.session.usage.unpriced)),
+            _n(words.duration(one.gpu_seconds) if one.gpu_seconds else "–"),
         )
         for one in facts.sessions
     ]
     return _section(
         "Clocks and budgets",
-        _table(head, rows, right={1, 2, 3, 4, 5, 8, 9, 10}),
+        _table(head, rows, right={1, 2, 3, 4, 5, 8, 9, 10, 11}),
         element("p", "wall is active, waiting and frozen together; pauses are apart.",
                 class_="dim"),
     )  # fmt: skip

@@ -28,6 +28,7 @@ HEAD = (
     *_FIGURES,
     *(f"{name}_seconds" for name in _CLOCKS),
     *(f"usage_{name}" for name in _OF_USAGE),
+    "gpu_seconds",
 )
 
 
@@ -53,6 +54,7 @@ def _row(one: SessionFacts) -> list[object]:
         *(figures[name] for name in _FIGURES),
         *(one.clocks[name] for name in _CLOCKS),
         *(getattr(session.usage, name) for name in _OF_USAGE),
+        one.gpu_seconds,
     ]
 
 

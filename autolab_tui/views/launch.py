@@ -122,6 +122,7 @@ def outlook(draft: Draft, answer: Mapping[str, Any] | None, problem: str, cells:
         for key, name, shown in (
             ("active", "work", words.duration),
             ("cost", "cost", words.money),
+            *([("gpu", "GPU time", words.duration)] if found.get("gpu") else []),
         ):
             spans += [("   ", "text"), *_amount(name, found.get(key), shown)]
         finish = found.get("finish")

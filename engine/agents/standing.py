@@ -9,8 +9,6 @@ from engine import budgets
 from engine.events import Limit
 from engine.state import Message, Point, SessionState
 
-_UNTOLD = ("gpu",)  # not counted yet
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -54,13 +52,13 @@ def left_in_words(standing: Standing) -> str:
     for key, limit in standing.budget.items():
         amount = standing.used.get(key)
         guard = key == "wall" and "active" in standing.budget  # the operator's, not the agent's
-        if limit.hard is None or amount is None or key in _UNTOLD or guard:
+        if limit.hard is None or amount is None or guard:
             continue
         left = max(0.0, limit.hard - amount)
         match key:
-            case "active" | "wall":
+            case "active" | "wall" | "gpu":
                 words = f"{budgets.duration(left)} of {budgets.duration(limit.hard)}"
-                kind = "working time" if key == "active" else "time"
+                kind = budgets.KINDS[key]
                 said.append(f"{words} of {kind} ({left:.0f} s of {limit.hard:.0f} s)")
             case "cost":
                 said.append(f"{left:.2f} of {limit.hard:.2f} US dollars")

@@ -48,7 +48,8 @@ class TimeForecast(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Forecast(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Totals of a run at its end. `open` sessions are still to end; `basis` says what was assumed.
 
-    `active` is None where a session has no time limit, `cost` where a rate is not known.
+    `active` and `gpu` (seconds of all devices) are None where a session has no time limit, `gpu`
+    also where none needs a GPU, and `cost` where a rate is not known.
     """
 
     finish: TimeForecast | None
@@ -57,6 +58,7 @@ class Forecast(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level: float
     open: int
     basis: str
+    gpu: AmountForecast | None = None
 
 
 class _Seen(NamedTuple):
@@ -119,6 +121,7 @@ class _Ahead:
     running: bool
     waits: float  # seconds until it may go on
     ending: bool
+    gpus: int  # devices that it has while it works
 
     def draw(self, likelihood: _Likelihood, random: Random) -> float:
         """Seconds still to be used."""
@@ -172,27 +175,31 @@ def prospect(
         basis += f"; the cost lacks {unpriced} calls whose price is not known"
     pace, share = _pace(told, boot, now)
     spent = budgets.used_by_run(run, known, boot, now)
-    left_of_wall, limits = _left(run, "wall", spent), (_hard(run, "active"), _hard(run, "cost"))
+    left_of_wall = _left(run, "wall", spent)
+    on_gpus = any(s.want.count for s in known)
 
     def make() -> Forecast:
         random = Random(SEED)
-        finishes, actives, costs = [], [], []
+        finishes, actives, costs, gpus = [], [], [], []
         for _ in range(max(_FEWEST, min(_MOST, _WORK // len(ahead)))):
             likely = {like: _Likelihood.drawn(those, random) for like, those in seen.items()}
             left = [one.draw(likely[one.like], random) for one in ahead]
             finishes.append(_makespan(ahead, left, pace, slots))
             actives.append((spent["active"] or 0.0) + share * sum(left))
+            on_devices = sum(one.gpus * more for one, more in zip(ahead, left, strict=True))
+            gpus.append((spent["gpu"] or 0.0) + share * on_devices)
             costs.append(
                 (spent["cost"] or 0.0)
                 + sum((one.rate or 0.0) * more for one, more in zip(ahead, left, strict=True))
             )
         return Forecast(
             finish=_time(wall, finishes, left_of_wall),
-            active=_amount(actives, limits[0]),
-            cost=_amount(costs, limits[1]) if priced else None,
+            active=_amount(actives, _hard(run, "active")),
+            cost=_amount(costs, _hard(run, "cost")) if priced else None,
             level=LEVEL,
             open=count,
             basis=basis,
+            gpu=_amount(gpus, _hard(run, "gpu")) if on_gpus else None,
         )
 
     return make
@@ -241,6 +248,7 @@ def _ahead(
         running=session.begun and session.pause is None,
         waits=max(0.0, until - clock.wall()) if until is not None else 0.0,
         ending=_ending(session),
+        gpus=session.want.count,
     )
 
 

@@ -20,7 +20,11 @@ from verifier.request import VerifyRequest, encode
 from verifier.verdict import Seal, Verdict
 
 _ROOT = Path(__file__).resolve().parents[2]
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
+# The loader's path may lead to the GPU driver's library.
+_KEPT = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"),
+    "LD_LIBRARY_PATH",
+)
 _LINE_LIMIT = 64 << 20
 _STDERR_KEPT = 4000
 _DRAIN_SECONDS = 5.0

@@ -63,6 +63,7 @@ Elapsed = Callable[[str], float]
 WAITS = (5.0, 15.0, 45.0, 120.0, 300.0)  # seconds before each further try
 _CHECKPOINT_TRIES = 2  # more are not worth it: another snapshot comes, or the final one
 _RECHECK_SECONDS = 0.5
+_LEAST_SECONDS = 0.05
 
 
 class Verifications:
@@ -70,16 +71,22 @@ class Verifications:
 
     `judge` verifies a job and records what came of it; `elapsed` is the time of a session so far,
     of which checkpoints may take the part `share`; `waits` are seconds before each further try of
-    what the machine was too busy for.
+    what the machine was too busy for. Checkpoints wait until their session is `ready`.
     """
 
     def __init__(
-        self, judge: Judge, elapsed: Elapsed, share: float, waits: Sequence[float] = WAITS
+        self,
+        judge: Judge,
+        elapsed: Elapsed,
+        share: float,
+        waits: Sequence[float] = WAITS,
+        ready: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._judge = judge
         self._elapsed = elapsed
         self._share = share
         self._waits = waits
+        self._ready = ready
         self._postponed: list[_Postponed] = []
         self._finals: deque[tuple[Job, asyncio.Future[Verdict]]] = deque()
         self._repeated: deque[Job] = deque()
@@ -159,8 +166,9 @@ class Verifications:
             elif (again := self._due()) is not None:
                 self._postponed.remove(again)
                 await self._verify(again.job, again.waiting, again.tries)
-            elif self._repeated:
-                await self._verify(self._repeated.popleft(), None)
+            elif repeated := next((j for j in self._repeated if self._ready(j.session)), None):
+                self._repeated.remove(repeated)
+                await self._verify(repeated, None)
             elif (chosen := self._next_checkpoint()) is not None:
                 del self._checkpoints[chosen.session]
                 await self._verify(chosen, None)
@@ -202,7 +210,11 @@ class Verifications:
     def _due(self) -> _Postponed | None:
         """What has waited long enough, a final snapshot before a checkpoint."""
         now = asyncio.get_running_loop().time()
-        found = [one for one in self._postponed if one.due <= now]
+        found = [
+            one
+            for one in self._postponed
+            if one.due <= now and (one.waiting is not None or self._ready(one.job.session))
+        ]
         return min(found, key=lambda one: (one.waiting is None, one.due), default=None)
 
     def _next_checkpoint(self) -> Job | None:
@@ -210,15 +222,15 @@ class Verifications:
         allowed = [
             (self._spent.get(name, 0.0) / max(self._elapsed(name), 1e-9), job)
             for name, job in self._checkpoints.items()
-            if self._spent.get(name, 0.0) <= self._share * self._elapsed(name)
+            if self._spent.get(name, 0.0) <= self._share * self._elapsed(name) and self._ready(name)
         ]
         return min(allowed, key=lambda pair: pair[0])[1] if allowed else None
 
     async def _wait(self) -> None:
         self._news.clear()
         now = asyncio.get_running_loop().time()
-        until = [max(0.0, one.due - now) for one in self._postponed]
-        until += [_RECHECK_SECONDS] if self._checkpoints else []
+        until = [max(_LEAST_SECONDS, one.due - now) for one in self._postponed]
+        until += [_RECHECK_SECONDS] if self._checkpoints or self._repeated else []
         patience = min(until, default=None)
         try:
             async with asyncio.timeout(patience):

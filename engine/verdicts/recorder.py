@@ -11,6 +11,7 @@ import msgspec
 
 from engine.cpus import Cpus
 from engine.events import AnyBody, VerificationStarted
+from engine.gpu.desk import GpuDesk
 from engine.snapshots import SnapshotMissingError, SnapshotStore
 from engine.trace import Trace
 from engine.verdicts.chain import Chain
@@ -19,6 +20,7 @@ from engine.verdicts.queue import Job
 from engine.view import View
 from tasks import TaskError, load_task
 from verifier.cpus import threads_of
+from verifier.gpus.access import NodeMissingError
 from verifier.ledger.entries import Where
 from verifier.ledger.ledger import Record
 from verifier.ledger.manifests import Manifests
@@ -26,15 +28,18 @@ from verifier.request import VerifyRequest
 from verifier.verdict import Verdict
 
 _MEASURING = ("warm-up", "timing")  # the phases in which the verifier's clock runs
+_BEFORE_DEVICES = ("pins", "artifact", "build")  # those in which no GPU is used
 _LEAST_LIMIT = 600.0
 RecordEvent = Callable[[AnyBody, str | None], Awaitable[object]]
 Hold = Callable[[], AbstractAsyncContextManager[None]]
+HoldTenants = Callable[[str], AbstractAsyncContextManager[None]]
 
 
 class Judging:
     """Verifies one job at a time and records what came of it.
 
     `hold` stops the agents; that is done while a task is measured where they may run.
+    `hold_tenants` stops those on the GPUs of a session while its snapshot is judged on them.
     """
 
     def __init__(
@@ -48,6 +53,8 @@ class Judging:
         manifests: Manifests,
         cpus: Cpus,
         hold: Hold,
+        hold_tenants: HoldTenants,
+        gpus: GpuDesk,
         trace: Trace,
     ) -> None:
         self._view = view
@@ -58,21 +65,31 @@ class Judging:
         self._manifests = manifests
         self._cpus = cpus
         self._hold = hold
+        self._hold_tenants = hold_tenants
+        self._gpus = gpus
         self._trace = trace
 
     async def judge(self, job: Job) -> Verdict:
         """Verify one snapshot and journal its verdict, whatever it is."""
         await self._record(VerificationStarted(snapshot=job.snapshot, stage=job.stage), job.session)
         request, limit, threads = await asyncio.to_thread(self._request, job)
-        measuring = asyncio.Event()
+        if self._gpus.lease(job.session) is not None:
+            request = await self._on_its_gpus(request, job.session)
+        near = self._hold if self._cpus.disturbed(threads) else None
+        measuring, on_devices = asyncio.Event(), asyncio.Event()
 
         def phase(name: str) -> None:
             if name.startswith(_MEASURING):
                 measuring.set()
+            if name and request.gpus is not None and not name.startswith(_BEFORE_DEVICES):
+                on_devices.set()
 
         doing = self._trace.doing("verification", job.session, f"{job.snapshot[:12]} {job.stage}")
         with doing:
-            async with self._agents_still_once(measuring, threads):
+            async with (
+                _still_once(measuring, near),
+                _still_once(on_devices, lambda: self._hold_tenants(job.session)),
+            ):
                 verdict = await self._verifier.judge(request, limit, phase)
         marks = job.marks
         where = Where(marks.active, marks.wall, marks.tokens, marks.turns, marks.cost)
@@ -116,21 +133,29 @@ class Judging:
         )
         return request, max(limit, _LEAST_LIMIT), threads
 
-    @asynccontextmanager
-    async def _agents_still_once(
-        self, measuring: asyncio.Event, threads: int
-    ) -> AsyncIterator[None]:
-        """Hold the agents from the first measurement until the verdict, if they may be near."""
-        if not self._cpus.disturbed(threads):
-            yield
-            return
+    async def _on_its_gpus(self, request: VerifyRequest, session: str) -> VerifyRequest:
+        """To be judged on the session's own devices, while whoever else has them stands still."""
+        try:
+            access = await asyncio.to_thread(self._gpus.access, session)
+        except NodeMissingError:
+            return request  # the verifier says which one it does not find
+        still = await self._gpus.tenants(session)
+        return msgspec.structs.replace(request, gpus=access, gpus_still=still)
 
-        async def hold() -> None:
-            await measuring.wait()
-            async with self._hold():
-                await asyncio.Event().wait()
 
-        async with asyncio.TaskGroup() as group:
-            holder = group.create_task(hold())
-            yield
-            holder.cancel()
+@asynccontextmanager
+async def _still_once(moment: asyncio.Event, held: Hold | None) -> AsyncIterator[None]:
+    """Hold agents from a moment (the first measurement, say) until the verdict."""
+    if held is None:
+        yield
+        return
+
+    async def hold() -> None:
+        await moment.wait()
+        async with held():
+            await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as group:
+        holder = group.create_task(hold())
+        yield
+        holder.cancel()

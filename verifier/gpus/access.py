@@ -20,6 +20,8 @@ import msgspec
 from verifier.gpus.device import Gpu
 from verifier.sandbox.spec import Device, Mount, SandboxSpec
 
+# Containers may have their device nodes elsewhere.
+DEV = Path(os.environ.get("AUTOLAB_DEV", "/dev"))
 _COMMON = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools")
 _NEEDED = ("nvidiactl", "nvidia-uvm")
 # What a CUDA program loads at run time; the driver brings them, the toolkit does not.
@@ -65,7 +67,7 @@ class Access(msgspec.Struct, frozen=True):
 NO_GPUS = Access()
 
 
-def access_to(gpus: Sequence[Gpu], dev: Path = Path("/dev")) -> Access:
+def access_to(gpus: Sequence[Gpu], dev: Path = DEV) -> Access:
     """The access to these devices and no other. Without any it is empty.
 
     Raises `NodeMissingError`.

@@ -52,6 +52,9 @@ class Want(msgspec.Struct, frozen=True):
         return not self.types or any(is_of_type(gpu, kind) for kind in self.types)
 
 
+NO_WANT = Want()
+
+
 def is_of_type(gpu: Gpu, kind: str) -> bool:
     """Whether the words of `kind` ("H100", "a100-80gb") stand in the device's name, in order.
 

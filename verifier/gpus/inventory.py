@@ -6,9 +6,11 @@ up after a while; whatever it answers, nothing here raises.
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,7 +19,9 @@ from typing import Any, NamedTuple, TypeVar
 from verifier.gpus.device import Gpu
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 PATIENCE = 5.0  # seconds for the driver to answer
+_stuck: list[threading.Thread] = []  # given up, and still waiting for the driver
 _CAPABILITIES = Path("/proc/driver/nvidia/capabilities")
 _MINOR = re.compile(r"DeviceFileMinor:\s*(\d+)")
 
@@ -39,15 +43,51 @@ def processes(uuid: str, patience: float = PATIENCE) -> tuple[int, ...]:
 
     Empty too where the driver does not tell.
     """
-    return patiently(lambda: _processes(uuid), patience, ())
+    return tuple(sorted(memory(uuid, patience) or ()))
+
+
+def memory(uuid: str, patience: float = PATIENCE) -> dict[int, int | None] | None:
+    """Bytes of this device's memory by the host pid that holds them; None where it is not told."""
+    return patiently(lambda: _memory_of_processes(uuid), patience, None)
+
+
+def memory_of(uuids: Iterable[str], namespace: int) -> int | None:
+    """Bytes that the processes of a pid namespace (its inode) hold on these devices together.
+
+    None where the driver does not tell of one of them.
+    """
+    total = 0
+    for uuid in uuids:
+        listed = memory(uuid)
+        if listed is None:
+            return None
+        for pid, held in listed.items():
+            with suppress(OSError):
+                if os.stat(f"/proc/{pid}/ns/pid").st_ino == namespace:  # noqa: PTH116
+                    if held is None:
+                        return None
+                    total += held
+    return total
 
 
 def patiently(ask: Callable[[], T], patience: float, otherwise: T) -> T:
-    """What `ask` answers within `patience` seconds; else `otherwise`. It must not raise."""
+    """What `ask` answers within `patience` seconds; else, or where it raises, `otherwise`."""
+    _stuck[:] = [one for one in _stuck if one.is_alive()]
+    if _stuck:  # it hangs still, and would hang one more thread
+        return otherwise
     answers: list[T] = []
-    thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True, name="nvml")
+
+    def work() -> None:
+        try:
+            answers.append(ask())
+        except Exception:  # a driver that answers what no driver should
+            _log.exception("the NVIDIA driver's answer cannot be used")
+
+    thread = threading.Thread(target=work, daemon=True, name="nvml")
     thread.start()
     thread.join(patience)
+    if thread.is_alive():
+        _stuck.append(thread)
     return answers[0] if answers else otherwise
 
 
@@ -127,21 +167,21 @@ def _memory(nvml: Any, handle: Any) -> int:
     return int(_or(nvml, lambda: nvml.nvmlDeviceGetMemoryInfo(handle).total, 0))
 
 
-def _processes(uuid: str) -> tuple[int, ...]:
+def _memory_of_processes(uuid: str) -> dict[int, int | None] | None:
     import pynvml
 
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        return ()
+        return None
     try:
         handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
         computing = partial(pynvml.nvmlDeviceGetComputeRunningProcesses, handle)
         drawing = partial(pynvml.nvmlDeviceGetGraphicsRunningProcesses, handle)
-        found = {int(p.pid) for ask in (computing, drawing) for p in _or(pynvml, ask, ())}
-        return tuple(sorted(found))
+        listed = [p for ask in (drawing, computing) for p in _or(pynvml, ask, ())]
+        return {int(p.pid): p.usedGpuMemory for p in listed}
     except pynvml.NVMLError:
-        return ()
+        return None
     finally:
         with suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
@@ -151,7 +191,7 @@ def _or(nvml: Any, ask: Callable[[], Any], otherwise: Any) -> Any:
     """What an older or smaller driver may not know."""
     try:
         return ask()
-    except nvml.NVMLError:
+    except (nvml.NVMLError, nvml.NVMLLibraryMismatchError):
         return otherwise
 
 

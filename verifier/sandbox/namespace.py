@@ -78,9 +78,61 @@ class PidNamespace:
                     os.kill(process.pid, signal.SIGCONT)
         self._stopped_before.clear()
 
+    def ask_to_end(self, first: int | None) -> None:
+        """Send SIGTERM to all but the `first` process and the terminal that others live in.
+
+        Should the terminal end first, its hangup would end them before they have heard of this.
+        """
+        for process in self.processes():
+            if process.pid != first and not _is_terminal(process.pid):
+                _signal(process.pid, self.inode, signal.SIGTERM)
+
+    def heeds(self, first: int | None) -> bool:
+        """Whether there is a process, beside those, that does not ignore SIGTERM."""
+        return any(
+            process.state not in "ZX"
+            and process.pid != first
+            and not _is_terminal(process.pid)
+            and not _ignores_term(process.pid)
+            for process in self.processes()
+        )
+
     def cpu_seconds(self) -> float:
         """CPU time of the living processes and of the children that they waited for."""
         return sum(process.cpu for process in self.processes())
+
+
+def _signal(pid: int, inode: int, number: signal.Signals) -> None:
+    """Through a descriptor that is held against the namespace: the number may be another's now."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        if _namespace_of(str(pid)) == inode:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(descriptor, number)
+    finally:
+        os.close(descriptor)
+
+
+def _is_terminal(pid: int) -> bool:
+    return (_status(pid, "Name") or "").startswith("tmux")
+
+
+def _ignores_term(pid: int) -> bool:
+    mask = _status(pid, "SigIgn")
+    return mask is None or bool(int(mask, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def _status(pid: int, key: str) -> str | None:
+    """A line of /proc/PID/status; None for a process that is gone."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    except OSError:
+        return None
+    wanted = f"{key}:"
+    return next((x[len(wanted) :].strip() for x in text.splitlines() if x.startswith(wanted)), None)
 
 
 def namespace_inode(pid: int) -> int | None:

@@ -61,6 +61,11 @@ class BubblewrapProcess:
         return self._init_pid
 
     @property
+    def namespace(self) -> int | None:
+        """The inode of its pid namespace."""
+        return None if self._tree is None else self._tree.inode
+
+    @property
     def pidfd(self) -> int:
         """A descriptor that becomes readable when the sandbox has ended; closed by `wait`."""
         return self._pidfd
@@ -82,6 +87,15 @@ class BubblewrapProcess:
             self._group.thaw()
         elif self._tree is not None:
             self._tree.thaw()
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM to every process but the sandbox's own first one."""
+        if self._exit is None and self._tree is not None:
+            self._tree.ask_to_end(self._init_pid)
+
+    def ending(self) -> bool:
+        """Whether a process is left that may still heed that."""
+        return self._exit is None and self._tree is not None and self._tree.heeds(self._init_pid)
 
     def kill(self) -> None:
         """End every process of the tree, frozen or not; returns when none is left."""

@@ -232,6 +232,11 @@ class KeeperClient:
         """Let the sandbox run again."""
         return await self._ask(protocol.Thaw(sandbox=sandbox_id), SandboxInfo)
 
+    async def end(self, sandbox_id: str, grace: float) -> None:
+        """Ask every process to end, and end those that have not after `grace` seconds; returns
+        when none is left. Unknown names are fine."""
+        await self._ask(protocol.End(sandbox=sandbox_id, grace=grace), type(None))
+
     async def kill(self, sandbox_id: str) -> None:
         """End every process of the sandbox; returns when none is left. Unknown names are fine."""
         await self._ask(protocol.Kill(sandbox=sandbox_id), type(None))

@@ -168,6 +168,14 @@ class Thaw(Body, frozen=True, kw_only=True, tag="thaw"):
     sandbox: str
 
 
+class End(Body, frozen=True, kw_only=True, tag="end"):
+    """Ask every process of the sandbox to end (SIGTERM), frozen or not, and end those for good
+    that have not after `grace` seconds. Answer: null."""
+
+    sandbox: str
+    grace: float
+
+
 class Kill(Body, frozen=True, kw_only=True, tag="kill"):
     """End every process of the sandbox for good. Answer: null."""
 
@@ -200,6 +208,7 @@ AnyBody = (
     | Stat
     | Freeze
     | Thaw
+    | End
     | Kill
     | List
     | Shutdown
@@ -272,7 +281,8 @@ class FileStat(msgspec.Struct, frozen=True):
 class SandboxInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One sandbox. `frozen_since` is CLOCK_BOOTTIME in seconds; `running` is a command's name.
 
-    `commands` are the names of all commands whose result can be asked for with `run`.
+    `commands` are the names of all commands whose result can be asked for with `run`. `namespace`
+    is the inode of its pid namespace.
     """
 
     id: str
@@ -285,6 +295,7 @@ class SandboxInfo(msgspec.Struct, frozen=True, kw_only=True):
     cpu_seconds: float | None = None
     restarts: int = 0
     note: str = ""
+    namespace: int | None = None
 
 
 class FrameError(ValueError):

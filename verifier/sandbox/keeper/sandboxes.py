@@ -28,6 +28,7 @@ from verifier.sandbox.spec import Exit, SandboxSpec, SandboxUnavailableError
 
 _READY_PATIENCE = 30.0
 _END_PATIENCE = 15.0
+_END_STEP = 0.02
 
 
 class GoneError(RuntimeError):
@@ -366,6 +367,19 @@ class Sandbox:
         if self._current is not None:
             self._current.watch.start()
 
+    async def end(self, grace: float) -> None:
+        """Ask its processes to end, and insist after `grace` seconds; returns when none is left."""
+        process, deadline = self._process, time.monotonic() + grace
+        self.killed = True  # nothing begins any more
+        if process is not None:
+            process.ask_to_end()
+            self.thaw()
+            while (  # noqa: ASYNC110 - processes that are not ours tell nobody of their end
+                self.alive and time.monotonic() < deadline and process.ending()
+            ):
+                await asyncio.sleep(_END_STEP)
+        await self.kill()
+
     async def kill(self) -> None:
         """End it for good; returns when no process is left."""
         self.killed = True
@@ -387,6 +401,7 @@ class Sandbox:
             cpu_seconds=None if cpu is None else self._cpu_before + cpu,
             restarts=self._restarts,
             note=self._note,
+            namespace=None if self._process is None else self._process.namespace,
         )
 
 

@@ -25,6 +25,7 @@ from verifier.sandbox.keeper.commands import BadNameError, CommandLog, check_nam
 from verifier.sandbox.keeper.protocol import (
     Attach,
     Create,
+    End,
     Follow,
     Freeze,
     Heartbeat,
@@ -79,6 +80,7 @@ class Keeper:
         self._handlers: dict[type, Callable[[Any], Awaitable[Any]]] = {
             Attach: self._attach,
             Create: self._create,
+            End: self._end,
             Follow: self._follow,
             Freeze: self._freeze,
             Heartbeat: self._heartbeat,
@@ -271,6 +273,10 @@ class Keeper:
         sandbox = self._find(body.sandbox)
         sandbox.thaw()
         return sandbox.info()
+
+    async def _end(self, body: End) -> None:
+        if body.sandbox in self._sandboxes:
+            await self._sandboxes[body.sandbox].end(body.grace)
 
     async def _kill(self, body: Kill) -> None:
         if body.sandbox in self._sandboxes:

@@ -1,0 +1,1 @@
+"""The GPUs of this machine: what they do, and who has which."""

@@ -1,0 +1,81 @@
+"""A machine with GPUs as the engine sees one: the driver's library, and device nodes.
+
+The library is built from C and loaded by the real binding; the nodes are twins of /dev/null.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.engine.support import make_task
+from verifier import pins
+
+NODES = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia0", "nvidia1")
+_NULL = os.makedev(1, 3)
+
+
+class Machine:
+    """What the driver says is in a file, to be changed while an engine runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.script = folder / "gpus.txt"
+        self.has("A100")
+
+    def has(self, *names: str, processes: tuple[tuple[int, int, int], ...] = ()) -> None:
+        """Devices GPU-0, GPU-1 and so on by name; processes as (device, pid, bytes)."""
+        lines = [f"gpu GPU-{n} {n} NVIDIA_{name}" for n, name in enumerate(names)]
+        lines += [f"process GPU-{gpu} {pid} {held}" for gpu, pid, held in processes]
+        partial = self.script.with_suffix(".new")
+        partial.write_text("\n".join(lines) + "\n")
+        partial.replace(self.script)
+
+
+@contextmanager
+def machine(patch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    """The library and the nodes, at hand for every engine that is started meanwhile."""
+    if shutil.which("gcc") is None:
+        pytest.skip("a driver's library is made with gcc, which is missing here")
+    folder = Path(tempfile.mkdtemp(prefix="autolab-gpus-"))
+    try:
+        folder.chmod(0o755)
+        found = Machine(folder)
+        (folder / "dev").mkdir()
+        for name in NODES:
+            try:
+                os.mknod(folder / "dev" / name, 0o666 | stat.S_IFCHR, _NULL)
+            except PermissionError:
+                pytest.skip("making device nodes needs root")
+            (folder / "dev" / name).chmod(0o666)
+        source = Path(__file__).with_name("nvml.c")
+        subprocess.run(
+            ["gcc", "-shared", "-fPIC", f'-DSCRIPT="{found.script}"', str(source),
+             "-o", str(folder / "libnvidia-ml.so.1")],
+            check=True,
+        )  # fmt: skip
+        patch.setenv("LD_LIBRARY_PATH", str(folder))
+        patch.setenv("AUTOLAB_DEV", str(folder / "dev"))
+        yield found
+    finally:
+        shutil.rmtree(folder)
+
+
+def make_gpu_task(
+    suite: Path, name: str = "on_gpu", gpus: str = "gpus = 1", shared: bool = False
+) -> Path:
+    """The tiny task, which now needs GPUs."""
+    make_task(suite, name)
+    file = suite / name / "task.toml"
+    text = file.read_text().replace("memory_mb = 512", f"memory_mb = 512\n{gpus}", 1)
+    file.write_text(text.replace('unit = ""', f'unit = ""\ngpu_shared = {str(shared).lower()}', 1))
+    pins.write(suite / name)
+    return suite
