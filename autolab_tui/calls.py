@@ -16,6 +16,7 @@ from textual.message_pump import MessagePump
 from autolab_tui.link import Client
 from autolab_tui.messages import (
     CallFailed,
+    GpusRead,
     Launched,
     Ordered,
     Planned,
@@ -76,6 +77,14 @@ class Calls:
                 self._client.present()
 
         asker.run_worker(tell, group="presence", thread=True, exit_on_error=False)
+
+    def gpus(self, asker: DOMNode, seconds: int) -> None:
+        """Ask what the GPUs do and did in the last `seconds`: `GpusRead`."""
+
+        def ask() -> Message:
+            return GpusRead(self._client.gpus(seconds))
+
+        self._run(asker, "gpus", "ask for the GPUs", ask)
 
     def plan(self, asker: DOMNode, spec: Mapping[str, Any]) -> None:
         """Ask the engine what a run would come to: `Planned`."""

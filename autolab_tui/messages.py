@@ -65,6 +65,13 @@ class Launched(Message):
 
 
 @dataclass
+class GpusRead(Message):
+    """The newest reading of the GPUs and those before it, as `EngineClient.gpus` gives them."""
+
+    answer: Mapping[str, Any]
+
+
+@dataclass
 class Computed(Message):
     """Figures that were asked for by name."""
 

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 
-from benchmarks import journal_rate, million, peer, spread, turns
+from benchmarks import journal_rate, million, peer, screen, spread, turns
 from benchmarks.measuring import machine
 from engine.paths import CONFIG_VARIABLE
 
@@ -14,6 +14,7 @@ _REPORTS = {
     "turns": turns.report,
     "journal": journal_rate.report,
     "million": million.report,
+    "screen": screen.report,
     "inspect": peer.report,
     "spread": spread.report,
 }

@@ -207,6 +207,7 @@ class Api:
             Route("/metrics", self._metrics),
             Route("/events", self._events),
             Route("/runs", self._runs, methods=["POST"]),
+            Route("/gpus", self._gpus),
             Route("/presence", self._presence, methods=["POST"]),
             *(Route(f"/{name}", self._order, methods=["POST"]) for name in ORDERS),
             Route("/shutdown", self._shutdown, methods=["POST"]),
@@ -325,6 +326,15 @@ class Api:
             raise BadRequestError('the body must be {"snapshot": WHICH, "by": WHO, "why": TEXT}')
         restored = self._engine.restore(session.id, snapshot, by, why, _dry(request))
         return _json(await self._ask(restored))
+
+    async def _gpus(self, request: Request) -> Response:
+        """The newest reading of every GPU, and with `seconds` those before it."""
+        sampler, seconds = self._engine.gpu_sampler, _number(request, "seconds", 0)
+        history = [
+            {"age": round(self._engine.clock.now() - sample.stamp, 3), "gpus": sample.reading.gpus}
+            for sample in (sampler.history(seconds) if seconds else ())
+        ]
+        return _json({"reading": sampler.latest(), "history": history})
 
     async def _presence(self, request: Request) -> Response:
         """Somebody sits at a screen."""

@@ -214,6 +214,10 @@ class EngineClient:
         """Launch a run; `{run, sessions}`. A dry run checks everything and creates nothing."""
         return self._call("POST", "/runs", {"dry_run": "1"} if dry_run else {}, dict(spec))
 
+    def gpus(self, seconds: int = 0) -> dict[str, Any]:
+        """`{reading: {driver, trouble, gpus}, history: [{age, gpus}]}` of the last `seconds`."""
+        return self._call("GET", "/gpus", {"seconds": str(seconds)} if seconds else {})
+
     def present(self) -> None:
         """Say that somebody sits at a screen: news need not be sent after them."""
         self._call("POST", "/presence", {}, {})

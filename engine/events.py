@@ -469,6 +469,34 @@ class AlertCleared(Body, frozen=True, kw_only=True, tag="alert.cleared"):
     alert: str
 
 
+class GpuMinute(msgspec.Struct, frozen=True):
+    """One GPU over a minute: least, mean and most; null where the driver does not tell.
+
+    Percent, bytes, watts, degrees Celsius.
+    """
+
+    uuid: str
+    utilization: tuple[float, float, float] | None = None
+    memory: tuple[float, float, float] | None = None
+    power: tuple[float, float, float] | None = None
+    temperature: tuple[float, float, float] | None = None
+
+
+class GpusSampled(Body, frozen=True, kw_only=True, tag="gpu.sampled"):
+    """What the GPUs did in the last `seconds`."""
+
+    seconds: float
+    gpus: tuple[GpuMinute, ...]
+
+
+class GpusNoted(Body, frozen=True, kw_only=True, tag="gpu.state"):
+    """A GPU, or the driver (`device` "driver"), is in another state; "ok" is as it should be."""
+
+    device: str
+    name: str
+    state: str
+
+
 class Noted(Body, frozen=True, kw_only=True, tag="noted"):
     """A remark for the operator that changes nothing."""
 
@@ -521,6 +549,8 @@ KnownBody = (
     | AlertCleared
     | AlertsAcknowledged
     | Noted
+    | GpusSampled
+    | GpusNoted
 )
 AnyBody = KnownBody | Unknown
 

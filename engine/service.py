@@ -39,6 +39,7 @@ from engine.events import (
     TurnFinished,
 )
 from engine.gpu.desk import GpuDesk
+from engine.gpu.sampler import Sampler
 from engine.health import Health
 from engine.history import History
 from engine.house import House
@@ -202,6 +203,7 @@ class Engine:
             limits=AlarmLimits(),
             thresholds=settings.thresholds(),
         )
+        self.gpu_sampler = Sampler(self.clock, self.journal.append)
         self.notifier = Notifier(settings.notify, self.clock, self._note_trouble)
         self._view.listen(self._heard)
         self._view.listen(self._tell_away)
@@ -262,6 +264,7 @@ class Engine:
             self._schedule_again(session)
         self._ready.set()
         starvation = Starvation(self.trace)
+        self.gpu_sampler.start()
         try:
             async with asyncio.TaskGroup() as group:
                 scheduling = group.create_task(self._scheduler.work())
@@ -288,6 +291,7 @@ class Engine:
             await self._record(EngineStopped(reason=f"asked to; {self._how.value}"))
         finally:
             starvation.close()
+            self.gpu_sampler.stop()
             await self._http.close()
             self._view.close()
             self._ended.set()

@@ -26,6 +26,7 @@ from engine.events import (
     EngineStarted,
     EngineStopped,
     Event,
+    GpusNoted,
     Intervened,
     LeaseGranted,
     LeaseReturned,
@@ -300,6 +301,8 @@ def reduce(state: State, event: Event) -> State:
             _create(state, event, created)
         case Noted(text=text):
             _feed(state, event, "note", text)
+        case GpusNoted(name=name, state=standing):
+            _feed(state, event, "gpu", f"{name}: {standing}")
         case BudgetChanged(run=name) as changed if name in state.runs:
             run_state = state.runs[name]
             run_state.soft_passed = _still_passed(

@@ -14,6 +14,7 @@ Place = Literal[
     "launch",
     "leaderboard",
     "compare",
+    "gpus",
     "list",
     "plot",
     "verdict",

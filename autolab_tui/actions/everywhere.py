@@ -42,6 +42,7 @@ ACTIONS: tuple[Action, ...] = (
         "",
         "Compare models, harnesses, runs or sessions on the same tasks",
     ),
+    Action("top.gpus", "top", ("5",), "app.go('gpus')", "", "The GPUs and who uses them"),
     Action("top.launch", "top", ("6", "L"), "app.go('launch')", "", "Launch a run"),
     Action(
         "top.demo",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import shutil
 import sys
@@ -32,7 +33,13 @@ def add_to(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print every check; sandboxes are really started to find out."""
-    checks = [*house_checks(args.state), *suite_checks(), *terminal_checks(), *sandbox_checks()]
+    checks = [
+        *house_checks(args.state),
+        *suite_checks(),
+        *terminal_checks(),
+        *sandbox_checks(),
+        *gpu_checks(),
+    ]
     if args.json:
         emit("doctor", {"checks": checks})
     else:
@@ -98,6 +105,34 @@ def suite_checks() -> Iterable[Check]:
         "; ".join(wrong) or f"{len(suite.tasks)}, all as pinned",
         "reinstall AutoLab TUI, or restore the files named",
     )
+
+
+def gpu_checks() -> Iterable[Check]:
+    """Driver, devices, CUDA toolkit and PyCUDA: none of them is a fault, unless a task wants it."""
+    from engine.gpu.reading import Reader
+    from tasks import load_suite
+
+    reader = Reader()
+    try:
+        found = reader.read()
+    finally:
+        reader.close()
+    wanting = [t.name for t in load_suite().tasks if t.config.environment.gpus]
+    wanted = f"wanted by {', '.join(wanting)}" if wanting else "no shipped task wants one"
+    names = ", ".join(f"{g.name} ({g.standing})" for g in found.gpus)
+    faulty = any(gpu.standing != "ok" for gpu in found.gpus)
+    said = names or found.trouble or "the driver lists none"
+    yield _check(
+        "gpus", not faulty, f"{said}; {wanted}", "look into dmesg for an Xid, and reset or reboot"
+    )
+    driver = found.driver or "none"
+    yield _check("nvidia driver", True, driver if not found.trouble else found.trouble)
+    nvcc = shutil.which("nvcc")
+    missing = "not installed: tasks in CUDA cannot be built (Debian: nvidia-cuda-toolkit)"
+    yield _check("cuda toolkit", True, nvcc or missing)
+    there = importlib.util.find_spec("pycuda") is not None
+    lacking = "not installed: tasks in CUDA cannot be run (pip install 'autolab-tui[cuda]')"
+    yield _check("pycuda", True, "installed" if there else lacking)
 
 
 def terminal_checks() -> Iterable[Check]:

@@ -13,6 +13,7 @@ from engine.events import (
     ContextCompacted,
     EngineStarted,
     EngineStopped,
+    GpusNoted,
     Intervened,
     ModelPaced,
     ModelRetried,
@@ -95,6 +96,8 @@ def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case f
             return f"settled: {alert}"
         case Noted(text=text):
             return text
+        case GpusNoted(name=name, state=state):
+            return f"{name}: {state}"
         case _:
             return None
 

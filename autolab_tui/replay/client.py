@@ -55,6 +55,12 @@ class ReplayClient:
         """The verdicts that had been given by then."""
         return self._store.recording.verdicts_of(session, self._store.position)
 
+    def gpus(self, seconds: int = 0) -> dict[str, Any]:
+        """What GPUs did second by second is not kept."""
+        del seconds
+        said = "a replay has no GPUs: what they did each minute is in the journal"
+        return {"reading": {"driver": "", "trouble": said, "gpus": []}, "history": []}
+
     def present(self) -> None:
         """Nobody needs to know."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,11 +14,11 @@ from textual.widgets import Input
 
 from autolab_tui.analyses import compute
 from autolab_tui.bindings import bindings
-from autolab_tui.messages import CallFailed, Computed
+from autolab_tui.messages import CallFailed, Computed, GpusRead
 from autolab_tui.plain import cut, plain
 from autolab_tui.roles import Line, Span
 from autolab_tui.screens.base import DrawnScreen, Host
-from autolab_tui.views import ahead, feed, fleet, groups, overview
+from autolab_tui.views import ahead, feed, fleet, gpus, groups, overview
 from autolab_tui.views.ahead import Ahead
 from autolab_tui.views.empty import hint
 from autolab_tui.views.frame import Frame
@@ -33,6 +33,7 @@ FEED_LEAST = 4  # lines of the feed that stay however many sessions there are
 BESIDE_CELLS, BESIDE_LINES = 150, 12  # below the table: room for a plot beside the feed
 AHEAD_SECONDS = 15.0  # between two outlooks
 MOST_RUNS_AHEAD = 8
+GPU_SECONDS, NO_GPU_SECONDS = 2.0, 60.0  # between two looks at the GPUs, with and without any
 UNDER_LINES = 22  # and for one under it
 
 
@@ -53,6 +54,9 @@ class FleetScreen(DrawnScreen):
         self._feed_sessions: dict[str, str] = {}
         self._ahead: Ahead | None = None
         self._looked_ahead = float("-inf")
+        self._gpus = Lines("gpus-strip")
+        self._gpus_seen: Mapping[str, Any] = {}
+        self._gpus_asked = float("-inf")
         self._groups: dict[str, list[SessionState]] = {}
         self._strip, self._head, self._empty = Lines("strip"), Lines("table-head"), Lines("empty")
         sign = host.glyphs.cursor
@@ -69,7 +73,7 @@ class FleetScreen(DrawnScreen):
 
     def compose(self) -> ComposeResult:
         """Strip, table, feed and plot, filter, keys."""
-        yield from (self._strip, self._head, self._table, self._empty)
+        yield from (self._strip, self._gpus, self._head, self._table, self._empty)
         with Horizontal(id="below"):
             with Vertical(id="feed-pane"):
                 yield from (self._feed_title, self._feed)
@@ -87,8 +91,9 @@ class FleetScreen(DrawnScreen):
             return
         self._look_ahead(frame)
         self._strip.show(overview.lines(store.state, choice, frame, cells, self._ahead))
+        self._show_gpus(cells)
         sessions = fleet.shown(store.state, choice, frame.moment)
-        room = max(2, height - 5 - FEED_LEAST - self._filter.display)
+        room = max(2, height - 5 - FEED_LEAST - self._filter.display - self._gpus.display)
         head, rows = self._rows(sessions, frame, cells, room)
         self._lay_out(sum(len(lines) for _, lines in rows), room, bool(sessions))
         if sessions:
@@ -140,6 +145,22 @@ class FleetScreen(DrawnScreen):
             make = ahead.reckon(store.state, open_runs, frame.moment)
             compute(self, "ahead", "reckon the outlook", make)
 
+    def _show_gpus(self, cells: int) -> None:
+        """The GPUs in a line, where there are any; without any they are rarely asked for."""
+        now = self.host.store.clock.now()
+        rest = GPU_SECONDS if self._gpus_seen.get("gpus") else NO_GPU_SECONDS
+        if self.host.store.loaded and now - self._gpus_asked >= rest and self.is_current:
+            self._gpus_asked = now
+            self.host.calls.gpus(self, 0)
+        line = gpus.strip(self._gpus_seen, cells, self.host.glyphs)
+        self._gpus.display = line is not None
+        if line is not None:
+            self._gpus.show([line])
+
+    @on(GpusRead)
+    def _gpus_read(self, message: GpusRead) -> None:
+        self._gpus_seen = message.answer.get("reading") or {}
+
     @property
     def outlook_known(self) -> bool:
         """Whether there is nothing to reckon, or it has been reckoned."""
@@ -156,6 +177,9 @@ class FleetScreen(DrawnScreen):
         if message.what == "reckon the outlook":
             message.stop()
             self._ahead = None
+        elif message.what == "ask for the GPUs":
+            message.stop()  # an engine that does not answer is said above
+            self._gpus_seen = {}
 
     def _lay_out(self, lines: int, room: int, some: bool) -> None:
         table = self._table
@@ -163,7 +187,7 @@ class FleetScreen(DrawnScreen):
         if table.styles.height is None or table.styles.height.value != wanted:
             table.styles.height = wanted
         self.set_class(not some, "-empty")
-        below = self.lines - 4 - wanted
+        below = self.lines - 4 - wanted - self._gpus.display
         beside = self.size.width >= BESIDE_CELLS and below >= BESIDE_LINES
         under = not beside and below >= UNDER_LINES
         self.set_class(some and (beside or under), "-preview")

@@ -24,6 +24,7 @@ TOPS: Mapping[str, Top] = {
     "tasks": Top("2", "tasks", "tasks", "TasksScreen"),
     "leaderboard": Top("3", "leaderboard", "leaderboard", "LeaderboardScreen"),
     "compare": Top("4", "compare", "compare", "CompareScreen"),
+    "gpus": Top("5", "GPUs", "gpus", "GpusScreen"),
     "launch": Top("6", "launch", "launch", "LaunchScreen"),
 }
 

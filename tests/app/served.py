@@ -33,6 +33,10 @@ class EngineServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.stopped: list[list[str]] = []
         self.orders: list[tuple[str, list[str]]] = []
         self.present = 0
+        self.gpus: dict[str, object] = {
+            "reading": {"trouble": "no driver", "gpus": []},
+            "history": [],
+        }
         self.launched: list[dict[str, object]] = []
         self.bodies: list[dict[str, object]] = []  # of the orders, whole
         self.refuse: dict[str, tuple[int, str]] = {}
@@ -71,6 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"error": error}, status)
         elif asked.path == "/state":
             self._answer(journal.state())
+        elif asked.path == "/gpus":
+            self._answer(self.server.gpus)
         elif asked.path == "/events":
             self._follow(int(query["after"]))
         elif parts[-1] == "transcript":

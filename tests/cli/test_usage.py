@@ -100,6 +100,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         "acknowledge",
         "verify",
         "logs",
+        "gpus",
         "replay",
         "attach",
         "doctor",

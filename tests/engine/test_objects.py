@@ -30,7 +30,7 @@ PROMISED = {
         activity, activity_age, clocks, budget, usage, price, compactions, gpu_seconds, best_reward,
         final_reward, best_snapshot, last_improvement_active, verdict_count, outcome,
         outcome_evidence, assisted, official, alerts, counts, pause, stopping, idle, rebuilds,
-        turns_abandoned, budget_changes, messages_waiting, warnings, regraded, gpus""",
+        turns_abandoned, budget_changes, messages_waiting, warnings, regraded, timed_by, gpus""",
     RunObject: "id, created, state, sessions, clocks, usage, forecast, budget, span, gpu_seconds",
     EngineObject: """schema, pid, version, state_dir, uptime, loop_lag, sessions_running,
         loop_lag_worst, api_errors, trouble""",

@@ -1,0 +1,112 @@
+"""`autolab gpus`: what the GPUs of this machine do, and for whom."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from autolab_tui.cli.failures import DONE
+from autolab_tui.cli.output import emit, plain, table
+from autolab_tui.cli.parser import Commands, command
+
+_DETAILS = """\
+Asks the engine, which looks once a second; without one, the driver itself. A machine without a GPU
+is no error: the reason is printed.
+
+examples:
+  autolab gpus
+  autolab gpus --watch              again every two seconds
+  autolab gpus --json | jq '.gpus[] | [.name, .utilization, .memory_used]'"""
+_SECONDS = 2.0
+_GIB = 1 << 30
+
+
+def add_to(commands: Commands) -> None:
+    """Declare the command."""
+    parser = command(commands, "gpus", run, summary="the GPUs, and who uses them", details=_DETAILS)
+    parser.add_argument("--watch", action="store_true", help="again and again, until Ctrl-C")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the GPUs."""
+    while True:
+        found = reading(args)
+        if args.json:
+            emit("gpus", found)
+        else:
+            print(_words(found))
+        if not args.watch:
+            return DONE
+        time.sleep(_SECONDS)
+
+
+def reading(args: argparse.Namespace) -> dict[str, Any]:
+    """`{driver, trouble, gpus}` from the engine, or from the driver where none runs."""
+    from engine.client import EngineError, find
+
+    client = find(args.state)
+    if client is not None:
+        try:
+            return dict(client.gpus()["reading"])
+        except EngineError:
+            pass  # it has just ended, or is of another version: the driver knows as well
+    import msgspec
+
+    from engine.gpu.reading import Reader
+
+    reader = Reader()
+    try:
+        found: dict[str, Any] = msgspec.to_builtins(reader.read())
+    finally:
+        reader.close()
+    return found
+
+
+def _words(found: dict[str, Any]) -> str:
+    if not found["gpus"]:
+        return plain(found["trouble"] or "the driver lists no GPU")
+    head = ("gpu", "name", "use", "memory", "power", "temp", "clock", "throttled", "processes")
+    rows = [_row(gpu) for gpu in found["gpus"]]
+    lines = [table(head, rows, right=(2, 3, 4, 5, 6))]
+    if found["driver"]:
+        lines.append(f"driver {plain(found['driver'])}")
+    if found["trouble"]:
+        lines.append(plain(found["trouble"]))
+    return "\n".join(lines)
+
+
+def _row(gpu: dict[str, Any]) -> tuple[str, ...]:
+    if gpu["standing"] != "ok":
+        return (
+            str(gpu["index"]),
+            gpu["name"],
+            *[""] * 5,
+            f"{gpu['standing']}: {gpu['trouble']}",
+            "",
+        )
+
+    def shown(value: float | None, unit: str, digits: int = 0) -> str:
+        return "-" if value is None else f"{value:.{digits}f}{unit}"
+
+    used, total = gpu["memory_used"], gpu["memory_total"]
+    memory = "-" if used is None or not total else f"{used / _GIB:.1f}/{total / _GIB:.0f} GiB"
+    processes = gpu["processes"]
+    whose = "not told" if processes is None else ", ".join(_process(p) for p in processes) or "-"
+    return (
+        str(gpu["index"]),
+        gpu["name"],
+        shown(gpu["utilization"], "%"),
+        memory,
+        shown(gpu["power"], " W"),
+        shown(gpu["temperature"], " C"),
+        shown(gpu["sm_clock"], " MHz"),
+        ", ".join(gpu["throttle"]) or "-",
+        whose,
+    )
+
+
+def _process(process: dict[str, Any]) -> str:
+    memory = process["memory"]
+    held = "" if memory is None else f" {memory / _GIB:.1f} GiB"
+    return f"{process['session'] or 'pid ' + str(process['pid'])}{held}"

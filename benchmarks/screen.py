@@ -1,0 +1,225 @@
+"""What the terminal app costs: bytes to the terminal, CPU, memory, first paint, keys.
+
+The real app on a real pseudo-terminal, reading a served journal whose sessions change. First paint
+is compared with a Textual app that shows nothing, started in turn with it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import statistics
+import struct
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.measuring import memory, table
+from engine.events import ActivityChanged
+from tests.app.journal import Journal
+from tests.app.served import EngineServer, serve
+
+SESSIONS = 64
+SECONDS = 20.0
+SIZES = ((80, 24), (200, 50))
+STARTS = 7
+_TICKS = os.sysconf("SC_CLK_TCK")
+_APP = (
+    "import sys; from pathlib import Path; from autolab_tui.app import run; "
+    "sys.exit(run(Path(sys.argv[1])))"
+)
+_BLANK = "from textual.app import App; App().run()"
+
+
+class Cost(NamedTuple):
+    """Bytes a second to the terminal, share of a core, resident bytes."""
+
+    sent: float
+    cpu: float
+    resident: int
+
+
+class Screen:
+    """A program on a pseudo-terminal of a size; `sent` counts the bytes that it wrote."""
+
+    def __init__(self, line: list[str], size: tuple[int, int], config: Path) -> None:
+        self.sent = 0
+        self.began = time.monotonic()
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            settings = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+            environ = {**os.environ, **settings, "AUTOLAB_CONFIG": str(config)}
+            os.execve(sys.executable, line, environ)
+        rows = struct.pack("HHHH", size[1], size[0], 0, 0)
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, rows)
+
+    def read(self, seconds: float, wanted: bytes = b"") -> bool:
+        """Take what comes for so long, or until `wanted` has come; whether it has."""
+        end, seen = time.monotonic() + seconds, bytearray()
+        while (left := end - time.monotonic()) > 0:
+            if not select.select([self.fd], [], [], left)[0]:
+                break
+            try:
+                data = os.read(self.fd, 65536)
+            except OSError:
+                break
+            self.sent += len(data)
+            seen += data
+            if wanted and wanted in seen:
+                return True
+        return False
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU so far, all threads."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def close(self) -> None:
+        """End it."""
+        os.kill(self.pid, signal.SIGTERM)
+        os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+
+def fleet() -> Journal:
+    """64 sessions at work, each with verdicts."""
+    journal = Journal()
+    journal.engine()
+    names = [f"s-{n:02}" for n in range(SESSIONS)]
+    journal.run("r-1", names)
+    for n, name in enumerate(names):
+        journal.create(name, f"task_{n % 12}", f"acme/model-{n % 5}", "r-1", active=7200.0)
+        journal.start(name)
+        journal.wait(3)
+        for step in range(n % 6):
+            journal.verdict(name, 30.0 * (step + 1), 0.08 * (step + 1), speedup=1.5 + step)
+    return journal
+
+
+@contextmanager
+def app(
+    size: tuple[int, int], journal: Journal, beat: float = 1.0
+) -> Iterator[tuple[Screen, EngineServer]]:
+    """The app on a served journal, after its first seconds."""
+    with tempfile.TemporaryDirectory(prefix="al-") as folder:
+        path = Path(folder) / "s"
+        with serve(path, journal) as server:
+            server.beat = beat
+            screen = Screen([sys.executable, "-c", _APP, str(path)], size, Path(folder))
+            try:
+                screen.read(20.0, b"finished")
+                screen.read(3.0)
+                yield screen, server
+            finally:
+                screen.close()
+
+
+def cost(size: tuple[int, int], change: Callable[[EngineServer, int], None]) -> Cost:
+    """What a minute costs in which `change` is called once a second."""
+    journal = fleet()
+    with app(size, journal) as (screen, server):
+        sent, cpu = screen.sent, screen.cpu
+        for second in range(int(SECONDS)):
+            journal.now += 1
+            change(server, second)
+            screen.read(1.0)
+        return Cost(
+            (screen.sent - sent) / SECONDS, (screen.cpu - cpu) / SECONDS, memory(screen.pid)
+        )
+
+
+def half_change(server: EngineServer, second: int) -> None:
+    """Every other session does something else; one has a verdict."""
+    for n in range(second % 2, SESSIONS, 2):
+        said = f"bash make bench {second}"
+        server.publish(ActivityChanged(activity=said), f"s-{n:02}")
+    name = f"s-{second % SESSIONS:02}"
+    before = len(server.journal.events)
+    server.journal.verdict(name, 400.0 + second, 0.5, speedup=9.0)
+    for event in server.journal.events[before:]:
+        for follower in list(server.followers):
+            follower.put(event)
+
+
+def nothing(server: EngineServer, second: int) -> None:
+    """Only heartbeats; the engine's clock stands, so that no age changes either."""
+    server.journal.now -= 1
+    del second
+
+
+def first_paint(line: list[str], config: Path, wanted: bytes) -> float:
+    """Seconds from the start to the first frame that shows something."""
+    screen = Screen(line, (120, 40), config)
+    try:
+        screen.read(30.0, wanted)
+        return time.monotonic() - screen.began
+    finally:
+        screen.close()
+
+
+def starts() -> tuple[float, float]:
+    """Median seconds to the first paint: the app, and a blank Textual app, in turn."""
+    ours, blank = [], []
+    with tempfile.TemporaryDirectory(prefix="al-") as folder:
+        path = Path(folder) / "s"
+        with serve(path, fleet()):
+            for _ in range(STARTS):
+                line = [sys.executable, "-c", _APP, str(path)]
+                ours.append(first_paint(line, Path(folder), b"AutoLab"))
+                # The first thing that a blank app draws is its background.
+                line = [sys.executable, "-c", _BLANK]
+                blank.append(first_paint(line, Path(folder), b"\x1b[48;2;"))
+    return statistics.median(ours), statistics.median(blank)
+
+
+def key_latency() -> dict[str, float]:
+    """Median seconds from a key to the first byte that answers it."""
+    found: dict[str, list[float]] = {}
+    with app((200, 50), fleet()) as (screen, _):
+        for name, key in (("cursor", b"j"), ("screen", b"\r"), ("sort", b"s")):
+            for _ in range(7):
+                screen.read(1.3)
+                begun = time.monotonic()
+                os.write(screen.fd, key)
+                select.select([screen.fd], [], [], 2.0)
+                found.setdefault(name, []).append(time.monotonic() - begun)
+                screen.read(0.2)
+                if name == "screen":
+                    os.write(screen.fd, b"q")
+                    screen.read(0.3)
+    return {name: statistics.median(times) for name, times in found.items()}
+
+
+def report() -> str:
+    """All of it as tables."""
+    rows = []
+    for columns, lines in SIZES:
+        for what, change in (("half of 64 change", half_change), ("nothing changes", nothing)):
+            found = cost((columns, lines), change)
+            rows.append(
+                [
+                    f"{what}, {columns}x{lines}",
+                    f"{found.sent:.0f}",
+                    f"{found.cpu:.1%}",
+                    f"{found.resident / 1e6:.0f}",
+                ]
+            )
+    parts = [table("the app on a terminal", ("", "bytes/s", "of a core", "MB"), rows)]
+    ours, blank = starts()
+    paint = [
+        ["autolab", f"{ours:.2f}", f"{ours / blank:.2f}"],
+        ["a blank app", f"{blank:.2f}", "1"],
+    ]
+    parts.append(table("first paint", ("", "seconds", "ratio"), paint))
+    keys = [[name, f"{seconds * 1000:.0f}"] for name, seconds in key_latency().items()]
+    parts.append(table("from a key to its answer", ("", "ms"), keys))
+    return "\n".join(parts)

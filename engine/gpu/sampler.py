@@ -1,0 +1,167 @@
+"""GPUs looked at once a second, on a thread of their own: a ring for screens, minutes for later."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from engine.clock import Clock
+from engine.events import AnyBody, GpuMinute, GpusNoted, GpusSampled
+from engine.gpu.reading import GpuProcess, GpuReading, Reader, Reading
+
+SECONDS = 1.0
+REST_SECONDS = 30.0  # between two looks where there is no driver
+KEPT = 900  # readings in the ring: a quarter of an hour
+_SILENT = 5.0  # seconds without a reading from which the driver is said to hang
+_MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reading, at a boottime."""
+
+    stamp: float
+    reading: Reading
+
+
+class Sampler:
+    """Reads the driver from `start` to `stop`. Its answers may be asked for on any thread.
+
+    `note` journals; `sessions` says which session a pid namespace (inode) belongs to.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        note: Callable[[AnyBody], object],
+        sessions: Callable[[int], str | None] = lambda _: None,
+        reader: Reader | None = None,
+        seconds: float = SECONDS,
+    ) -> None:
+        self._clock = clock
+        self._note = note
+        self._sessions = sessions
+        self._reader = reader or Reader()
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._ring: deque[Sample] = deque(maxlen=KEPT)
+        self._minute: list[Sample] = []
+        self._noted: dict[str, str] = {}
+        self._asked = clock.now()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="gpus", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more. A thread that the driver holds is left to it."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(2.0)
+
+    def latest(self) -> Reading:
+        """The newest reading; one that is old says so."""
+        with self._lock:
+            newest = self._ring[-1] if self._ring else None
+            waited = self._clock.now() - self._asked
+        if waited >= _SILENT:
+            said = f"the NVIDIA driver has not answered for {waited:.0f} s"
+            return msgspec.structs.replace(newest.reading if newest else Reading(), trouble=said)
+        return newest.reading if newest else Reading(trouble="the GPUs have not been looked at yet")
+
+    def history(self, seconds: float) -> list[Sample]:
+        """The readings of the last so many seconds, the oldest first."""
+        since = self._clock.now() - seconds
+        with self._lock:
+            return [sample for sample in self._ring if sample.stamp >= since]
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            with self._lock:
+                self._asked = self._clock.now()
+            reading = self._attributed(self._reader.read())
+            now = self._clock.now()
+            with self._lock:
+                # A rest is no silence: the next look is when it was meant to be.
+                rest = self._seconds if reading.gpus else REST_SECONDS * self._seconds
+                self._asked = now + rest
+                self._ring.append(Sample(now, reading))
+            self._tell(reading)
+            if reading.gpus:
+                self._coalesce(Sample(now, reading))
+            self._stopping.wait(rest)
+        self._reader.close()
+
+    def _attributed(self, reading: Reading) -> Reading:
+        gpus = tuple(
+            msgspec.structs.replace(gpu, processes=tuple(map(self._whose, gpu.processes)))
+            if gpu.processes
+            else gpu
+            for gpu in reading.gpus
+        )
+        return msgspec.structs.replace(reading, gpus=gpus)
+
+    def _whose(self, process: GpuProcess) -> GpuProcess:
+        try:
+            namespace = os.stat(f"/proc/{process.pid}/ns/pid").st_ino  # noqa: PTH116 - follow it
+        except OSError:
+            return process  # it has just ended, or is another user's
+        return GpuProcess(process.pid, process.memory, self._sessions(namespace))
+
+    def _tell(self, reading: Reading) -> None:
+        """Journal what changed for the worse or the better, once."""
+        if not reading.gpus and not self._noted:
+            return  # a machine without a GPU is no news
+        standing = {gpu.uuid: _standing(gpu) for gpu in reading.gpus}
+        standing["driver"] = reading.trouble or "ok"
+        for who, words in standing.items():
+            if self._noted.get(who, "ok") != words:
+                name = next((g.name for g in reading.gpus if g.uuid == who), "the driver")
+                self._note(GpusNoted(device=who, name=name, state=words))
+        self._noted = standing
+
+    def _coalesce(self, sample: Sample) -> None:
+        self._minute.append(sample)
+        if sample.stamp - self._minute[0].stamp < _MINUTE * self._seconds:
+            return
+        minute, self._minute = self._minute, []
+        by_device: dict[str, list[GpuReading]] = {}
+        for one in minute:
+            for gpu in one.reading.gpus:
+                if gpu.standing == "ok":
+                    by_device.setdefault(gpu.uuid, []).append(gpu)
+        rows = tuple(_minute(uuid, seen) for uuid, seen in by_device.items())
+        if rows:
+            self._note(GpusSampled(seconds=sample.stamp - minute[0].stamp, gpus=rows))
+
+
+def _standing(gpu: GpuReading) -> str:
+    """What is to be known of a device, in words; "ok" for nothing."""
+    if gpu.standing != "ok":
+        return f"{gpu.standing}: {gpu.trouble}"
+    if gpu.ecc:
+        return f"{gpu.ecc} uncorrected memory errors"
+    throttled = [why for why in gpu.throttle if why != "power cap"]
+    return f"throttled: {', '.join(throttled)}" if throttled else "ok"
+
+
+def _minute(uuid: str, seen: Sequence[GpuReading]) -> GpuMinute:
+    def three(values: list[float]) -> tuple[float, float, float] | None:
+        if not values:
+            return None
+        return min(values), round(sum(values) / len(values), 3), max(values)
+
+    return GpuMinute(
+        uuid=uuid,
+        utilization=three([float(g.utilization) for g in seen if g.utilization is not None]),
+        memory=three([float(g.memory_used) for g in seen if g.memory_used is not None]),
+        power=three([g.power for g in seen if g.power is not None]),
+        temperature=three([float(g.temperature) for g in seen if g.temperature is not None]),
+    )

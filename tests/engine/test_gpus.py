@@ -1,0 +1,244 @@
+"""GPUs as the driver tells of them: the real binding on a driver that plays scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.clock import Clock
+from engine.events import GpusNoted, GpusSampled
+from engine.gpu.reading import GpuProcess, GpuReading, Reader, Reading
+from engine.gpu.sampler import Sampler
+from tests.support.nvml import building
+
+TWO = """driver 575.57
+device 0 name=NVIDIA_H100_80GB util=97 used=40000 power=650 temp=71 throttle=0x24 ecc=0
+device 1 name=NVIDIA_H100_80GB util=0 used=10
+process 0 pid=4000000 memory=39000
+"""
+READ = (
+    "import msgspec, sys, time; from engine.gpu.reading import Reader; r = Reader(); "
+    "steps = [float(s) for s in sys.argv[1:] or '0']\n"
+)
+
+
+@pytest.fixture(scope="session")
+def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return building.library(tmp_path_factory.mktemp("nvml"))
+
+
+def readings(stub: Path, folder: Path, script: str, *waits: float) -> list[Reading]:
+    """A reading at once and one after each wait, in one process."""
+    file = folder / "script"
+    file.write_text(script)
+    code = (
+        "import msgspec, time\nfrom engine.gpu.reading import Reader\nreader = Reader()\n"
+        f"for wait in {(0.0, *waits)!r}:\n"
+        "    time.sleep(wait)\n    print(msgspec.json.encode(reader.read()).decode())\n"
+    )
+    said = building.python(stub, file, code)
+    return [msgspec.json.decode(line, type=Reading) for line in said.splitlines()]
+
+
+def test_every_figure_is_read_with_its_unit(stub: Path, tmp_path: Path) -> None:
+    (reading,) = readings(stub, tmp_path, TWO)
+    assert (reading.driver, reading.trouble) == ("575.57", "")
+    first, second = reading.gpus
+    assert first.name == "NVIDIA H100 80GB"
+    assert (first.utilization, first.memory_used) == (97, 40000 << 20)
+    assert (first.power, first.power_limit, first.temperature) == (650.0, 700.0, 71)
+    assert first.throttle == ("power cap", "thermal (software)")
+    assert first.processes == (GpuProcess(4000000, 39000 << 20),)
+    assert second.processes == ()
+    assert second.throttle == ()
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("driver missing\n", "the NVIDIA driver is not loaded; modprobe nvidia"),
+        ("driver permission\n", "this user may not ask the NVIDIA driver"),
+        ("driver ok\nerror nvmlDeviceGetCount 999\n", "the NVIDIA driver does not answer"),
+    ],
+)
+def test_each_trouble_has_its_words(stub: Path, tmp_path: Path, script: str, words: str) -> None:
+    (reading,) = readings(stub, tmp_path, script)
+    assert words in reading.trouble
+    assert reading.gpus == ()
+
+
+def test_no_driver_and_no_device_are_no_errors(stub: Path, tmp_path: Path) -> None:
+    assert "no NVIDIA driver" in Reader().read().trouble or Reader().read().gpus
+    (reading,) = readings(stub, tmp_path, "driver ok\n")
+    assert reading == Reading(driver="999.99")
+
+
+def test_what_is_not_told_is_null_and_the_rest_stands(stub: Path, tmp_path: Path) -> None:
+    script = TWO + "".join(
+        f"error nvmlDeviceGet{name} 3\n"
+        for name in ("PowerUsage", "Temperature", "TotalEccErrors", "ComputeRunningProcesses")
+    )
+    (reading,) = readings(stub, tmp_path, script)
+    gpu = reading.gpus[0]
+    assert (gpu.power, gpu.temperature, gpu.ecc, gpu.processes) == (None, None, None, None)
+    assert gpu.utilization == 97
+
+
+def test_a_lost_device_and_a_driver_that_comes_back(stub: Path, tmp_path: Path) -> None:
+    script = (
+        TWO + "at 0.3\nlost 0\nat 0.6\ngone 0\nat 0.9\ndriver missing\nat 1.2\ndriver ok\nback 0\n"
+    )
+    here, lost, gone, missing, back = readings(stub, tmp_path, script, 0.4, 0.3, 0.3, 0.4)
+    assert [g.standing for g in here.gpus] == ["ok", "ok"]
+    assert [g.standing for g in lost.gpus] == ["lost", "ok"]
+    assert "fell off the bus" in lost.gpus[0].trouble
+    assert lost.gpus[0].uuid == here.gpus[0].uuid
+    assert [(g.uuid, g.standing) for g in gone.gpus] == [
+        (here.gpus[1].uuid, "ok"),
+        (here.gpus[0].uuid, "lost"),
+    ]
+    assert "not loaded" in missing.trouble
+    assert {g.standing for g in missing.gpus} == {"lost"}
+    assert [g.standing for g in back.gpus] == ["ok", "ok"]
+    assert back.trouble == ""
+
+
+class Script:
+    """A reader that gives what it is told to, or hangs."""
+
+    def __init__(self, *readings: Reading, hang: float = 0.0) -> None:
+        self.readings = list(readings)
+        self.hang = hang
+        self.closed = False
+
+    def read(self) -> Reading:
+        time.sleep(self.hang)
+        return self.readings.pop(0) if len(self.readings) > 1 else self.readings[0]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def gpu(**facts: Any) -> GpuReading:
+    return GpuReading(**{"index": 0, "uuid": "GPU-a", "name": "H100", **facts})
+
+
+def until(true: Any) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_minutes_are_coalesced_and_changes_are_told_once() -> None:
+    noted: list[Any] = []
+    script = [
+        *(Reading(gpus=(gpu(utilization=use, power=100.0 + use),)) for use in (10, 20, 90)),
+        *(Reading(gpus=(gpu(standing="lost", trouble="gone"),)) for _ in range(3)),
+        Reading(gpus=(gpu(utilization=50),)),
+    ]
+    sampler = Sampler(Clock(), noted.append, reader=Script(*script), seconds=0.01)  # type: ignore[arg-type]
+    sampler.start()
+    until(lambda: any(isinstance(one, GpusSampled) for one in noted))
+    sampler.stop()
+    states = [(one.device, one.state) for one in noted if isinstance(one, GpusNoted)]
+    assert states == [("GPU-a", "lost: gone"), ("GPU-a", "ok")]
+    minute = next(one for one in noted if isinstance(one, GpusSampled))
+    (row,) = minute.gpus
+    assert row.utilization is not None
+    assert (row.utilization[0], row.utilization[2]) == (10.0, 90.0)
+    assert row.power == (110.0, 140.0, 190.0)
+    assert row.memory is None
+
+
+def test_a_driver_that_hangs_is_said_and_blocks_nobody() -> None:
+    now = [100.0]
+    clock = Clock(boot=lambda: "b", now=lambda: now[0], wall=lambda: 0.0)
+    reader = Script(Reading(gpus=(gpu(utilization=1),)), hang=0.3)
+    sampler = Sampler(clock, lambda _: None, reader=reader, seconds=0.01)  # type: ignore[arg-type]
+    sampler.start()
+    now[0] += 9.0
+    assert sampler.latest().trouble == "the NVIDIA driver has not answered for 9 s"
+    sampler.stop()
+    assert reader.closed
+
+
+def test_a_machine_without_gpus_is_asked_rarely_and_journals_nothing() -> None:
+    noted: list[Any] = []
+    script = Script(Reading(trouble="this machine has no NVIDIA driver"))
+    asked: list[float] = []
+    read = script.read
+    script.read = lambda: (asked.append(time.monotonic()), read())[1]  # type: ignore[method-assign]
+    sampler = Sampler(Clock(), noted.append, reader=script, seconds=0.05)  # type: ignore[arg-type]
+    sampler.start()
+    time.sleep(0.5)
+    sampler.stop()
+    assert len(asked) == 1
+    assert noted == []
+
+
+def test_a_process_is_known_by_its_pid_namespace() -> None:
+    inode = os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116
+    processes = (GpuProcess(os.getpid(), 5), GpuProcess(4_000_000, 6))
+    reader = Script(Reading(gpus=(gpu(processes=processes),)))
+    sampler = Sampler(
+        Clock(),
+        lambda _: None,
+        sessions={inode: "s-1"}.get,
+        reader=reader,  # type: ignore[arg-type]
+        seconds=0.01,
+    )
+    sampler.start()
+    until(lambda: sampler.latest().gpus)
+    sampler.stop()
+    (found,) = sampler.latest().gpus
+    assert found.processes == (GpuProcess(os.getpid(), 5, "s-1"), GpuProcess(4_000_000, 6, None))
+
+
+def test_the_command_prints_them_and_without_any_the_reason(stub: Path, tmp_path: Path) -> None:
+    file = tmp_path / "script"
+    file.write_text(TWO + "lost 1\n")
+
+    def autolab(*line: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "autolab_tui", *line, "--state", str(tmp_path / "state")],
+            env=building.environ(stub, file),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout
+
+    said = autolab("gpus")
+    for word in ("NVIDIA H100 80GB", "97%", "39.1/80 GiB", "power cap", "pid 4000000", "lost:"):
+        assert word in said
+    found = json.loads(autolab("gpus", "--json"))
+    assert found["schema"] == "autolab/gpus/1"
+    assert [one["standing"] for one in found["gpus"]] == ["ok", "lost"]
+    file.write_text("driver missing\n")
+    assert "modprobe" in autolab("gpus")
+
+
+def test_an_engine_tells_of_its_gpus(stub: Path, tmp_path: Path) -> None:
+    file = tmp_path / "script"
+    file.write_text(TWO)
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom engine.client import connect\n"
+        f"client = connect(Path({str(tmp_path / 'state')!r}))\n"
+        "for _ in range(200):\n"
+        "    answer = client.gpus(60)\n"
+        "    if len(answer['history']) > 1: break\n"
+        "    time.sleep(0.1)\n"
+        "client.shutdown()\n"
+        "print(answer['reading']['gpus'][0]['utilization'], len(answer['history']) > 1)\n"
+    )
+    assert building.python(stub, file, code).split() == ["97", "True"]
