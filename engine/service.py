@@ -85,6 +85,7 @@ from verifier.verdict import AnchorSource, Verdict
 
 _log = logging.getLogger(__name__)
 _TICK = 0.25
+_SANDBOX_SECONDS = 3.0
 _FOLDER_SECONDS = 2.0
 _LEAVE_SECONDS = 5.0
 
@@ -203,7 +204,8 @@ class Engine:
             limits=AlarmLimits(),
             thresholds=settings.thresholds(),
         )
-        self.gpu_sampler = Sampler(self.clock, self.journal.append)
+        self._sandboxes: dict[int, str] = {}  # by pid namespace
+        self.gpu_sampler = Sampler(self.clock, self.journal.append, sessions=self._sandboxes.get)
         self.notifier = Notifier(settings.notify, self.clock, self._note_trouble)
         self._view.listen(self._heard)
         self._view.listen(self._tell_away)
@@ -277,6 +279,7 @@ class Engine:
                     group.create_task(self._supervision.work()),
                     group.create_task(self._tidy_up()),
                     group.create_task(self.notifier.work()),
+                    group.create_task(self._know_sandboxes()),
                     group.create_task(self.gpus.watch()),
                 ]
                 await self._ending.wait()
@@ -563,6 +566,17 @@ class Engine:
         except KeeperError:  # its sandboxes are gone with it
             return {}
         return {s.id: s.namespace for s in listed if s.id in sessions and s.namespace is not None}
+
+    async def _know_sandboxes(self) -> None:
+        """Keep track of whose pid namespace is which, while there is a GPU with processes on it."""
+        while True:
+            await asyncio.sleep(_SANDBOX_SECONDS)
+            if any(gpu.processes for gpu in self.gpu_sampler.latest().gpus):
+                known = await self._namespaces(list(self._sessions))
+                mine = {inode: session for session, inode in known.items()}
+                self._sandboxes.update(mine)  # the sampler's thread reads this one
+                for inode in self._sandboxes.keys() - mine.keys():
+                    del self._sandboxes[inode]
 
     async def _tick(self) -> None:
         """Know how late this loop runs, and leave a sign of life."""

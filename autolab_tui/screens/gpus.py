@@ -56,7 +56,8 @@ class GpusScreen(TopScreen):
             self._empty.show(view.trouble(self._answer, cells))
             self._list.show_rows([])
             return
-        head, rows = view.rows(self._answer, self._figure, cells, self.host.glyphs)
+        held = view.holders(self.host.store.state.sessions.values())
+        head, rows = view.rows(self._answer, self._figure, cells, self.host.glyphs, held)
         self._head.show([head])
         self._list.show_rows(rows)
 

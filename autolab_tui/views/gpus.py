@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from autolab_tui import words
@@ -10,6 +10,7 @@ from autolab_tui.glyphs import Glyphs
 from autolab_tui.plain import cut, cut_middle, fit, plain, width, wrapped
 from autolab_tui.roles import Line, Role, Span
 from autolab_tui.views.layout import Column, between, pad, widths
+from engine.state import SessionState
 
 FIGURES = ("utilization", "memory", "power", "temperature")
 HISTORY_SECONDS = 900
@@ -37,8 +38,21 @@ def trouble(answer: Mapping[str, Any] | None, cells: int) -> list[Line]:
     return [*lines, *(((f" {part}", "dim"),) for part in wrapped(hint, cells - 2))]
 
 
+def holders(sessions: Iterable[SessionState]) -> dict[str, list[str]]:
+    """By UUID the sessions that have a lease of a device."""
+    found: dict[str, list[str]] = {}
+    for session in sessions:
+        for gpu in session.lease:
+            found.setdefault(gpu.uuid, []).append(session.id)
+    return found
+
+
 def rows(
-    answer: Mapping[str, Any], figure: str, cells: int, glyphs: Glyphs
+    answer: Mapping[str, Any],
+    figure: str,
+    cells: int,
+    glyphs: Glyphs,
+    held: Mapping[str, Sequence[str]] = {},
 ) -> tuple[Line, list[tuple[str, Sequence[Line]]]]:
     """The head and two lines for each device: its figures, and what is wrong or who is there."""
     given = widths(_COLUMNS, cells - 2)
@@ -56,6 +70,11 @@ def rows(
             spans = _cell(column.key, gpu, history, room, glyphs)
             line += [*pad(spans, room, column.align), (" ", "text")]
         lines: list[Line] = [tuple(line)]
+        lease = ", ".join(map(plain, held.get(str(gpu["uuid"]), ())))
+        if lease:
+            lines.append(
+                tuple(pad([("   leased to ", "dim"), (cut(lease, cells - 14), "accent")], cells))
+            )
         concern = _concern(gpu, glyphs)
         if concern is not None:
             lines.append(
