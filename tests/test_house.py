@@ -34,6 +34,8 @@ HEAVY = {
     "genai_prices",
     "httpx",
     "httpx2",
+    "pycuda",
+    "pynvml",
     "pydantic",
     "pydantic_settings",
     "starlette",

@@ -109,14 +109,10 @@ def suite_checks() -> Iterable[Check]:
 
 def gpu_checks() -> Iterable[Check]:
     """Driver, devices, CUDA toolkit and PyCUDA: none of them is a fault, unless a task wants it."""
-    from engine.gpu.reading import Reader
+    from engine.offline import gpus
     from tasks import load_suite
 
-    reader = Reader()
-    try:
-        found = reader.read()
-    finally:
-        reader.close()
+    found = gpus.reading()
     wanting = [t.name for t in load_suite().tasks if t.config.environment.gpus]
     wanted = f"wanted by {', '.join(wanting)}" if wanting else "no shipped task wants one"
     names = ", ".join(f"{g.name} ({g.standing})" for g in found.gpus)

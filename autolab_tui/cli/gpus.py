@@ -53,13 +53,9 @@ def reading(args: argparse.Namespace) -> dict[str, Any]:
             pass  # it has just ended, or is of another version: the driver knows as well
     import msgspec
 
-    from engine.gpu.reading import Reader
+    from engine.offline import gpus
 
-    reader = Reader()
-    try:
-        found: dict[str, Any] = msgspec.to_builtins(reader.read())
-    finally:
-        reader.close()
+    found: dict[str, Any] = msgspec.to_builtins(gpus.reading())
     return found
 
 
