@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical
 from autolab_tui.actions import Place
 from autolab_tui.analyses import compute, still
 from autolab_tui.messages import CallFailed, Computed
+from autolab_tui.plain import cut_middle, plain
 from autolab_tui.screens.base import Host
 from autolab_tui.screens.top import TopScreen
 from autolab_tui.views import compare as view
@@ -119,7 +120,7 @@ class CompareScreen(TopScreen):
             (task,) = tasks
         cells = self._plot_title.size.width
         note = "mean of the best so far" if self._kind != "session" else "best so far"
-        name = task or "all tasks, percent of the budget"
+        name = cut_middle(plain(task), cells // 2) if task else "all tasks, by share of the budget"
         self._plot_title.show([self.heading(name, note, cells, self._plot.has_focus)])
         self._plot.plot(view.overlay(known, self._chosen, task, frame.moment))
 
