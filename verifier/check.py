@@ -142,6 +142,7 @@ class _Checking:
     def run_foreign(self) -> str | None:
         """Verify baseline and solution by the task's own test.sh; why it cannot be run here."""
         from verifier.foreign import known
+        from verifier.foreign.attempt import baseline_failure, works
         from verifier.foreign.workspace import ImageError, OracleError, workspace_of
 
         facts = known.about(self._task)
@@ -154,6 +155,10 @@ class _Checking:
                 lambda phase: self._progress(f"{self._task.name}: {phase}"),
             )
             self._baseline(place.baseline)
+            failure = baseline_failure(place.image) if works(self._task) else None
+            if failure is not None:  # this machine's fault as far as anybody can tell
+                self.problems.clear()
+                return f"its untouched files fail here: {failure}"
             solved = place.solve(self._backend)
             verdict = self._verify("solution", solved.files)
         except ImageError as error:

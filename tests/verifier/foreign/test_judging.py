@@ -259,5 +259,8 @@ def test_a_check_proves_baseline_and_solution(make: Make) -> None:
     )
     bad = check_task(make("bad", solve="exit 3\n"))
     assert not bad.ok and "status 3" in bad.problems[0]
+    broken = making.says('{"reward": 0.0, "correctness": false, "reason": "old compiler"}')
+    old = check_task(make("old", test=broken))
+    assert not old.available and "old compiler" in (old.why_not or "") and old.problems == ()
     none = check_task(make("none", dockerfile="FROM alpine\n"))
     assert not none.available and none.problems == ()
