@@ -133,6 +133,9 @@ def plan(
             f"that is {len(sessions)} sessions, above the {MOST_SESSIONS} that one run may have; "
             "split it"
         )
+    limited = "gpu" in spec.budget or "gpu" in spec.run_budget
+    if limited and not any(created.want.count for created in sessions.values()):
+        notes.append("no task of this run needs a GPU, so its gpu limit is never reached")
     made = RunCreated(
         run=run,
         sessions=tuple(sessions),

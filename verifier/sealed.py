@@ -201,6 +201,10 @@ def _with_devices(
         try:
             with watch:
                 _ask(judging, replace(machine, gpus=devices), chosen, watch.progress)
+        except FailedError as error:
+            if lost := tenancy.lost(devices.uuids):  # then it is no fault of the candidate's
+                raise NotJudgedError(f"{lost}; it had failed: {error}") from error
+            raise
         finally:
             _note_others(judging.draft, watch.finding)
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from engine.clock import Clock
 from engine.cpus import Cpus, usable
 from engine.disk import Disk
 from engine.events import AnyBody, RunCreated, VerdictGiven, VerificationStarted
+from engine.gpu.desk import GpuDesk
 from engine.journal import Journal
 from engine.snapshots import SnapshotStore
 from engine.trace import Trace
@@ -28,6 +29,7 @@ from engine.verdicts.recorder import Judging
 from engine.view import View
 from tests.engine.support import make_task
 from tests.engine.test_state_fold import created
+from verifier.gpus.device import Gpu, Want
 from verifier.ledger import entries
 from verifier.ledger.entries import parse
 from verifier.ledger.ledger import Ledger
@@ -182,6 +184,13 @@ class Bench:
         self.released = asyncio.Event()
         verifier = process(tmp_path, script)
         self.ledger = Ledger(tmp_path / "ledger")
+        self.gpus = GpuDesk(
+            self.view.state,
+            self.journal.append,
+            lambda: None,
+            namespaces=self.namespaces,
+            dev=tmp_path,
+        )
         self.judging = Judging(
             self.view,
             self.snapshots,
@@ -191,11 +200,24 @@ class Bench:
             manifests=Manifests(tmp_path / "tasks"),
             cpus=Cpus(cpus),
             hold=self.hold,
+            hold_tenants=self.hold_tenants,
+            gpus=self.gpus,
             trace=Trace(None),
         )
 
     async def record(self, body: AnyBody, session: str | None) -> object:
         return await asyncio.wrap_future(self.journal.append(body, session))
+
+    async def namespaces(self, sessions: Sequence[str]) -> dict[str, int]:
+        return dict.fromkeys(sessions, 4026531836)
+
+    @asynccontextmanager
+    async def hold_tenants(self, session: str) -> AsyncIterator[None]:
+        self.held.append(f"tenants of {session} held")
+        try:
+            yield
+        finally:
+            self.held.append("tenants free")
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:
@@ -263,4 +285,28 @@ async def test_a_snapshot_that_is_lost_is_refused_and_nobody_is_held_for_it(
     verdict = await bench.judging.judge(job)
     assert "snapshot missing cannot be read" in verdict.reason
     assert bench.held == []
+    bench.close()
+
+
+async def test_a_session_stands_still_while_its_snapshot_is_judged_on_its_gpu(
+    tmp_path: Path,
+) -> None:
+    script = (
+        'asked = json.load(sys.stdin); print(\'{"phase": "build"}\', flush=True); '
+        'print(\'{"phase": "correctness 1/2"}\', flush=True); time.sleep(0.2); '
+        "print(VERDICT.replace('fine', "
+        "asked['gpus']['uuids'][0] + ' ' + str(asked['gpus_still'])))"
+    )
+    bench = Bench(tmp_path, script, (0, 1))
+    for name in ("nvidiactl", "nvidia-uvm", "nvidia1"):
+        (tmp_path / name).symlink_to("/dev/null")
+    facts = msgspec.structs.replace(
+        bench.view.state.sessions["a-01"], want=Want(1), lease=(Gpu("GPU-1", "A100", 1),)
+    )
+    assert bench.gpus.adopt(facts)
+    snapshot = bench.snapshots.put("s", {"answer.txt": b"1"})
+    job = Job("a-01", snapshot.id, "checkpoint", Marks(1.0, 1.0, 0, 0, None))
+    verdict = await bench.judging.judge(job)
+    assert verdict.reason == "GPU-1 [4026531836]"
+    assert bench.held == ["tenants of a-01 held", "tenants free"]
     bench.close()

@@ -50,6 +50,16 @@ def devices(request: VerifyRequest, want: Want) -> Access:
         raise NotJudgedError(str(error)) from error
 
 
+def lost(uuids: Sequence[str]) -> str:
+    """Which of these devices do not answer any more, in words; empty for none."""
+    if not uuids:
+        return ""
+    found = inventory.present()
+    gone = sorted(set(uuids) - {gpu.uuid for gpu in found.gpus})
+    why = f": {found.trouble}" if found.trouble else ""
+    return f"the GPU {', '.join(gone)} is gone{why}" if gone else ""
+
+
 @contextlib.contextmanager
 def turn(uuids: Sequence[str], patience: float = _PATIENCE) -> Iterator[None]:
     """Hold the machine-wide right to measure on these devices; see `verifier.cpus.turn`.

@@ -1,13 +1,11 @@
 """A machine with GPUs as the engine sees one: the driver's library, and device nodes.
 
-The library is built from C and loaded by the real binding; the nodes are twins of /dev/null.
+The library is built from C and loaded by the real binding; the nodes are links to /dev/null.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -20,7 +18,6 @@ from tests.engine.support import make_task
 from verifier import pins
 
 NODES = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia0", "nvidia1")
-_NULL = os.makedev(1, 3)
 
 
 class Machine:
@@ -51,11 +48,7 @@ def machine(patch: pytest.MonkeyPatch) -> Iterator[Machine]:
         found = Machine(folder)
         (folder / "dev").mkdir()
         for name in NODES:
-            try:
-                os.mknod(folder / "dev" / name, 0o666 | stat.S_IFCHR, _NULL)
-            except PermissionError:
-                pytest.skip("making device nodes needs root")
-            (folder / "dev" / name).chmod(0o666)
+            (folder / "dev" / name).symlink_to("/dev/null")
         source = Path(__file__).with_name("nvml.c")
         subprocess.run(
             ["gcc", "-shared", "-fPIC", f'-DSCRIPT="{found.script}"', str(source),

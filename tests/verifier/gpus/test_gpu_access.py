@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import stat
 import tempfile
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from verifier.sandbox.arguments import arguments
 from verifier.sandbox.bubblewrap import Bubblewrap
 from verifier.sandbox.spec import Device, SandboxSpec
 
-NULL, ZERO, FULL = os.makedev(1, 3), os.makedev(1, 5), os.makedev(1, 7)
+NULL, ZERO, FULL = "/dev/null", "/dev/zero", "/dev/full"
 NODES = {
     "nvidiactl": NULL, "nvidia-uvm": NULL, "nvidia-uvm-tools": NULL, "nvidia0": ZERO,
     "nvidia1": FULL, "nvidia-caps/nvidia-cap3": NULL, "nvidia-caps/nvidia-cap4": NULL,
@@ -30,17 +28,13 @@ SLICE = Gpu("MIG-a", "NVIDIA A100 MIG 1g.5gb", 1, capabilities=(3,), parent="GPU
 
 @pytest.fixture
 def dev():
-    """Device nodes as a machine with two GPUs has them, but twins of /dev/null and the like."""
+    """Device nodes as a machine with two GPUs has them, but links to /dev/null and the like."""
     folder = Path(tempfile.mkdtemp(prefix="autolab-dev-"))
     folder.chmod(0o755)
     (folder / "nvidia-caps").mkdir()
     try:
         for name, device in NODES.items():
-            try:
-                os.mknod(folder / name, 0o666 | stat.S_IFCHR, device)
-            except PermissionError:
-                pytest.skip("making device nodes needs root")
-            (folder / name).chmod(0o666)
+            (folder / name).symlink_to(device)
         yield folder
     finally:
         shutil.rmtree(folder)
