@@ -200,7 +200,7 @@ def test_a_pause_says_what_it_keeps_and_release_ends_the_processes_first(
         assert facts.rebuilds == 1 and facts.clocks.causes["GPU"] > 0.0
         (place / "go").touch()
         facts = gpu_engine.until_over(session, taker).sessions[session]
-    assert facts.outcome != "infrastructure"
+    assert facts.outcome != "infrastructure", facts.outcome_evidence
     assert leases(gpu_engine, session) == ["LeaseGranted", "LeaseReturned"] * 2
 
 
