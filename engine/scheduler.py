@@ -42,6 +42,10 @@ class Gpus(Protocol):
         """Nothing but a GPU is missing."""
         ...
 
+    def forget(self, session: str) -> None:
+        """It waits no more."""
+        ...
+
     def holds(self, session: str) -> bool:
         """Whether it has all that it needs."""
         ...
@@ -86,6 +90,9 @@ class Scheduler:
         for entry in self._waiting:
             if entry.session == session and session not in self._returning:
                 self._waiting.remove(entry)
+                if self.gpus is not None:
+                    self.gpus.forget(session)
+                self._news.set()  # those behind it may have what it waited for
                 return True
         return False
 

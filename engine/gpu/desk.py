@@ -90,6 +90,10 @@ class GpuDesk:
         elif facts.state == "queued":
             self._waiting.discard(session)
 
+    def forget(self, session: str) -> None:
+        """This session waits no more; should it come again, it says so anew."""
+        self._waiting.discard(session)
+
     def words(self, want: Want) -> str:
         """Why somebody waits."""
         fitting = self._leases.fitting(want)

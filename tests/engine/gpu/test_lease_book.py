@@ -94,6 +94,9 @@ class Desk:
     def waits(self, session: str) -> None:
         self.waiting.append(session)
 
+    def forget(self, session: str) -> None:
+        self.waiting.remove(session)
+
     def holds(self, session: str) -> bool:
         return self.leases.of(session) is not None
 
@@ -125,6 +128,11 @@ def test_who_needs_no_gpu_goes_before_who_waits_for_one():
         scheduler.submit(Entry(session, "r", None, want))
     assert [e.session for e in iter(scheduler._next, None)] == ["a", "d"]
     assert {"b", "c"} == set(desk.waiting)
+    desk.leases.give_back("a")
+    desk.waiting = ["b", "c"]
+    assert scheduler.withdraw("b")  # whoever waited behind it is next
+    assert [e.session for e in iter(scheduler._next, None)] == ["c"]
+    assert desk.waiting == ["c"]
 
 
 @given(
