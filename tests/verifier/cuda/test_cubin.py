@@ -1,0 +1,125 @@
+"""Cubins that nvcc made here: read as ptxas describes them, and held against plans."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from verifier.artifact import ArtifactRefusedError
+from verifier.cuda.cubin import Cubin, CubinError, Kernel, read
+from verifier.cuda.fitting import fit
+from verifier.cuda.plan import Limits, ShapedLaunch, ShapedPlan
+
+SOURCE = """
+#warning ptxas info : Used 1 registers
+__device__ __noinline__ float twice(float a) { return a + a; }
+extern "C" __global__ void flip(const float *a, float *b, unsigned n) {
+    __shared__ float s[256];
+    unsigned i = blockIdx.x * 256 + threadIdx.x;
+    s[threadIdx.x] = i < n ? a[i] : 0;
+    __syncthreads();
+    if (i < n) b[i] = twice(s[255 - threadIdx.x]);
+}
+extern "C" __global__ void plain(float *b, long long n, int by) { b[n] += by; }
+extern "C" __global__ void dynamic(float *b) {
+    extern __shared__ float s[];
+    s[threadIdx.x] = b[threadIdx.x];
+    __syncthreads();
+    b[threadIdx.x] = s[31 - threadIdx.x];
+}
+extern "C" __global__ void nothing() {}
+"""
+PARAMETERS = {"flip": (8, 8, 4), "plain": (8, 8, 4), "dynamic": (8,), "nothing": ()}
+
+
+@pytest.fixture(scope="module", params=[80, 90])
+def made(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[int, bytes, str]:
+    """The capability, a cubin for it, and what ptxas says."""
+    if shutil.which("nvcc") is None:
+        pytest.skip("needs nvcc")
+    folder: Path = tmp_path_factory.mktemp("cubin")
+    (folder / "kernel.cu").write_text(SOURCE)
+    line = ["nvcc", f"-arch=sm_{request.param}", "-cubin", "--resource-usage", "kernel.cu"]
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True)
+    return request.param, (folder / "kernel.cubin").read_bytes(), done.stderr + done.stdout
+
+
+def test_it_says_what_ptxas_says(made: tuple[int, bytes, str]) -> None:
+    capability, image, words = made
+    cubin = read(image)
+    assert cubin.capability == capability
+    assert {name: kernel.parameters for name, kernel in cubin.kernels.items()} == PARAMETERS
+    told = re.findall(r"entry function '(\w+)'.*?Used (\d+) registers([^\n]*)", words, re.DOTALL)
+    assert {name for name, _, _ in told} == set(PARAMETERS)
+    for name, registers, rest in told:
+        shared = re.search(r"(\d+) bytes smem", rest)
+        assert cubin.kernels[name].registers == int(registers)
+        assert cubin.kernels[name].shared_bytes == (int(shared[1]) if shared else 0)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_a_spoiled_cubin_is_read_or_refused(
+    made: tuple[int, bytes, str], data: st.DataObject
+) -> None:
+    image = bytearray(made[1])
+    at = data.draw(st.integers(0, len(image) - 1))
+    image[at] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(image)))
+    for spoiled in (bytes(image), bytes(image[:cut])):
+        try:
+            read(spoiled)
+        except CubinError as error:
+            assert str(error)
+
+
+def test_other_bytes_are_no_cubin() -> None:
+    program = Path("/proc/self/exe").read_bytes()
+    for data in (b"", b"\x7fELF", program):
+        with pytest.raises(CubinError):
+            read(data)
+
+
+CUBIN = Cubin(90, {"flip": Kernel((8, 8, 4), 40, 1024), "heavy": Kernel((), 200, 0)})
+ARGUMENTS: tuple[str | tuple[str, int], ...] = ("input", "output", ("u32", 5))
+
+
+def launch(
+    entry: str = "flip",
+    block: int = 256,
+    shared: int = 0,
+    arguments: tuple[str | tuple[str, int], ...] = ARGUMENTS,
+) -> ShapedPlan:
+    return ShapedPlan({}, (ShapedLaunch(entry, (1, 1, 1), (block, 1, 1), shared, arguments),))
+
+
+def test_a_plan_that_fits_passes() -> None:
+    fit(launch(block=1024, shared=48_128), CUBIN, Limits())
+    fit(launch("heavy", block=320, arguments=()), CUBIN, Limits())
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (launch("flop"), "launch[0].entry: kernel.cu has no kernel `flop`; it has: flip, heavy"),
+        (launch(arguments=("input",)), "launch[0].arguments: 1 are given; `flip` takes 3"),
+        (
+            launch(arguments=("input", "output", ("u64", 5))),
+            "launch[0].arguments[2]: 8 bytes are given; `flip` takes 4 there",
+        ),
+        (launch(shared=48_129), "1024 that `flip` declares: 49153; a block has 49152"),
+        (launch("heavy", block=352, arguments=()), "11 warps of `heavy` take 70400 registers"),
+    ],
+)
+def test_what_does_not_fit_is_named(plan: ShapedPlan, words: str) -> None:
+    with pytest.raises(ArtifactRefusedError) as caught:
+        fit(plan, CUBIN, Limits())
+    assert words in str(caught.value)
