@@ -110,7 +110,8 @@ def test_nothing_done_in_an_agent_s_time_pays(
 ) -> None:
     session = sessions[attack.name]
     verdict, earned = session.verdict, twin(attack.task)
-    assert "ATTACK OVER" in session.said, session.said
+    # What uses up the memory may end its own sandbox before it is through.
+    assert any(end in session.said for end in ("ATTACK OVER", "out of memory")), session.said
     assert "REACHED" not in session.said, session.said
     assert "no daemon was started" not in session.said
     assert SECRET not in session.said

@@ -81,8 +81,9 @@ def test_hostile_content_is_no_artifact(attack, task: Task) -> None:  # type: ig
     if attack.name == "empty" and task.autolab and task.autolab.flags:
         pytest.skip("no flags are a choice of flags")
     verdict = judged(task, {**honest, first: attack.content})
-    # Nothing at all may be a choice of defaults (an empty recipe), and is worth nothing.
-    assert not verdict.reward, told(verdict)
+    # Nothing at all may be a choice of defaults: an empty recipe, or no index after the load.
+    most = 0.1 if attack.name == "empty" else 0.0
+    assert (verdict.reward or 0.0) <= most, told(verdict)
     assert not unprintable(verdict)
 
 
