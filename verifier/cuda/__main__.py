@@ -16,8 +16,8 @@ from verifier import cpus
 from verifier.artifact import ArtifactRefusedError, printable
 from verifier.build import BuildError
 from verifier.cpus import Machine
-from verifier.cuda.compiling import CAPABILITIES, SOURCE, compiled, target
-from verifier.cuda.fitting import fit
+from verifier.cuda.compiling import CAPABILITIES, compiled, target
+from verifier.cuda.fitting import SOURCE, fit
 from verifier.cuda.plan import FILE, Limits, parse, shape
 from verifier.request import VerifyRequest
 from verifier.sandbox import get_backend

@@ -9,8 +9,8 @@ from __future__ import annotations
 from verifier.build import BuildError, build
 from verifier.cpus import Machine
 from verifier.cuda.cubin import Cubin, CubinError, read
+from verifier.cuda.fitting import SOURCE
 
-SOURCE = "kernel.cu"
 CAPABILITIES = (80, 90)  # where no device says which: A100 and H100
 TIMEOUT_SEC = 120.0
 _OUTPUT = "kernel.cubin"

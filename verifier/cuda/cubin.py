@@ -14,6 +14,7 @@ from dataclasses import dataclass
 _MACHINE = 190  # EM_CUDA
 _ABI = 8  # of CUDA 13; the architecture stands elsewhere in the flags of older ones
 _SYMBOLS = 2  # SHT_SYMTAB
+_FUNCTION = 2  # STT_FUNC; defined elsewhere where its section is 0
 _ENTRY = 0x10  # in a symbol's `other`: a kernel, not a device function
 _PARAMETER, _REGISTERS = 0x17, 0x2F
 _WITH_SIZE = 4  # the form of an attribute whose value follows a 16-bit length
@@ -37,10 +38,14 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Cubin:
-    """The compute capability that it was made for (90 for 9.0), and its kernels by name."""
+    """The compute capability that it was made for (90 for 9.0), and its kernels by name.
+
+    `calls` are the functions of the driver that it wants: `vprintf`, `malloc`, `__assertfail`.
+    """
 
     capability: int
     kernels: Mapping[str, Kernel]
+    calls: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -122,11 +127,14 @@ def _read(image: bytes) -> Cubin:
                 registers[symbol] = count
     capability = flags >> 8 & 0xFF
     kernels: dict[str, Kernel] = {}
+    calls: set[str] = set()
     if table.link not in by_number:
         raise IndexError(table.link)
     for number in range(min(table.size // 24, _MOST_SYMBOLS)):
         at = table.offset + 24 * number
-        name, _, other = struct.unpack_from("<IBB", image, at)
+        name, kind, other, section = struct.unpack_from("<IBBH", image, at)
+        if kind & 0xF == _FUNCTION and section == 0:
+            calls.add(_text(image, by_number[table.link].offset + name))
         if not other & _ENTRY:
             continue
         label = _text(image, by_number[table.link].offset + name)
@@ -138,4 +146,4 @@ def _read(image: bytes) -> Cubin:
         if capability >= 90:
             taken = max(0, taken - _RESERVED)
         kernels[label] = Kernel(_parameters(image, info[1]), registers[number], taken)
-    return Cubin(capability, kernels)
+    return Cubin(capability, kernels, frozenset(calls))

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 
-from verifier.artifact import ArtifactRefusedError
+from verifier.artifact import ArtifactRefusedError, printable
 from verifier.cuda.cubin import Cubin, Kernel
 from verifier.cuda.plan import FILE, Limits, ShapedLaunch, ShapedPlan
 
+SOURCE = "kernel.cu"
 REGISTERS = 65_536  # of a block, 32 bits each (compute capability 8.0 to 9.0)
 _WARP = 32
 _GRAIN = 8  # registers a thread are given out in eights: 256 for a warp
@@ -24,6 +25,11 @@ def fit(plan: ShapedPlan, cubin: Cubin, limits: Limits) -> None:
 
     Raises `ArtifactRefusedError` naming the launch, what it asks for, and what there is.
     """
+    if cubin.calls:
+        called = printable(", ".join(sorted(cubin.calls)))
+        raise ArtifactRefusedError(
+            SOURCE, f"it calls the driver ({called}); take out printf, malloc, assert and the like"
+        )
     for at, launch in enumerate(plan.launches):
         kernel = cubin.kernels.get(launch.entry)
         if kernel is None:

@@ -67,3 +67,31 @@ def test_what_is_not_there_cannot_be_tried(
 ) -> None:
     assert main([str(tmp_path)]) == 2
     assert "kernel.cu: No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "called"),
+    [
+        ('printf("%u", n);', "vprintf"),
+        ("*(void **)b = malloc(n);", "malloc"),
+        ("assert(n);", "__assertfail"),
+    ],
+)
+def test_kernels_that_call_the_driver_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], line: str, called: str
+) -> None:
+    text = "#include <cstdio>\n#include <cassert>\n" + KERNEL.replace(
+        "unsigned i", line + "unsigned i"
+    )
+    (folder / "kernel.cu").write_text(text)
+    assert main([str(folder), "--size", "n=5000"]) == 1
+    assert f"refused: kernel.cu: it calls the driver ({called});" in capsys.readouterr().err
+
+
+def test_kernels_that_launch_kernels_do_not_compile(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = 'extern "C" __global__ void more(float *b) { scale<<<1, 1>>>(b, b, 1); }\n'
+    (folder / "kernel.cu").write_text(KERNEL + more)
+    assert main([str(folder), "--size", "n=5000"]) == 1
+    assert "requires separate compilation mode" in capsys.readouterr().err
