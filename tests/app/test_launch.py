@@ -61,7 +61,7 @@ async def test_what_is_missing_is_said_with_the_remedy(desk: Any, engine: Engine
     engine.refuse["runs"] = (400, "the key of openai is not set; export OPENAI_API_KEY")
     async with desk((80, 24)) as at:
         await at.press("6")
-        await at.until(lambda: "harness" in at.text(), "the form")
+        await at.until(lambda: "a new run" in at.text(), "the form")
         at.app.draft = Draft(tasks=frozenset({"median_filter"}), models=("openai/x",))
         at.app.screen._changed()
         await at.until(lambda: "export OPENAI_API_KEY" in at.text(), "the remedy")
