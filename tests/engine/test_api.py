@@ -140,6 +140,9 @@ def test_sigterm_ends_it_in_good_order(tmp_path: Path) -> None:
 
 def test_an_engine_whose_folder_is_deleted_ends(tmp_path: Path) -> None:
     with running_engine(tmp_path / "state") as engine:
+        # It answers this once it has laid out all that it needs: nothing is made anew afterwards.
+        with pytest.raises(EngineRefusedError):
+            engine.client.create_run({"agents": ["nop"], "tasks": ["nothing of that name"]})
         shutil.rmtree(engine.state_dir)
         wait_for(lambda: find(engine.state_dir) is None)
         assert not engine.state_dir.exists()

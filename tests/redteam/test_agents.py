@@ -7,6 +7,7 @@ for, the next call writes it; then the session submits.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,11 @@ def test_nothing_done_in_an_agent_s_time_pays(
     verdict, earned = session.verdict, twin(attack.task)
     # What uses up the memory may end its own sandbox before it is through.
     assert any(end in session.said for end in ("ATTACK OVER", "out of memory")), session.said
-    assert "REACHED" not in session.said, session.said
+    reached = [line for line in session.said.splitlines() if line.startswith("REACHED")]
+    if os.geteuid() != 0:
+        # The names of mount sources are seen, and an ordinary user's lie in the state folder.
+        reached = [line for line in reached if not line.endswith("/mountinfo")]
+    assert not reached, session.said
     assert "no daemon was started" not in session.said
     assert SECRET not in session.said
     if verdict.cause == "contention":

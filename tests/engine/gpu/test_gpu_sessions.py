@@ -197,7 +197,8 @@ def test_a_pause_says_what_it_keeps_and_release_ends_the_processes_first(
         assert (facts.clocks.state, facts.clocks.cause) == ("waiting", "GPU")
         order(gpu_engine, "stop", taker)
         facts = until(gpu_engine, session, "running")
-        assert facts.rebuilds == 1 and facts.clocks.causes["GPU"] > 0.0
+        assert facts.rebuilds == 1
+        wait_for(lambda: gpu_engine.session(session).clocks.causes.get("GPU", 0.0) > 0.0)
         (place / "go").touch()
         facts = gpu_engine.until_over(session, taker).sessions[session]
     assert facts.outcome != "infrastructure", facts.outcome_evidence
