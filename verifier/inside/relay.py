@@ -30,8 +30,8 @@ async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path
         there = await connect(path)
         if there is None:
             return
-        answers, requests = there
-        asking = asyncio.create_task(pump(reader, requests))
+        answers, requests, sending = there
+        asking = asyncio.create_task(ask(reader, sending))
         await pump(answers, writer)
         # The answer is whole. A client that still sends would not read it if we hung up on it.
         with contextlib.suppress(OSError, RuntimeError):
@@ -40,14 +40,21 @@ async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path
         await asyncio.gather(asking, return_exceptions=True)
         with contextlib.suppress(OSError):
             requests.close()
+        sending.close()
         await drain(reader)
     finally:
         with contextlib.suppress(OSError):
             writer.close()
 
 
-async def connect(path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-    """The engine's end, waited for while there is none; None when none came."""
+async def connect(
+    path: str,
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, socket.socket] | None:
+    """The engine's end, waited for while there is none; None when none came.
+
+    The socket is a second handle of the same end, to send on: an answer that came before the
+    question was through would be lost with the stream if sending on that stream failed.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + PATIENCE
     while loop.time() < deadline:
@@ -60,8 +67,19 @@ async def connect(path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
             there.close()
             await asyncio.sleep(_STEP)
         else:
-            return await asyncio.open_connection(sock=there)
+            sending = there.dup()
+            sending.setblocking(False)
+            return (*await asyncio.open_connection(sock=there), sending)
     return None
+
+
+async def ask(source: asyncio.StreamReader, sink: socket.socket) -> None:
+    """Pass a question on until it ends, or nobody takes it."""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError):
+        while data := await source.read(_PIECE):
+            await loop.sock_sendall(sink, data)
+        sink.shutdown(socket.SHUT_WR)
 
 
 async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
