@@ -62,7 +62,7 @@ def reading(args: argparse.Namespace) -> dict[str, Any]:
 def _words(found: dict[str, Any]) -> str:
     if not found["gpus"]:
         return plain(found["trouble"] or "the driver lists no GPU")
-    head = ("gpu", "name", "use", "memory", "power", "temp", "clock", "throttled", "processes")
+    head = ("gpu", "name", "use", "memory", "power", "temp", "clock", "trouble", "processes")
     rows = [_row(gpu) for gpu in found["gpus"]]
     lines = [table(head, rows, right=(2, 3, 4, 5, 6))]
     if found["driver"]:
@@ -97,9 +97,13 @@ def _row(gpu: dict[str, Any]) -> tuple[str, ...]:
         shown(gpu["power"], " W"),
         shown(gpu["temperature"], " C"),
         shown(gpu["sm_clock"], " MHz"),
-        ", ".join(gpu["throttle"]) or "-",
+        ", ".join((*gpu["throttle"], *_faults(gpu["ecc"]))) or "-",
         whose,
     )
+
+
+def _faults(ecc: int | None) -> tuple[str, ...]:
+    return (f"{ecc} memory errors",) if ecc else ()
 
 
 def _process(process: dict[str, Any]) -> str:

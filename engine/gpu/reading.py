@@ -84,7 +84,7 @@ class Reader:
             return Reading(trouble=trouble, gpus=self._lost(set()))
         nvml = self._nvml
         try:
-            driver = _text(nvml.nvmlSystemGetDriverVersion())
+            driver = self._version()
             count = nvml.nvmlDeviceGetCount()
         except nvml.NVMLError as error:
             trouble = _in_words(nvml, error)
@@ -115,6 +115,13 @@ class Reader:
         self._nvml = pynvml
         return ""
 
+    def _version(self) -> str:
+        """Of the driver; a driver that does not tell its version may still tell of its devices."""
+        try:
+            return _text(self._nvml.nvmlSystemGetDriverVersion())
+        except (self._nvml.NVMLError, UnicodeDecodeError):
+            return ""
+
     def _lost(self, seen: set[str]) -> tuple[GpuReading, ...]:
         return tuple(
             GpuReading(
@@ -134,32 +141,28 @@ class Reader:
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             uuid = _text(nvml.nvmlDeviceGetUUID(handle))
-            name = _text(nvml.nvmlDeviceGetName(handle))
-        except nvml.NVMLError as error:
-            known = [gpu for gpu in self._known.values() if gpu.index == index]
-            lost = error.value == nvml.NVML_ERROR_GPU_IS_LOST
-            return GpuReading(
-                index=index,
-                uuid=known[0].uuid if known else f"GPU {index}",
-                name=known[0].name if known else "a GPU that does not answer",
-                standing="lost" if lost else "silent",
-                trouble="it fell off the bus; look into dmesg for an Xid, and reset or reboot"
-                if lost
-                else str(error),
-            )
+        except (nvml.NVMLError, UnicodeDecodeError) as error:
+            return self._troubled(index, error)
+        lost: list[Exception] = []
 
         def ask(question: Callable[[], T]) -> T | None:
             try:
                 return question()
-            except (nvml.NVMLError, nvml.NVMLLibraryMismatchError):
-                return None  # not every device and driver tells everything
+            except nvml.NVMLError as error:
+                if error.value == nvml.NVML_ERROR_GPU_IS_LOST:
+                    lost.append(error)
+            except (nvml.NVMLLibraryMismatchError, UnicodeDecodeError):
+                pass
+            return None  # not every device and driver tells everything
+
+        name = ask(lambda: _text(nvml.nvmlDeviceGetName(handle))) or "a GPU without a name"
 
         memory = ask(lambda: nvml.nvmlDeviceGetMemoryInfo(handle))
         rates = ask(lambda: nvml.nvmlDeviceGetUtilizationRates(handle))
         milliwatts = ask(lambda: nvml.nvmlDeviceGetPowerUsage(handle))
         limit = ask(lambda: nvml.nvmlDeviceGetPowerManagementLimit(handle))
         reasons = ask(lambda: int(nvml.nvmlDeviceGetCurrentClocksEventReasons(handle))) or 0
-        return GpuReading(
+        found = GpuReading(
             index=index,
             uuid=uuid,
             name=name,
@@ -173,17 +176,36 @@ class Reader:
             memory_clock=ask(lambda: int(nvml.nvmlDeviceGetClockInfo(handle, 2))),
             throttle=tuple(words for bit, words in _THROTTLES.items() if reasons & bit),
             ecc=ask(lambda: int(nvml.nvmlDeviceGetTotalEccErrors(handle, 1, 0))),
-            processes=ask(lambda: _processes(nvml, handle)),
+            processes=_processes(
+                ask(lambda: nvml.nvmlDeviceGetGraphicsRunningProcesses(handle)),
+                ask(lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
+            ),
+        )
+        # A handle may be had of a device that is gone: only a question to the device itself tells.
+        return self._troubled(index, lost[0], found) if lost else found
+
+    def _troubled(self, index: int, error: Exception, read: GpuReading | None = None) -> GpuReading:
+        nvml = self._nvml
+        known = [read] if read else [gpu for gpu in self._known.values() if gpu.index == index]
+        lost = getattr(error, "value", None) == nvml.NVML_ERROR_GPU_IS_LOST
+        return GpuReading(
+            index=index,
+            uuid=known[0].uuid if known else f"GPU {index}",
+            name=known[0].name if known else "a GPU that does not answer",
+            standing="lost" if lost else "silent",
+            trouble="it fell off the bus; look into dmesg for an Xid, and reset or reboot"
+            if lost
+            else str(error),
         )
 
 
-def _processes(nvml: Any, handle: Any) -> tuple[GpuProcess, ...]:
+def _processes(drawing: Any, computing: Any) -> tuple[GpuProcess, ...] | None:
+    """Both lists in one. Null without the second: cards for computing alone have no first."""
+    if computing is None:
+        return None
     found = {}
-    for ask in (
-        nvml.nvmlDeviceGetGraphicsRunningProcesses,
-        nvml.nvmlDeviceGetComputeRunningProcesses,
-    ):
-        for process in ask(handle):
+    for listed in (drawing or (), computing):
+        for process in listed:
             memory = process.usedGpuMemory
             found[int(process.pid)] = None if memory is None else int(memory)
     return tuple(GpuProcess(pid, memory) for pid, memory in sorted(found.items()))

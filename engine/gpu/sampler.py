@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections import deque
@@ -14,6 +15,7 @@ from engine.clock import Clock
 from engine.events import AnyBody, GpuMinute, GpusNoted, GpusSampled
 from engine.gpu.reading import GpuProcess, GpuReading, Reader, Reading
 
+_log = logging.getLogger(__name__)
 SECONDS = 1.0
 REST_SECONDS = 30.0  # between two looks where there is no driver
 KEPT = 900  # readings in the ring: a quarter of an hour
@@ -86,7 +88,7 @@ class Sampler:
         while not self._stopping.is_set():
             with self._lock:
                 self._asked = self._clock.now()
-            reading = self._attributed(self._reader.read())
+            reading = self._attributed(self._look())
             now = self._clock.now()
             with self._lock:
                 # A rest is no silence: the next look is when it was meant to be.
@@ -98,6 +100,13 @@ class Sampler:
                 self._coalesce(Sample(now, reading))
             self._stopping.wait(rest)
         self._reader.close()
+
+    def _look(self) -> Reading:
+        try:
+            return self._reader.read()
+        except Exception as error:  # a driver that answers what no driver should
+            _log.exception("the NVIDIA driver's answer cannot be used")
+            return Reading(trouble=f"the NVIDIA driver's answer cannot be used: {error}")
 
     def _attributed(self, reading: Reading) -> Reading:
         gpus = tuple(

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from engine.gpu.reading import Reader, Reading
+from verifier.gpus.inventory import PATIENCE, patiently
 
 
-def reading() -> Reading:
-    """What the driver says now. It may hang as drivers do; nothing is raised."""
+def reading(patience: float = PATIENCE) -> Reading:
+    """What the driver says within `patience` seconds, or that it is silent; raises nothing."""
+    silent = f"the NVIDIA driver has not answered for {patience:.0f} s; look into dmesg"
+    return patiently(_read, patience, Reading(trouble=silent))
+
+
+def _read() -> Reading:
     reader = Reader()
     try:
         return reader.read()

@@ -92,6 +92,57 @@ def test_what_is_not_told_is_null_and_the_rest_stands(stub: Path, tmp_path: Path
     assert gpu.utilization == 97
 
 
+def test_a_card_for_computing_alone_tells_its_processes(stub: Path, tmp_path: Path) -> None:
+    script = TWO + "error nvmlDeviceGetGraphicsRunningProcesses 3\n"
+    (reading,) = readings(stub, tmp_path, script)
+    assert reading.gpus[0].processes == (GpuProcess(4000000, 39000 << 20),)
+
+
+def test_a_device_whose_handle_outlives_it_is_lost(stub: Path, tmp_path: Path) -> None:
+    script = TWO + "at 0.3\nerror nvmlDeviceGetMemoryInfo 15\n"
+    here, gone = readings(stub, tmp_path, script, 0.4)
+    assert [g.standing for g in gone.gpus] == ["lost", "lost"]
+    assert [g.uuid for g in gone.gpus] == [g.uuid for g in here.gpus]
+    (first,) = readings(stub, tmp_path, TWO + "error nvmlDeviceGetMemoryInfo 15\n")
+    assert [g.uuid for g in first.gpus] == [g.uuid for g in here.gpus]
+
+
+def test_odd_answers_cost_one_field_alone(stub: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_bytes(
+        b"driver ok\ndevice 0 name=H\xff util=5\nerror nvmlSystemGetDriverVersion 3\n"
+    )
+    code = (
+        "from engine.gpu.reading import Reader\nreading = Reader().read()\n"
+        "print(repr(reading.driver), reading.gpus[0].name, reading.gpus[0].utilization)\n"
+    )
+    assert building.python(stub, script, code) == "'' a GPU without a name 5\n"
+
+
+def test_without_an_engine_a_driver_that_hangs_is_given_up(stub: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("driver ok\ndevice 0\nhang nvmlInit 3600\n")
+    code = "from engine.offline import gpus\nprint(gpus.reading(0.2).trouble)\n"
+    assert "has not answered" in building.python(stub, script, code)
+
+
+def test_a_reader_that_raises_ends_no_sampler() -> None:
+    answers = iter([ValueError("nonsense")])
+
+    class Odd(Script):
+        def read(self) -> Reading:
+            for error in answers:
+                raise error
+            return super().read()
+
+    reader = Odd(Reading(gpus=(gpu(utilization=7),)))
+    sampler = Sampler(Clock(), lambda _: None, reader=reader, seconds=0.01)  # type: ignore[arg-type]
+    sampler.start()
+    until(lambda: sampler.latest().trouble.endswith("cannot be used: nonsense"))
+    until(lambda: sampler.latest().gpus)
+    sampler.stop()
+
+
 def test_a_lost_device_and_a_driver_that_comes_back(stub: Path, tmp_path: Path) -> None:
     script = (
         TWO + "at 0.3\nlost 0\nat 0.6\ngone 0\nat 0.9\ndriver missing\nat 1.2\ndriver ok\nback 0\n"
