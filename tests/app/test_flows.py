@@ -406,9 +406,8 @@ async def test_fewer_frames_while_nobody_looks(desk: Any) -> None:
 async def test_an_unchanged_frame_refreshes_nothing(desk: Any, engine: EngineServer) -> None:
     engine.beat = 60
     async with desk((120, 40)) as desk_:
-        desk_.app.draw()
-        await desk_.pilot.pause()
         screen = desk_.app.screen
+        await desk_.until(lambda: screen.outlook_known, "the outlook")
         refreshed: list[object] = []
         for widget in screen.query("Lines"):
             widget.refresh = lambda *a, w=widget, **k: refreshed.append(w)  # type: ignore[method-assign]
