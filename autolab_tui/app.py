@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.app import App, SuspendNotSupported, SystemCommand
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from autolab_tui import preferences, themes, words
@@ -198,6 +199,21 @@ class AutolabApp(App[None]):
                     screen.draw_frame(frame)
                     if screen.time_bar is not None:
                         screen.time_bar.paint()
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Show a message for a while: as harmless text, since it may name what an agent wrote."""
+        del markup
+        super().notify(
+            plain(message), title=plain(title), severity=severity, timeout=timeout, markup=False
+        )
 
     def _call_for_attention(self) -> None:
         """Ring for what began to ask, and let the terminal's title say how it stands."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.content import Content
 
 from autolab_tui.analyses import compute
 from autolab_tui.bindings import bindings
@@ -66,7 +67,7 @@ class DiffScreen(Popup[None]):
             names = ((self._session.baseline or "", "the task's own files"), (best, "the best"))
             title = view.title(self._found, names)
             place = f"{self._at + 1} of {len(self._snapshots)}"
-            self.query_one("#box").border_title = f"{title}, {place}, newest first"
+            self.query_one("#box").border_title = Content(plain(f"{title}, {place}, newest first"))
         elif self._trouble:
             lines = [((f" {part}", "warn"),) for part in wrapped(plain(self._trouble), cells - 2)]
         else:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.content import Content
 
 from autolab_tui.bindings import bindings
 from autolab_tui.glyphs import Glyphs
@@ -32,7 +33,7 @@ class ListingScreen(Popup[None]):
     def compose(self) -> ComposeResult:
         """The rows and the keys."""
         with Vertical(id="box") as box:
-            box.border_title = plain(self._title).replace("[", "\\[")
+            box.border_title = Content(plain(self._title))
             yield Choosable("content", self._glyphs.cursor)
             yield KeyLine("help")
 

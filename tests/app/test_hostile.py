@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autolab_tui.app import AutolabApp
 from autolab_tui.attention import Attention
+from autolab_tui.plain import plain
 from engine.client import EngineClient
 from engine.events import ClockMoved, Intervened, ModelRetried, Noted, SessionPaused
 from tests.app.conftest import Desk
 from tests.app.journal import Journal
-from tests.app.served import serve, still_clock
+from tests.app.served import EngineServer, serve, still_clock
 from tests.app.test_gpus import answer, gpu
 
 NASTY = {
@@ -115,3 +117,36 @@ def test_the_terminal_s_title_is_made_of_numbers_only() -> None:
     title = Attention().title(3, 5, 9)
     assert title is not None
     assert harmless(title) == []
+
+
+@pytest.mark.parametrize("said", ["[/nope] x", "[@click=app.quit]press[/]", NASTY["escapes"]])
+async def test_what_the_engine_refuses_with_stays_text(
+    desk: Any, engine: EngineServer, said: str
+) -> None:
+    engine.refuse["stop"] = (400, said)
+    async with desk((100, 30)) as at:
+        await at.press("x", "y")
+        await at.until(lambda: at.app._notifications, "the message")
+        await at.until(lambda: plain(said).split()[0][:20] in at.text(), "its words")
+        assert harmless(at.text()) == []
+
+
+async def test_an_order_that_makes_no_sense_names_sessions_as_text(
+    socket_path: Path, tmp_path: Path
+) -> None:
+    journal = Journal()
+    journal.engine()
+    journal.run("r-1", ["s-1"])
+    journal.create("s-1", task="[/task]", model="[@click=app.quit]m[/]", run="r-1")
+    journal.start("s-1")
+    journal.end("s-1", 0.1, "ended", "[/done]")
+    with serve(socket_path, journal):
+        app = AutolabApp(EngineClient(socket_path), clock=still_clock(journal), config=tmp_path)
+        async with app.run_test(size=(100, 30), notifications=True) as pilot:
+            at = Desk(app, pilot)
+            await at.until(lambda: app.store.loaded and app.store.beats, "first data")
+            await at.press("x")
+            await at.until(lambda: "Nothing to stop" in at.text(), "the answer")
+            assert "[/task]" in at.text().split("Nothing to stop")[1]
+            await at.press("enter", "o")
+            assert app.is_running
