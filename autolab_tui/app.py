@@ -194,11 +194,20 @@ class AutolabApp(App[None]):
         self._call_for_attention()
         frame = self.frame()
         with self.batch_update():
-            for screen in self.screen_stack:
+            for screen in self._seen():
                 if isinstance(screen, DrawnScreen) and screen.ready:
                     screen.draw_frame(frame)
                     if screen.time_bar is not None:
                         screen.time_bar.paint()
+
+    def _seen(self) -> list[Screen[object]]:
+        """The screen on top, and below popups what they leave to be seen.
+
+        A covered one is brought up to date when it comes back.
+        """
+        stack = self.screen_stack
+        lowest = next((n for n in reversed(range(len(stack))) if not stack[n].is_modal), 0)
+        return stack[lowest:]
 
     def notify(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from autolab_tui import words
 from autolab_tui.glyphs import Glyphs
@@ -13,6 +14,7 @@ from autolab_tui.store import Moment
 from autolab_tui.views import sessions as say
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import Column, Remark, pad, remark, remarks, widths
+from autolab_tui.views.rows import Painted, Row
 from engine.state import SessionState, State, run_over
 
 SORTS = ("needs you", "reward", "budget", "task", "model", "newest")
@@ -150,10 +152,10 @@ def _sort_key(sort: str, moment: Moment) -> Callable[[SessionState], tuple[float
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The painted fleet: a head line, and `height` lines for each session, in order."""
+    """The fleet: a head line, and `height` lines for each session, in order, painted when seen."""
 
     head: Line
-    rows: tuple[tuple[str, tuple[Line, ...]], ...]
+    rows: tuple[Row, ...]
     height: int
 
 
@@ -181,13 +183,14 @@ def table(
         # The first title stands over the word, not over the sign before it.
         cells_of = given[column.key] - (2 if column is shown_columns[0] else 0)
         head += [(fit(column.title, cells_of, column.align), "dim"), (" ", "dim")]
-    rows = []
-    for session in sessions:
-        lines = [_row(session, frame, shown_columns, given, session.id in marked)]
-        if pair:
-            lines.append(_second(session, frame, cells))
-        rows.append((session.id, tuple(lines)))
-    return Table(tuple(pad(head, cells)), tuple(rows), 2 if pair else 1)
+
+    def lines(session: SessionState) -> list[Line]:
+        first = _row(session, frame, shown_columns, given, session.id in marked)
+        return [first, _second(session, frame, cells)] if pair else [first]
+
+    height = 2 if pair else 1
+    rows = tuple((s.id, Painted(height, partial(lines, s))) for s in sessions)
+    return Table(tuple(pad(head, cells)), rows, height)
 
 
 def _row(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -22,6 +21,7 @@ from textual.strip import Strip
 from autolab_tui.bindings import bindings
 from autolab_tui.roles import ROLES, Line
 from autolab_tui.views.layout import HEADING
+from autolab_tui.views.rows import Flat, Row
 
 
 class Lines(ScrollView):
@@ -140,19 +140,22 @@ class Choosable(Lines, can_focus=True, inherit_bindings=False):
         self._cursor: str | None = None
         self._index = 0
 
-    def show_rows(self, rows: Sequence[tuple[str, Sequence[Line]]]) -> None:
-        """Draw rows of any heights; the cursor stays with its row, or near its place."""
+    def show_rows(self, rows: Sequence[Row]) -> None:
+        """Draw rows of any heights; the cursor stays with its row, or near its place.
+
+        Only lines in the window are looked at, so rows may be `Painted` late.
+        """
         before, stood = self._cursor, self._index
         self.identities = [identity for identity, _ in rows]
-        heights = [len(lines) for _, lines in rows]
         moved_down = self._starts[: self._index + 1]
-        self._starts = [0, *accumulate(heights)][: len(rows)]
+        flat = Flat(rows)
+        self._starts = flat.starts
         if self._cursor in self.identities:
             self._index = self.identities.index(self._cursor)
         else:
             self._index = self._choosable_near(max(0, min(self._index, len(rows) - 1)), 1)
             self._cursor = self.identities[self._index] if rows else None
-        self.show([line for _, lines in rows for line in lines])
+        self.show(flat)
         if self._index != stood or self._starts[: self._index + 1] != moved_down:
             self.refresh()
         if self._cursor != before:
