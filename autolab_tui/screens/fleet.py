@@ -187,11 +187,18 @@ class FleetScreen(DrawnScreen):
         if table.styles.height is None or table.styles.height.value != wanted:
             table.styles.height = wanted
         self.set_class(not some, "-empty")
+        if some and self.focused is None and self.is_current:
+            # A table that was hidden while there was nothing to list has lost the focus.
+            self.call_after_refresh(self._take_focus)
         below = self.lines - 4 - wanted - self._gpus.display
         beside = self.size.width >= BESIDE_CELLS and below >= BESIDE_LINES
         under = not beside and below >= UNDER_LINES
         self.set_class(some and (beside or under), "-preview")
         self.set_class(under, "-under")
+
+    def _take_focus(self) -> None:
+        if self.focused is None:
+            self._table.focus()
 
     def _draw_empty(self, frame: Frame, cells: int) -> None:
         empty = self._empty

@@ -454,3 +454,25 @@ def test_no_key_is_declared_twice_at_one_place() -> None:
 def test_the_key_line_is_part_of_the_bindings() -> None:
     bound = {b.id for b in FleetScreen.BINDINGS if isinstance(b, Binding)}
     assert {action.name for action in key_line(["fleet"])} <= bound
+
+
+async def test_keys_move_in_what_came_after_an_empty_screen(
+    socket_path: Path, tmp_path: Path, journal: Journal
+) -> None:
+    empty = Journal()
+    empty.engine()
+    with serve(socket_path, empty) as server:
+        app = AutolabApp(EngineClient(socket_path), clock=still_clock(journal), config=tmp_path)
+        async with app.run_test(size=(120, 40)) as pilot:
+            at = Desk(app, pilot)
+            await at.until(lambda: app.screen.has_class("-empty"), "the empty fleet")
+            await at.until(lambda: app.screen.focused is None, "the table to be hidden")
+            server.journal = journal
+            for event in journal.events[len(empty.events) :]:
+                for follower in list(server.followers):
+                    follower.put(event)
+            await at.until(lambda: "median_filter" in at.text(), "the sessions")
+            await at.until(lambda: app.screen.focused is not None, "the focus")
+            await at.press("G")
+            assert app.screen.focused.id == "table"
+            assert app.screen._table.index == 2
