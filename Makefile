@@ -5,6 +5,8 @@
 PYTHON_ENV = .venv/bin
 # Tests wait more than they work: three at a time are well under two thirds of the time on two cores.
 WORKERS = -n 3 --dist loadfile
+# What failed beside others is tried once more alone, and must pass then.
+ALONE = echo "again, alone:" && $(PYTHON_ENV)/python -m pytest -q --last-failed --last-failed-no-failures none
 
 help:
 	@echo "make demo      set up, then watch three agent sessions work (headless without a terminal)"
@@ -25,7 +27,7 @@ demo:
 
 test:
 	@scripts/setup --dev
-	@$(PYTHON_ENV)/python -m pytest -q $(WORKERS)
+	@$(PYTHON_ENV)/python -m pytest -q $(WORKERS) || { [ $$? -eq 1 ] && $(ALONE); }
 
 test-all:
 	@scripts/setup --dev
