@@ -14,6 +14,7 @@ from pathlib import Path
 SECTORS, SLOTS, WORDS, MESSAGE = 64, 1024, 2048, 32
 MASK = 0xFFFF
 MOST_CYCLES, MOST_STEPS = 1_000_000, 12_000
+LONGEST, LINES = 131_072, 3_200
 POLYNOMIAL = 0x002D  # x^16 + x^5 + x^3 + x^2 + 1, without its first term
 DATA = ("load", "store", "add", "sub", "and", "or", "xor", "loadx", "storex", "xorx")
 SHIFTS = ("left", "right", "turn")
@@ -42,12 +43,19 @@ def number(word, least, most):
 def read(text):
     """The program as {slot: (op, operand, next, second)}, and the data drum at the start."""
     program, drum, given = {}, [0] * WORDS, set()
-    for at, line in enumerate(text.split("\n"), start=1):
-        words = line.partition("#")[0].split()
-        if not words:
+    lines = text.split("\n")
+    if len(text) > LONGEST or len(lines) > LINES:
+        raise ValueError(f"{len(text)} bytes, {len(lines)} lines: at most {LONGEST} and {LINES}")
+    for at, line in enumerate(lines, start=1):
+        words = line.partition("#")[0].strip(" ").split(" ")
+        if words == [""]:
             continue
         try:
+            if not all(word.isalnum() for word in words):
+                raise ValueError("not words with one space between them")
             if words[0] == "data":
+                if len(words) != 3:
+                    raise ValueError("not an address and a value")
                 _, address, value = words
                 address = number(address, MESSAGE, WORDS - 1)
                 if address in given:
@@ -55,7 +63,7 @@ def read(text):
                 given.add(address)
                 drum[address] = number(value, 0, MASK)
                 continue
-            slot, op, *rest = words
+            slot, op, *rest = [*words, ""] if len(words) == 1 else words
             slot = number(slot, 0, SLOTS - 1)
             if slot in program:
                 raise ValueError(f"slot {slot} is used twice")

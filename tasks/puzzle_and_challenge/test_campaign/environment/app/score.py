@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+LONGEST = 65_536
 
 
 def main() -> int:
@@ -15,7 +16,10 @@ def main() -> int:
     name = sys.argv[1] if len(sys.argv) > 1 else str(HERE / "campaign.txt")
     tests = []
     data = Path(name).read_bytes()
-    if data.strip(b"0123456789 \n"):
+    if len(data) > LONGEST:
+        print(f"{len(data)} bytes are more than {LONGEST}")
+        return 1
+    if data.translate(None, b"0123456789 \n"):
         print("the file holds more than digits, spaces and newlines")
         return 1
     for number, line in enumerate(data.decode().removesuffix("\n").split("\n"), start=1):
