@@ -51,7 +51,7 @@ def rows(
     suite: SuiteSeen, known: dict[str, Past], cells: int, glyphs: Glyphs
 ) -> list[tuple[str, Sequence[Line]]]:
     """A line for each task, its domain over the first of each, then what is broken."""
-    given = widths(_COLUMNS, cells - 2)
+    given = widths(_COLUMNS, cells - 4)
     made: list[tuple[str, Sequence[Line]]] = []
     domain = None
     for task in suite.tasks:
@@ -83,7 +83,7 @@ def rows(
 
 def head(cells: int) -> Line:
     """The titles over the list."""
-    given = widths(_COLUMNS, cells - 2)
+    given = widths(_COLUMNS, cells - 4)
     spans: list[Span] = [("   ", "dim")]
     for column in _COLUMNS:
         if column.key in given:
