@@ -64,6 +64,7 @@ class AutolabApp(App[None]):
         *(Path(__file__).parent / "screens" / f"{n}.tcss" for n in ("fleet", "session", "popup")),
     ]
     BINDINGS = bindings("app")
+    takes_orders = True
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     NOTIFICATION_TIMEOUT: ClassVar[float] = 6
@@ -288,7 +289,7 @@ class AutolabApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every action that makes sense here."""
-        yield from commands(screen, self._places(screen))
+        yield from commands(screen, self._places(screen), self.takes_orders)
 
     def _places(self, screen: Screen[object]) -> Sequence[Place]:
         if isinstance(screen, SessionScreen):
@@ -300,7 +301,7 @@ class AutolabApp(App[None]):
     def action_help(self) -> None:
         """Explain the screen."""
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self._places(self.screen), self.glyphs))
+            self.push_screen(HelpScreen(self._places(self.screen), self.glyphs, self.takes_orders))
 
     def action_leave(self) -> None:
         """Leave; everything goes on."""

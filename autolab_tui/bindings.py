@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
 
-from autolab_tui.actions import ACTIONS, Place, at, key_word
+from autolab_tui.actions import Place, at, key_word, of
 
 
 def bindings(place: Place, priority: bool = False) -> list[BindingType]:
@@ -28,11 +28,12 @@ def bindings(place: Place, priority: bool = False) -> list[BindingType]:
     ]
 
 
-def commands(screen: Screen[object], places: Iterable[Place]) -> Iterator[SystemCommand]:
+def commands(
+    screen: Screen[object], places: Iterable[Place], orders: bool = True
+) -> Iterator[SystemCommand]:
     """The actions of these places for the command palette."""
-    wanted = set(places)
-    for action in ACTIONS:
-        if action.place in wanted and action.in_palette:
+    for action in of(places, orders):
+        if action.in_palette:
             target: DOMNode = screen if action.place != "app" else screen.app
             run = partial(screen.app.run_action, action.call, target)
             yield SystemCommand(action.help, f"key {key_word(action.keys[0])}", run)

@@ -23,9 +23,10 @@ from autolab_tui.actions import (
 )
 from autolab_tui.actions.action import Action, Place, key_word
 
-__all__ = ["ACTIONS", "Action", "Place", "at", "key_line", "key_word"]
+__all__ = ["ACTIONS", "Action", "Place", "at", "key_line", "key_word", "of"]
 
 ACTIONS: tuple[Action, ...] = (
+    *replay.ACTIONS,
     *fleet.ACTIONS,
     *session.ACTIONS,
     *tasks.ACTIONS,
@@ -37,7 +38,6 @@ ACTIONS: tuple[Action, ...] = (
     *everywhere.ACTIONS,
     *popups.ACTIONS,
     *reading.ACTIONS,
-    *replay.ACTIONS,
 )
 
 
@@ -46,8 +46,13 @@ def at(place: Place) -> list[Action]:
     return [action for action in ACTIONS if action.place == place]
 
 
-def key_line(places: Iterable[Place]) -> list[Action]:
-    """What the key line of a screen shows, in order."""
+def of(places: Iterable[Place], orders: bool = True) -> list[Action]:
+    """The actions of several places, in the order in which they are declared."""
     wanted = set(places)
-    found = [action for action in ACTIONS if action.place in wanted and action.rank]
-    return sorted(found, key=lambda action: action.rank)
+    return [a for a in ACTIONS if a.place in wanted and (orders or not a.order)]
+
+
+def key_line(places: Iterable[Place], orders: bool = True) -> list[Action]:
+    """What the key line of a screen shows, in order: in a replay the keys of time first."""
+    found = [action for action in of(places, orders) if action.rank]
+    return sorted(found, key=lambda action: (action.place != "replay", action.rank))

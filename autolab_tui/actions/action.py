@@ -34,7 +34,8 @@ class Action:
 
     `call` is Textual's action; the first of `keys` is the one shown. `rank` orders the key line,
     0 keeps it out; `label` is what the key line says, `help` what help and palette say. `word` is
-    what the key line calls its key, where that stands for several actions.
+    what the key line calls its key, where that stands for several actions. An `order` changes
+    something in the engine; a replay has none.
     """
 
     name: str
@@ -46,10 +47,17 @@ class Action:
     rank: int = 0
     in_palette: bool = True
     word: str = ""
+    order: bool = False
 
 
 _KEY_WORDS = {
     "slash": "/",
+    "left_parenthesis": "(",
+    "right_parenthesis": ")",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
     "question_mark": "?",
     "right_square_bracket": "]",
     "left_square_bracket": "[",

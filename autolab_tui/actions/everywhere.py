@@ -43,7 +43,7 @@ ACTIONS: tuple[Action, ...] = (
         "Compare models, harnesses, runs or sessions on the same tasks",
     ),
     Action("top.gpus", "top", ("5",), "app.go('gpus')", "", "The GPUs and who uses them"),
-    Action("top.launch", "top", ("6", "L"), "app.go('launch')", "", "Launch a run"),
+    Action("top.launch", "top", ("6", "L"), "app.go('launch')", "", "Launch a run", order=True),
     Action(
         "top.demo",
         "top",
@@ -51,6 +51,7 @@ ACTIONS: tuple[Action, ...] = (
         "app.demo",
         "",
         "Start the demo: three scripted models on real tasks, no key needed",
+        order=True,
     ),
     # Everywhere
     Action(

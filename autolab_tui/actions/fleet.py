@@ -26,6 +26,7 @@ ACTIONS: tuple[Action, ...] = (
         "stop",
         "Stop the session, or all that are marked, and score them (asks first)",
         4,
+        order=True,
     ),
     Action(
         "fleet.pause",
@@ -35,6 +36,7 @@ ACTIONS: tuple[Action, ...] = (
         "pause",
         "Pause the session, or all that are marked (processes stand still), or let them go on",
         4,
+        order=True,
     ),
     Action(
         "fleet.pane",
@@ -108,6 +110,7 @@ ACTIONS: tuple[Action, ...] = (
         "extend",
         "",
         "Change budgets of the session, or of all that are marked",
+        order=True,
     ),
     Action(
         "fleet.message",
@@ -116,6 +119,7 @@ ACTIONS: tuple[Action, ...] = (
         "tell",
         "",
         "Say something to the session's model, or to all that are marked",
+        order=True,
     ),
     Action(
         "fleet.acknowledge",
@@ -124,6 +128,7 @@ ACTIONS: tuple[Action, ...] = (
         "acknowledge",
         "",
         "Say that the session's alerts are known, or those of all that are marked",
+        order=True,
     ),
     Action("fleet.copy", "fleet", ("y",), "copy", "", "Copy the session's id to the clipboard"),
 )

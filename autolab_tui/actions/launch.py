@@ -14,7 +14,9 @@ ACTIONS: tuple[Action, ...] = (
         "Choose what is under the cursor, or change its value",
         1,
     ),
-    Action("launch.start", "launch", ("ctrl+s", "S"), "start", "start", "Start the run", 2),
+    Action(
+        "launch.start", "launch", ("ctrl+s", "S"), "start", "start", "Start the run", 2, order=True
+    ),
     Action("launch.model", "launch", ("m",), "model", "add a model", "Add a model by name", 3),
     Action(
         "launch.all",
@@ -34,6 +36,7 @@ ACTIONS: tuple[Action, ...] = (
         "demo",
         "Start the demo: three scripted models on real tasks, no key needed",
         5,
+        order=True,
     ),
     Action(
         "launch.back",

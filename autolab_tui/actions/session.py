@@ -97,6 +97,7 @@ ACTIONS: tuple[Action, ...] = (
         "pause",
         "Pause this session (its processes stand still), or let it go on",
         6,
+        order=True,
     ),
     Action(
         "session.stop",
@@ -106,9 +107,17 @@ ACTIONS: tuple[Action, ...] = (
         "stop",
         "Stop this session and score it (asks first)",
         7,
+        order=True,
     ),
     Action(
-        "session.extend", "session", ("e",), "extend", "extend", "Change this session's budgets", 10
+        "session.extend",
+        "session",
+        ("e",),
+        "extend",
+        "extend",
+        "Change this session's budgets",
+        10,
+        order=True,
     ),
     Action(
         "session.message",
@@ -117,6 +126,7 @@ ACTIONS: tuple[Action, ...] = (
         "tell",
         "",
         "Say something to this session's model; it counts as assisted from then on",
+        order=True,
     ),
     Action(
         "session.acknowledge",
@@ -125,6 +135,7 @@ ACTIONS: tuple[Action, ...] = (
         "acknowledge",
         "",
         "Say that this session's alerts are known",
+        order=True,
     ),
     Action(
         "session.copy",

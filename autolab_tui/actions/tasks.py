@@ -8,7 +8,16 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "tasks.open", "tasks", ("enter",), "open", "read", "Read the task under the cursor whole", 1
     ),
-    Action("tasks.launch", "tasks", ("l",), "launch", "launch", "Launch a run of this task", 2),
+    Action(
+        "tasks.launch",
+        "tasks",
+        ("l",),
+        "launch",
+        "launch",
+        "Launch a run of this task",
+        2,
+        order=True,
+    ),
     Action(
         "tasks.sessions",
         "tasks",

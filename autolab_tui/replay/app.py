@@ -29,6 +29,7 @@ class ReplayApp(AutolabApp):
     """Shows a recording. Orders are refused; everything that only looks works as it does live."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("app"), *bindings("replay")]
+    takes_orders = False
 
     def __init__(
         self,

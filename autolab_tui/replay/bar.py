@@ -35,8 +35,6 @@ def line(store: ReplayStore, glyphs: Glyphs, cells: int) -> Line:
         (f" {words.duration(passed)} of {words.duration(whole)}", "text"),
         (f"  x{store.speed:g} ", "dim"),
     ]
-    if cells >= 100:
-        right.append((" P play  ( ) by 1 %  < > verdicts ", "dim"))
     room = cells - sum(len(text) for text, _ in (*left, *right))
     if room < 8:
         return tuple(pad([*left, *right], cells))

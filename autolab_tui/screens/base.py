@@ -7,6 +7,7 @@ from typing import Protocol
 
 from textual.screen import Screen
 
+from autolab_tui.actions import Place
 from autolab_tui.calls import Calls
 from autolab_tui.drafts import Draft
 from autolab_tui.framediff import ThriftyCompositor
@@ -16,6 +17,7 @@ from autolab_tui.ordering import Ordering
 from autolab_tui.store import Store
 from autolab_tui.views.fleet import Choice
 from autolab_tui.views.frame import Frame
+from autolab_tui.widgets.keyline import KeyLine
 from autolab_tui.widgets.lines import Lines
 
 
@@ -30,6 +32,7 @@ class Host(Protocol):
     draft: Draft
     local: Local | None
     thrifty: bool
+    takes_orders: bool  # False in a replay, where nothing can be changed
 
     def frame(self) -> Frame:
         """The frame to draw now."""
@@ -51,6 +54,13 @@ class Host(Protocol):
 
     def copy(self, text: str, what: str) -> None:
         """Put text on the operator's clipboard, and say what it was."""
+
+
+def key_line(host: Host, *places: Place) -> KeyLine:
+    """The keys of some places; in a replay those that move through its time, and no orders."""
+    if host.takes_orders:
+        return KeyLine(*places)
+    return KeyLine(*places, "replay", orders=False)
 
 
 class DrawnScreen(Screen[None]):

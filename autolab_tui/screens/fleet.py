@@ -17,14 +17,13 @@ from autolab_tui.bindings import bindings
 from autolab_tui.messages import CallFailed, Computed, GpusRead
 from autolab_tui.plain import cut, plain
 from autolab_tui.roles import Line, Span
-from autolab_tui.screens.base import DrawnScreen, Host
+from autolab_tui.screens.base import DrawnScreen, Host, key_line
 from autolab_tui.views import ahead, feed, fleet, gpus, groups, overview
 from autolab_tui.views.ahead import Ahead
 from autolab_tui.views.empty import hint
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import heading, pad
 from autolab_tui.views.trajectory import trajectory
-from autolab_tui.widgets.keyline import KeyLine
 from autolab_tui.widgets.lines import Choosable, Lines
 from autolab_tui.widgets.plot import TrajectoryPlot
 from engine.state import SessionState, run_over
@@ -69,7 +68,7 @@ class FleetScreen(DrawnScreen):
             placeholder="words, task:x, model:x, state:x", id="filter-words"
         )
         self._filter_words.cursor_blink = False
-        self._keys = KeyLine("fleet", "top", "app")
+        self._keys = key_line(host, "fleet", "top", "app")
 
     def compose(self) -> ComposeResult:
         """Strip, table, feed and plot, filter, keys."""

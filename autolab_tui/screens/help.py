@@ -21,10 +21,11 @@ class HelpScreen(Popup[None]):
 
     BINDINGS = bindings("help")
 
-    def __init__(self, places: Sequence[Place], glyphs: Glyphs) -> None:
+    def __init__(self, places: Sequence[Place], glyphs: Glyphs, orders: bool = True) -> None:
         super().__init__()
         self._places = places
         self._glyphs = glyphs
+        self._orders = orders
 
     def compose(self) -> ComposeResult:
         """The help and the keys."""
@@ -35,7 +36,7 @@ class HelpScreen(Popup[None]):
 
     def fill(self, cells: int) -> int:
         """Write the help."""
-        lines = view.lines(self._places, cells, self._glyphs)
+        lines = view.lines(self._places, cells, self._glyphs, self._orders)
         rows = [(str(number), (line,)) for number, line in enumerate(lines)]
         self.query_one("#content", Choosable).show_rows(rows)
         return len(lines)

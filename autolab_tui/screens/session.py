@@ -17,7 +17,7 @@ from autolab_tui.messages import CallFailed, TranscriptRead, VerdictsRead
 from autolab_tui.plain import plain
 from autolab_tui.plotting.chart import AXES, AXIS_WORDS, Axis
 from autolab_tui.roles import Line
-from autolab_tui.screens.base import DrawnScreen, Host
+from autolab_tui.screens.base import DrawnScreen, Host, key_line
 from autolab_tui.screens.diff import DiffScreen
 from autolab_tui.screens.files import FilesScreen
 from autolab_tui.screens.listing import ListingScreen
@@ -27,7 +27,6 @@ from autolab_tui.views import session as view
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import heading
 from autolab_tui.views.trajectory import trajectory
-from autolab_tui.widgets.keyline import KeyLine
 from autolab_tui.widgets.lines import Choosable, Lines
 from autolab_tui.widgets.plot import ReadablePlot
 from autolab_tui.widgets.transcript import TranscriptView
@@ -62,7 +61,7 @@ class SessionScreen(DrawnScreen):
         self._verdict_list = Choosable("verdicts", host.glyphs.cursor)
         self._transcript_title = Lines("transcript-title")
         self.transcript = TranscriptView(host.glyphs, "transcript")
-        self._keys = KeyLine("session", "app")
+        self._keys = key_line(host, "session", "app")
 
     def compose(self) -> ComposeResult:
         """Head, clocks, plot, verdicts, transcript, keys."""

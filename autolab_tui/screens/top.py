@@ -7,12 +7,11 @@ from typing import ClassVar
 from autolab_tui.actions import Place
 from autolab_tui.bindings import bindings
 from autolab_tui.roles import Line
-from autolab_tui.screens.base import DrawnScreen, Host
+from autolab_tui.screens.base import DrawnScreen, Host, key_line
 from autolab_tui.screens.tops import TOPS
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import heading
 from autolab_tui.views.strip import strip
-from autolab_tui.widgets.keyline import KeyLine
 from autolab_tui.widgets.lines import Lines
 
 
@@ -31,7 +30,7 @@ class TopScreen(DrawnScreen):
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self.strip = Lines("strip")
-        self.keys = KeyLine(self.PLACE, "top", "app")
+        self.keys = key_line(host, self.PLACE, "top", "app")
 
     def draw_frame(self, frame: Frame) -> None:
         """Draw strip and keys; subclasses draw the rest after it."""

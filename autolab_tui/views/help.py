@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autolab_tui.actions import ACTIONS, Place, key_word
+from autolab_tui.actions import Action, Place, key_word, of
 from autolab_tui.glyphs import Glyphs
 from autolab_tui.plain import fit, wrapped
 from autolab_tui.roles import Line, Role, Span
@@ -32,12 +32,46 @@ _ABOUT: dict[Place, tuple[str, ...]] = {
         "The sealed verifier gives the verdicts; the model does not see them unless its harness "
         "says so.",
     ),
+    "tasks": (
+        "What each task asks, what it needs, and whether this machine has it: `ready`, or what is "
+        "missing and the command that brings it.",
+        "A task whose pins changed is not the task that was scored before, and is refused for an "
+        "old run.",
+        "budget is the active time of a session at full size; best is the highest final reward "
+        "that the journal knows.",
+    ),
+    "launch": (
+        "Choose tasks, then models or an agent without one, then harnesses: a session is made for "
+        "each combination and attempt.",
+        "Below stands what it would come to, cost and time with an interval where past sessions "
+        "tell, and what is missing with its remedy. Nothing starts before you start it.",
+    ),
+    "leaderboard": (
+        "avg@k is the mean over tasks of the mean final reward of k attempts, best@k of the best; "
+        "dominance is how often a row beats another on a task. Intervals are 95 %, by bootstrap "
+        "over tasks.",
+        "n counts sessions with a final reward that is official. What is missing, suspect or "
+        "unofficial is not in a mean; the line at the top says how many.",
+    ),
+    "compare": (
+        "Choose two models, harnesses or sessions. Only tasks that both were judged on are "
+        "compared, pair by pair; the interval is over tasks.",
+        "The plot shows the mean of the best reward so far over the share of the budget used.",
+    ),
+    "gpus": (
+        "One line for each device: what it does now, its last minutes, and who holds it. A device "
+        "that is lost, throttled or shared with strangers says so under its line.",
+    ),
+    "replay": (
+        "This is a recording: every screen shows the moment in the bar at the bottom, and nothing "
+        "can be changed.",
+    ),
 }
 
 
-def lines(places: Sequence[Place], cells: int, glyphs: Glyphs) -> list[Line]:
-    """Help for the places, in `cells` columns."""
-    keys = _keys(places, cells)
+def lines(places: Sequence[Place], cells: int, glyphs: Glyphs, orders: bool = True) -> list[Line]:
+    """Help for the places, in `cells` columns; without `orders` for a replay."""
+    keys = _keys(of(places, orders), cells)
     blank: Line = ((" ", "text"),)
     made = [*keys, blank]
     if "fleet" in places:
@@ -62,14 +96,13 @@ def lines(places: Sequence[Place], cells: int, glyphs: Glyphs) -> list[Line]:
     return made[:-1]
 
 
-def _keys(places: Sequence[Place], cells: int) -> list[Line]:
+def _keys(actions: Sequence[Action], cells: int) -> list[Line]:
     made: list[Line] = []
-    for action in ACTIONS:
-        if action.place in places:
-            keys = " ".join(key_word(key) for key in action.keys)
-            for index, part in enumerate(wrapped(action.help, max(8, cells - _KEYS - 3))):
-                key: Span = (fit(keys if index == 0 else "", _KEYS), "key")
-                made.append(tuple(pad([(" ", "text"), key, (part, "text")], cells)))
+    for action in actions:
+        keys = " ".join(key_word(key) for key in action.keys)
+        for index, part in enumerate(wrapped(action.help, max(8, cells - _KEYS - 3))):
+            key: Span = (fit(keys if index == 0 else "", _KEYS), "key")
+            made.append(tuple(pad([(" ", "text"), key, (part, "text")], cells)))
     return made
 
 

@@ -13,9 +13,10 @@ from autolab_tui.widgets.lines import Lines
 class KeyLine(Lines):
     """Shows the keys of some places, the most useful first, as many as fit."""
 
-    def __init__(self, *places: Place) -> None:
+    def __init__(self, *places: Place, orders: bool = True) -> None:
         super().__init__()
         self._places: Iterable[Place] = places
+        self._orders = orders
         self.note: tuple[Span, ...] = ()
 
     def paint(self) -> None:
@@ -26,9 +27,9 @@ class KeyLine(Lines):
         keys = [
             Remark(
                 ((action.word or key_word(action.keys[0]), "key"), (f" {action.label}", "dim")),
-                action.rank,
+                rank,
             )
-            for action in key_line(self._places)
+            for rank, action in enumerate(key_line(self._places, self._orders), 1)
         ]
         for index, remark in enumerate(keys):
             if remark.spans[0][0] == "?":

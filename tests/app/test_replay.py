@@ -153,3 +153,16 @@ async def test_orders_are_refused_and_no_thread_is_left(tmp_path: Path) -> None:
         await at.until(lambda: "this is a replay" in at.text(), "the refusal")
     assert not (tmp_path / "config" / "app.toml").exists()
     assert not [t for t in threading.enumerate() if t.name == "engine-link" and t.is_alive()]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_the_key_line_and_the_help_have_the_keys_of_time_and_no_orders(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with replaying(tmp_path, size) as at:
+        keys = at.text().splitlines()[-1]
+        assert "P play" in keys and "( ) move" in keys and "< > verdicts" in keys
+        assert "stop" not in keys and "pause" not in keys
+        await at.press("question_mark")
+        assert "Let time pass" in at.text()
+        assert "(asks first)" not in at.text()
