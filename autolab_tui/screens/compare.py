@@ -21,6 +21,7 @@ from autolab_tui.widgets.plot import ReadablePlot
 from engine.analysis.counting import Missing
 
 BESIDE = 130  # cells from which tasks and plot stand side by side
+OVER = 32  # rows from which the tasks stand over the plot
 
 
 class CompareScreen(TopScreen):
@@ -81,9 +82,11 @@ class CompareScreen(TopScreen):
 
     def _lay_out(self, paired: bool) -> None:
         wide = self.size.width >= BESIDE
-        self.set_class(not paired, "-alone")
+        tall = not wide and self.size.height >= OVER
+        either = not wide and not tall
         self.set_class(wide and paired, "-wide")
-        self.set_class(not wide and paired and self.focused is not self._plot, "-tasks")
+        self.set_class(tall and paired, "-tall")
+        self.set_class(either and paired and self.focused is not self._plot, "-tasks")
 
     def _compare(self) -> None:
         """Ask for the comparison of two sides that are not single sessions."""

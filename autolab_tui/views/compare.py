@@ -75,7 +75,7 @@ def sides(
     for name, members in known.items():
         finals = [s.final_reward for s in members if s.final_reward is not None]
         open_ones = sum(not s.over for s in members)
-        lead: list[Span] = [("    ", "text")]
+        lead: list[Span] = [("     ", "text")]
         if name in chosen:
             at = chosen.index(name)
             letter = chr(ord("A") + at)
@@ -88,7 +88,7 @@ def sides(
         if finals:
             right.append((f"   mean final {fmean(finals):.3f}", "text"))
         room = max(8, cells - sum(len(t) for t, _ in (*lead, *right)) - 3)
-        left: list[Span] = [*pad(lead, 4), (cut_middle(shown, room), "strong")]
+        left: list[Span] = [*pad(lead, 5), (cut_middle(shown, room), "strong")]
         rows.append((name, (between(left, [*right, (" ", "text")], cells),)))
     return rows
 
