@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field
 from tasks.tables import Lenient, Strict, Strings
 
 DRIVER_GATES = ("artifact", "builds", "runs")
+DEVICE_CODE = ("kernel.cu", "launch.toml")  # what a cuda driver takes, and nothing else
 Positive = Annotated[float, Field(gt=0)]
 Feedback = Literal["sealed", "gates", "score"]
 Rule = Literal["log", "linear", "share"]
@@ -57,10 +58,13 @@ class Needs(Strict):
 
 
 class Build(Strict):
-    """How the candidate is made. `{shim}` and `{flags}` in a word are filled in by the verifier."""
+    """How the candidate is made. `{shim}` and `{flags}` in a word are filled in by the verifier.
 
-    commands: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_commands)]
-    output: str
+    For a cuda driver the command is fixed, and only `timeout_sec` may stand here.
+    """
+
+    commands: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_commands)] = ()
+    output: str = ""
     timeout_sec: Positive = 60.0
 
 
@@ -75,14 +79,23 @@ class Driver(Strict):
     """How the artifact is judged.
 
     native: a program timed from outside. python: a Python file, timed in the same way, whose
-    `entry` is imported. data: an artifact judged, never run.
+    `entry` is imported. data: an artifact judged, never run. cuda: device code and its launch plan,
+    run and timed on a GPU by the judge.
+
+    The rest is for cuda alone. `inputs` and `outputs` are the buffers that the judge grants, in
+    order: their bytes as an expression of a case's parameters (`tasks.expressions`).
+    `shared_bytes` is the most shared memory of a block, `scratch_mb` the most scratch of a plan.
     """
 
-    kind: Literal["native", "python", "data"]
+    kind: Literal["native", "python", "data", "cuda"]
     entry: str | None = None
     threads: int = Field(default=1, ge=1, le=256)
     timeout_sec: Positive = 20.0
     memory_mb: int = Field(default=512, ge=16)
+    inputs: dict[str, int | str] = Field(default_factory=dict)
+    outputs: dict[str, int | str] = Field(default_factory=dict)
+    shared_bytes: int = Field(default=49_152, ge=0, le=232_448)
+    scratch_mb: int = Field(default=1024, ge=0, le=65_536)
 
     @property
     def timed(self) -> bool:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tasks import files, globs
+from tasks import device_code, files, globs
 from tasks.autolab import DRIVER_GATES, Autolab
 from tasks.errors import ABSENT, TaskError
 from tasks.task import Task
@@ -89,6 +89,9 @@ def _needs(table: Autolab) -> Iterator[Problem]:
 def _driver(task: Task, table: Autolab) -> Iterator[Problem]:
     kind, build = table.driver.kind, table.build
     yield from _entry(task, table)
+    yield from device_code.problems(task, table)
+    if kind == "cuda":
+        return
     if kind == "data":
         if build is not None:
             remedy = 'remove it, or set driver.kind = "native"'
@@ -99,6 +102,11 @@ def _driver(task: Task, table: Autolab) -> Iterator[Problem]:
             remedy = 'add commands and output, or set driver.kind = "data"'
             yield "autolab.build", ABSENT, "is missing, and a native driver needs it", remedy
         return
+    for key in ("commands", "output"):
+        if key not in build.model_fields_set:
+            remedy = "add it: the commands that build the candidate, and the file they make"
+            yield f"autolab.build.{key}", ABSENT, "is missing", remedy
+            return
     if not build.commands or not all(build.commands):
         key = "autolab.build.commands"
         yield key, build.commands, "has no command, or an empty one", "list every command's words"
@@ -162,9 +170,10 @@ def _screen(table: Autolab) -> Iterator[Problem]:
                 if not pattern.strip("*") or not pattern.isprintable():
                     key = f"autolab.screen.{severity}.{kind}[{at}]"
                     yield key, pattern, "would match everything or nothing", "write a name"
-    if table.driver.kind == "data" and "running" in table.screen.model_fields_set:
-        remedy = "remove the table: a data artifact is not run"
-        yield "autolab.screen.running", ABSENT, "cannot stand beside a data driver", remedy
+    kind = table.driver.kind
+    if kind in ("data", "cuda") and "running" in table.screen.model_fields_set:
+        remedy = "remove the table: no program of the artifact's runs"
+        yield "autolab.screen.running", ABSENT, f"cannot stand beside a {kind} driver", remedy
 
 
 def _anchors(task: Task, table: Autolab) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tasks import Task
 
 JUDGE_NEEDS = (Need("command", "python3"),)
+CUDA_NEEDS = (Need("command", "nvcc"),)
 
 # Debian's packages, where the name of the thing does not say it already.
 _PACKAGES: Mapping[Need, str] = {
@@ -22,6 +23,7 @@ _PACKAGES: Mapping[Need, str] = {
     **{Need("command", name): name for name in ("clang", "make", "python3", "sqlite3", "cmake")},
     Need("command", "ar"): "binutils",
     Need("command", "cargo"): "cargo",
+    Need("command", "nvcc"): "nvidia-cuda-toolkit",
     Need("command", "rustc"): "rustc",
     Need("module", "numpy"): "python3-numpy",
     Need("module", "scipy"): "python3-scipy",
@@ -91,6 +93,7 @@ def _needs(task: Task) -> tuple[Need, ...]:
     stated = task.autolab.needs
     listed = [
         *JUDGE_NEEDS,
+        *(CUDA_NEEDS if task.autolab.driver.kind == "cuda" else ()),
         *(Need("command", name) for name in stated.commands),
         *(Need("module", name) for name in stated.modules),
         *(Need("header", name) for name in stated.headers),

@@ -19,7 +19,12 @@ def error_of(folder: Path) -> TaskError:
 
 NATIVE_CASES: list[tuple[str, Any, str, list[str]]] = [
     # what is changed, to what, the key that is named, further words of the message
-    ("autolab.driver.kind", "nativ", "autolab.driver.kind", ["'python' or 'data'", '"nativ"']),
+    (
+        "autolab.driver.kind",
+        "nativ",
+        "autolab.driver.kind",
+        ["'python', 'data' or 'cuda'", '"nativ"'],
+    ),
     ("autolab.drivr", {}, "autolab.drivr", ["not a key that AutoLab knows", '"driver"']),
     ("autolab.driver.thread", 2, "autolab.driver.thread", ['did you mean "threads"?']),
     ("autolab.driver.zzz", 2, "autolab.driver.zzz", ["known keys here: kind, entry, threads"]),

@@ -13,7 +13,7 @@
     arguments = ["input", "partials", { u32 = "n" }]
 
 An argument is the address of a buffer, or a number with its type. Numbers and expressions
-(`verifier/cuda/expressions.py`) may stand wherever one is wanted. Launches run one after another on
+(`tasks/expressions.py`) may stand wherever one is wanted. Launches run one after another on
 one stream.
 """
 
@@ -26,8 +26,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.expressions import Expression, ExpressionError, read
 from verifier.artifact import ArtifactRefusedError, printable
-from verifier.cuda.expressions import Expression, ExpressionError, read
 
 FILE = "launch.toml"
 MOST_BYTES = 65_536

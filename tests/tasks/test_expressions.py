@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.cuda.expressions import LARGEST, MOST_CHARACTERS, ExpressionError, read
+from tasks.expressions import LARGEST, MOST_CHARACTERS, ExpressionError, read
 
 SIZE = {"n": 1000, "rows": 7, "none": 0}
 

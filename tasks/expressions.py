@@ -1,4 +1,4 @@
-"""Whole-number expressions of a problem's size, as a launch plan writes them.
+"""Whole-number expressions of a problem's size, as task.toml and a launch plan write them.
 
     sum    = term {("+" | "-") term}
     term   = factor {("*" | "//" | "%") factor}
