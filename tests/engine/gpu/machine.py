@@ -6,7 +6,6 @@ The library is built from C and loaded by the real binding; the nodes are links 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.support import make_task
+from tests.support.nvml import building
 from verifier import pins
 
 NODES = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia0", "nvidia1")
@@ -25,13 +25,17 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.script = folder / "gpus.txt"
+        self.script = folder / "nvml.script"  # where the library looks for it
         self.has("A100")
 
     def has(self, *names: str, processes: tuple[tuple[int, int, int], ...] = ()) -> None:
         """Devices GPU-0, GPU-1 and so on by name; processes as (device, pid, bytes)."""
-        lines = [f"gpu GPU-{n} {n} NVIDIA_{name}" for n, name in enumerate(names)]
-        lines += [f"process GPU-{gpu} {pid} {held}" for gpu, pid, held in processes]
+        lines = [f"device {n} uuid=GPU-{n} name=NVIDIA_{name}" for n, name in enumerate(names)]
+        lines += [f"process {gpu} pid={pid} memory={held >> 20}" for gpu, pid, held in processes]
+        self.plays(*lines)
+
+    def plays(self, *lines: str) -> None:
+        """These lines of the library's script, from now on."""
         partial = self.script.with_suffix(".new")
         partial.write_text("\n".join(lines) + "\n")
         partial.replace(self.script)
@@ -40,8 +44,6 @@ class Machine:
 @contextmanager
 def machine(patch: pytest.MonkeyPatch) -> Iterator[Machine]:
     """The library and the nodes, at hand for every engine that is started meanwhile."""
-    if shutil.which("gcc") is None:
-        pytest.skip("a driver's library is made with gcc, which is missing here")
     folder = Path(tempfile.mkdtemp(prefix="autolab-gpus-"))
     try:
         folder.chmod(0o755)
@@ -49,13 +51,9 @@ def machine(patch: pytest.MonkeyPatch) -> Iterator[Machine]:
         (folder / "dev").mkdir()
         for name in NODES:
             (folder / "dev" / name).symlink_to("/dev/null")
-        source = Path(__file__).with_name("nvml.c")
-        subprocess.run(
-            ["gcc", "-shared", "-fPIC", f'-DSCRIPT="{found.script}"', str(source),
-             "-o", str(folder / "libnvidia-ml.so.1")],
-            check=True,
-        )  # fmt: skip
+        building.library(folder)
         patch.setenv("LD_LIBRARY_PATH", str(folder))
+        patch.delenv("AUTOLAB_NVML_SCRIPT", raising=False)
         patch.setenv("AUTOLAB_DEV", str(folder / "dev"))
         yield found
     finally:

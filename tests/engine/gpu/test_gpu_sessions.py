@@ -247,7 +247,7 @@ def test_a_gpu_that_is_lost_pauses_its_session_and_another_takes_its_place(
     with ChatServer(doing(WAIT, WAIT)) as server:
         session = launch(gpu_engine, gpu_suite, server)
         until(gpu_engine, session, "running")
-        gpus.script.write_text("gpu GPU-1 1 NVIDIA_H100\n")
+        gpus.plays("device 1 uuid=GPU-1 name=NVIDIA_H100")
         facts = until(gpu_engine, session, "paused")
         assert facts.pause is not None and facts.pause.cause == "GPU lost"
         assert facts.pause.why.startswith("NVIDIA A100 (GPU-0) is gone while leased")

@@ -21,9 +21,10 @@ def library(folder: Path) -> Path:
     made = folder / "libnvidia-ml.so.1"
     if not made.exists():
         subprocess.run(
-            ["gcc", "-shared", "-fPIC", "-Wall", "-Wextra", "-O1", "-o", str(made), str(SOURCE)],
+            ["gcc", "-shared", "-fPIC", "-Wall", "-Wextra", "-O1", "-o", str(made), str(SOURCE),
+             "-ldl", "-lpthread"],
             check=True,
-        )
+        )  # fmt: skip
     return folder
 
 
