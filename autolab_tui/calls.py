@@ -61,7 +61,7 @@ class Calls:
     def order(
         self, asker: DOMNode, name: str, sessions: Sequence[str], more: Mapping[str, Any] = {}
     ) -> None:
-        """Give the engine an order of `engine.orders` for sessions: `Ordered`."""
+        """Give the engine an order of `engine.runs.orders` for sessions: `Ordered`."""
 
         def ask() -> Message:
             order = {"globs": list(sessions), "by": operator(), **more}

@@ -20,17 +20,17 @@ import msgspec
 from benchmarks.measuring import Spent, memory, spent
 from benchmarks.sandboxes import NoKeeper
 from benchmarks.script import ScriptedHttp
-from engine.api import Api
+from engine.api.server import Api
 from engine.cpus import usable
 from engine.events import ToolFinished
 from engine.garbage import look_less
 from engine.journal import Journal
-from engine.keeping import Keepers
 from engine.models.http import HttpClient
+from engine.oversight.trace import Trace
 from engine.paths import engine_socket, journal_file, keeper_socket, make_private, write_address
-from engine.service import Engine
+from engine.service.engine import Engine
+from engine.service.keeping import Keepers
 from engine.settings import Settings
-from engine.trace import Trace
 
 
 class Work(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from benchmarks.measuring import Spent, ratio, spent, table
 from engine.events import ToolFinished
 from engine.garbage import look_less
 from engine.journal import Journal
-from engine.view import View
+from engine.journal.view import View
 
 _GOAL = 10_000  # events a second
 _SHAPES = ((1, 2000), (20, 2000), (200, 400), (1000, 100))

@@ -17,10 +17,10 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.measuring import memory, ratio, table
-from engine import checkpoints, offline
+from engine import offline
 from engine.client import EngineClient, find
 from engine.events import Event, Noted
-from engine.journal import read
+from engine.journal import checkpoints, read
 from engine.paths import journal_file, make_private
 from engine.state import State, reduce
 from verifier.sandbox import places

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from engine.keeping import Keepers
-from engine.trace import Trace
+from engine.oversight.trace import Trace
+from engine.service.keeping import Keepers
 from verifier.sandbox.keeper import protocol
 from verifier.sandbox.keeper.client import KeeperClient
 from verifier.sandbox.keeper.protocol import CommandResult, SandboxInfo

@@ -227,7 +227,7 @@ class EngineClient:
         return self.order("stop", {"globs": list(globs), **more}, dry_run)
 
     def order(self, name: str, order: Mapping[str, Any], dry_run: bool = False) -> list[str]:
-        """Give an order of `engine.orders` (pause, resume, stop, extend, message).
+        """Give an order of `engine.runs.orders` (pause, resume, stop, extend, message).
 
         Returns the ids of the sessions (or runs, or verdicts) that it changes something for.
         """

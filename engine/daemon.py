@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.cpus import Cpus, usable
 from engine.journal import Journal, JournalError
 from engine.lock import StateLock, StateLockedError
+from engine.oversight.trace import Trace
 from engine.paths import (
     PathError,
     clear_address,
@@ -26,7 +27,6 @@ from engine.paths import (
     write_address,
 )
 from engine.settings import Settings, SettingsError, load_settings
-from engine.trace import Trace
 from verifier.ledger.keys import LedgerError
 from verifier.ledger.ledger import Ledger
 
@@ -77,9 +77,9 @@ async def _serve(
     folder: Path, journal: Journal, settings: Settings, cpus: Cpus, trace: Trace
 ) -> None:
     # Heavy imports wait until the lock is ours.
-    from engine.api import Api
+    from engine.api.server import Api
     from engine.garbage import look_less
-    from engine.service import Engine
+    from engine.service.engine import Engine
 
     engine = Engine(folder, journal, settings, version(), cpus=cpus, trace=trace)
     loop = asyncio.get_running_loop()

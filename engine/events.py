@@ -441,7 +441,7 @@ class VerdictReleased(Body, frozen=True, kw_only=True, tag="verdict.released"):
 
 
 class SessionEnded(Body, frozen=True, kw_only=True, tag="session.ended"):
-    """The session is over: how, its class (see `engine.outcomes`), and the evidence in words."""
+    """It is over: how, its class (see `engine.runs.outcomes`), and the evidence in words."""
 
     ended_by: EndedBy
     outcome: Outcome

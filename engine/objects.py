@@ -16,7 +16,7 @@ from engine.analysis.warnings import LiveWarning, live_warnings
 from engine.clock import Clock, Clocks
 from engine.events import BUDGET_KEYS, Counts, Limit, Outcome, SessionPhase, Usage, rfc3339
 from engine.money import Price
-from engine.outcomes import Thresholds
+from engine.runs.outcomes import Thresholds
 from engine.state import Pause, RunState, SessionState, State, run_over
 
 STATUS_SCHEMA = "autolab/status/1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine import workspace
+from engine.session import workspace
 from tasks import Task
 
 

@@ -25,8 +25,8 @@ from pydantic_settings import (
 )
 
 from engine.models.types import Api
-from engine.outcomes import Thresholds
 from engine.paths import config_dir
+from engine.runs.outcomes import Thresholds
 from verifier.verdict import AnchorSource
 
 CONFIG_FILE = "autolab.toml"
@@ -110,7 +110,7 @@ class ProviderSettings(BaseModel):
 
 
 class OutcomeSettings(BaseModel):
-    """Where the outcome classes begin; see `engine.outcomes.Thresholds`."""
+    """Where the outcome classes begin; see `engine.runs.outcomes.Thresholds`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     noise: float = 0.02

@@ -9,8 +9,7 @@ import pytest
 from benchmarks import journal_rate, million, turns
 from benchmarks.history import Past, write_past
 from benchmarks.measuring import machine, memory, percentile, ratio, spent, table
-from engine import checkpoints
-from engine.journal import read
+from engine.journal import checkpoints, read
 from engine.paths import journal_file, make_private
 from engine.state import State, reduce
 from tests.engine.support import lacks_sandbox

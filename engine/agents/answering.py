@@ -8,8 +8,8 @@ from engine.agents.bench import Bench
 from engine.agents.compaction import is_due, make_room
 from engine.agents.toolbox import Output
 from engine.models.types import ModelError, ToolCall
-from engine.outcomes import Ending
-from engine.transcripts import Entry
+from engine.runs.outcomes import Ending
+from engine.storage.transcripts import Entry
 
 CUT_OFF = "Your last message was cut off: it was longer than one message can be. Say it in less."
 

@@ -11,8 +11,8 @@ from engine.agents.toolbox import Output
 from engine.events import CompactedBecause
 from engine.harnesses import Harness
 from engine.models.types import Message, ToolCall, Turn
-from engine.outcomes import Ending
-from engine.transcripts import Entry
+from engine.runs.outcomes import Ending
+from engine.storage.transcripts import Entry
 from tasks import Task
 
 

@@ -6,7 +6,6 @@ another. So a loop that is started again after the engine was restarted joins th
 
 from __future__ import annotations
 
-from engine import budgets
 from engine.agents.bench import Bench
 from engine.agents.exits import Again, judge_exit
 from engine.agents.launching import (
@@ -22,8 +21,9 @@ from engine.agents.launching import (
 from engine.agents.prompting import system_prompt
 from engine.agents.toolbox import WORKDIR
 from engine.agents.updates import updates
-from engine.outcomes import Ending
-from engine.transcripts import Entry
+from engine.runs import budgets
+from engine.runs.outcomes import Ending
+from engine.storage.transcripts import Entry
 
 
 class CommandLoop:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from engine.models.types import Carried, Message, ToolCall
-from engine.transcripts import Entry
+from engine.storage.transcripts import Entry
 
 
 class Conversation:

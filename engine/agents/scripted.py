@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from engine.agents.bench import Bench
 from engine.agents.tools import unanswered
 from engine.models.types import ToolCall
-from engine.outcomes import Ending
+from engine.runs.outcomes import Ending
 from tasks import Step
 
 _LADDER_SHARE = 0.75  # of the active budget, over all stages

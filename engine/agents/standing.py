@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from engine import budgets
 from engine.events import Limit
+from engine.runs import budgets
 from engine.state import Message, Point, SessionState
 
 

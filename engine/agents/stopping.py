@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.agents.standing import Standing, left_in_words
 from engine.harnesses import Harness
-from engine.transcripts import Entry
+from engine.storage.transcripts import Entry
 
 SUBMITTED = "submitted"
 

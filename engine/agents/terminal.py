@@ -24,8 +24,8 @@ from engine.agents.terminal_reply import Command, Reply, ReplyError, read_reply
 from engine.agents.toolbox import KEYS, FileTroubleError, printed
 from engine.agents.updates import updates
 from engine.models.types import ToolCall
-from engine.outcomes import Ending
-from engine.transcripts import Entry
+from engine.runs.outcomes import Ending
+from engine.storage.transcripts import Entry
 
 _SCREEN_LINES = 50
 _ABOUT = "terminal"

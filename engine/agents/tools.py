@@ -25,8 +25,8 @@ from engine.agents.toolbox import Output, no_such_tool
 from engine.agents.updates import updates
 from engine.harnesses import TIME_TOOL
 from engine.models.types import ToolCall
-from engine.outcomes import Ending
-from engine.transcripts import Entry
+from engine.runs.outcomes import Ending
+from engine.storage.transcripts import Entry
 
 
 class ToolsLoop:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import budgets
 from engine.agents.standing import Standing, left_in_words
 from engine.harnesses import Harness
+from engine.runs import budgets
 from engine.state import Point
-from engine.transcripts import Entry
+from engine.storage.transcripts import Entry
 
 
 def updates(harness: Harness, standing: Standing, entries: Sequence[Entry]) -> list[dict[str, Any]]:

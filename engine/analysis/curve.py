@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from engine.endings import moment
-from engine.outcomes import COUNTED
+from engine.runs.outcomes import COUNTED
+from engine.session.endings import moment
 from engine.state import Point, SessionState
 
 

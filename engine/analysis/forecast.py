@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from engine import budgets
 from engine.analysis.counting import name_of
 from engine.analysis.statistics import SEED, quantile
 from engine.clock import Clock
 from engine.events import rfc3339
+from engine.runs import budgets
 from engine.state import RunState, SessionState, State
 
 LEVEL = 0.8

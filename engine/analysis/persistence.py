@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from engine import budgets
 from engine.analysis.curve import counts, curve
-from engine.endings import moment
+from engine.runs import budgets
+from engine.session.endings import moment
 from engine.state import Point, SessionState
 
 _LATE = 0.75  # of the time used: where its last quarter begins

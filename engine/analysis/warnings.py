@@ -12,11 +12,11 @@ from typing import Literal
 
 import msgspec
 
-from engine import budgets
 from engine.analysis.curve import counts
-from engine.endings import ending_of, moment, standing
 from engine.events import Outcome
-from engine.outcomes import Ending, Quantities, Thresholds, classify, quantities
+from engine.runs import budgets
+from engine.runs.outcomes import Ending, Quantities, Thresholds, classify, quantities
+from engine.session.endings import ending_of, moment, standing
 from engine.state import SessionState
 
 Kind = Literal["plateau", "at_risk", "gate_failing", "stopping_early"]

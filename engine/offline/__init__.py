@@ -7,10 +7,9 @@ from typing import Any
 
 import msgspec
 
-from engine import checkpoints
 from engine.clock import Clock
 from engine.events import Event
-from engine.journal import newest, read
+from engine.journal import checkpoints, newest, read
 from engine.objects import status_object
 from engine.paths import journal_file, state_dir
 from engine.state import State, reduce

@@ -19,7 +19,7 @@ from engine.journal import read_run, read_runs
 from engine.offline.snapshots import OfflineError
 from engine.paths import journal_file
 from engine.state import State, reduce
-from engine.transcripts import TranscriptReader, transcript_path
+from engine.storage.transcripts import TranscriptReader, transcript_path
 
 _EVERY = 2000  # events between two states that are kept
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 
 from engine.events import SessionPhase, rfc3339
-from engine.history import History, SnapshotNameError
 from engine.journal import read_session, read_sessions
 from engine.offline.differences import FileDifference, compare
 from engine.paths import journal_file
-from engine.selecting import NothingSelectedError, matching
-from engine.snapshots import Snapshot, SnapshotMissingError, SnapshotReader
+from engine.runs.selecting import NothingSelectedError, matching
 from engine.state import RunState, State, reduce
+from engine.storage.history import History, SnapshotNameError
+from engine.storage.snapshots import Snapshot, SnapshotMissingError, SnapshotReader
 from verifier.planting import in_the_way, plant
 
 _KINDS = (

@@ -11,7 +11,7 @@ import msgspec
 
 from engine.clock import Clock
 from engine.events import rfc3339
-from engine.trace import (
+from engine.oversight.trace import (
     BEFORE,
     FILES,
     NOW,

@@ -12,22 +12,22 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from engine import budgets
 from engine.clock import Clock
 from engine.events import ActivityChanged, TurnAbandoned, TurnFailed, TurnFinished, TurnStarted
-from engine.gate import CallInterruptedError
-from engine.meter import Meter
 from engine.models.http_model import HttpModel
 from engine.models.retry import RetryPolicy
 from engine.models.types import Delta, ModelError, Turn
+from engine.oversight.trace import Doing
 from engine.proxy.dialects import Problem, error_of
 from engine.proxy.exchange import Exchange
 from engine.proxy.forwarding import Asked, Forwarding
 from engine.proxy.still import Still
-from engine.retrying import Trouble, clock_cause
-from engine.trace import Doing
-from engine.untold import warn_of_untold
-from engine.workbench import Live, Services
+from engine.runs import budgets
+from engine.session.gate import CallInterruptedError
+from engine.session.meter import Meter
+from engine.session.retrying import Trouble, clock_cause
+from engine.session.untold import warn_of_untold
+from engine.session.workbench import Live, Services
 
 _LOOK_SECONDS = 1.0  # between two looks at the files on account of a call
 _LONG_WAIT = 20.0  # seconds after which a program may have given up while it stood still,

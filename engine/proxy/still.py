@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 
 from engine.clock import ClockCause
-from engine.meter import Meter
+from engine.session.meter import Meter
 
 
 class Still:

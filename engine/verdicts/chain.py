@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from engine.disk import Disk
 from engine.events import AnyBody, VerdictGiven, VerdictRegraded
 from engine.journal import Journal
 from engine.state import State
+from engine.storage.disk import Disk
 from verifier.ledger.entries import Entry, EntryError, Where
 from verifier.ledger.keys import LedgerError
 from verifier.ledger.ledger import Ledger, Record

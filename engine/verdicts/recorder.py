@@ -12,12 +12,12 @@ import msgspec
 from engine.cpus import Cpus
 from engine.events import AnyBody, VerificationStarted
 from engine.gpu.desk import GpuDesk
-from engine.snapshots import SnapshotMissingError, SnapshotStore
-from engine.trace import Trace
+from engine.journal.view import View
+from engine.oversight.trace import Trace
+from engine.storage.snapshots import SnapshotMissingError, SnapshotStore
 from engine.verdicts.chain import Chain
 from engine.verdicts.process import VerifierProcess
 from engine.verdicts.queue import Job
-from engine.view import View
 from tasks import TaskError, load_task
 from verifier.cpus import threads_of
 from verifier.gpus.access import NodeMissingError

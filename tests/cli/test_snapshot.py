@@ -12,7 +12,7 @@ from engine.clock import Clock
 from engine.events import BaselineKept, RunCreated, SnapshotTaken
 from engine.journal import Journal
 from engine.paths import journal_file
-from engine.snapshots import SnapshotStore
+from engine.storage.snapshots import SnapshotStore
 from tests.cli import shapes
 from tests.cli.conftest import Shell
 from tests.cli.test_with_engine import launch, until

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.alarms import AlarmLimits
 from engine.events import AlertCleared, AlertRaised, AlertsAcknowledged, AnyBody
-from engine.orders import Acknowledge, _body
-from engine.outcomes import Ending
+from engine.oversight.alarms import AlarmLimits
+from engine.oversight.supervision import Supervision
+from engine.runs.orders import Acknowledge, _body
+from engine.runs.outcomes import Ending
 from engine.state import State
-from engine.supervision import Supervision
 from tests.app.journal import Journal
 from tests.app.served import still_clock
 

@@ -8,12 +8,12 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.alarms import AlarmLimits, alarms
 from engine.clock import Clock, Clocks
 from engine.events import AnyBody, Limit, SessionPaused, SessionResumed, Usage
-from engine.outcomes import Ending
+from engine.oversight.alarms import AlarmLimits, alarms
+from engine.oversight.supervision import Supervision
+from engine.runs.outcomes import Ending
 from engine.state import Pause, RunState, SessionState, State
-from engine.supervision import Supervision
 from tests.engine.test_budgets import session
 
 LIMITS = AlarmLimits()

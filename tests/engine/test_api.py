@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.api import Api
+from engine.api.server import Api
 from engine.client import (
     EngineClient,
     EngineDownError,
@@ -33,7 +33,7 @@ from engine.journal import Journal
 from engine.lock import StateLock, StateLockedError
 from engine.objects import EngineObject, StatusObject
 from engine.paths import PathError, engine_socket, make_private, runtime_dir, short_name
-from engine.service import Engine
+from engine.service.engine import Engine
 from engine.settings import Settings
 from tests.engine.support import EngineProcess, running_engine, wait_for
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import budgets
 from engine.clock import Clocks, Span
 from engine.events import Limit, Usage
+from engine.runs import budgets
 from engine.state import RunState, SessionState
 
 

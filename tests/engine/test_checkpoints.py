@@ -16,16 +16,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import checkpoints, offline
-from engine.checkpointing import Checkpointer
+from engine import offline
+from engine.api.picture import Picture, StatusPicture
 from engine.clock import Clock
 from engine.events import Event, Noted
-from engine.journal import Journal
+from engine.journal import Journal, checkpoints
+from engine.journal.checkpointing import Checkpointer
+from engine.journal.view import View
 from engine.objects import status_object
 from engine.paths import journal_file
-from engine.picture import Picture, StatusPicture
 from engine.state import State, reduce
-from engine.view import View
 from tests.engine.support import EngineProcess, running_engine, wait_for
 from tests.engine.test_state_fold import as_json, fold, histories
 
@@ -160,7 +160,7 @@ def test_one_of_another_journal_is_passed_over(journal: Path, tmp_path: Path) ->
 
 
 def test_the_fingerprint_is_of_all_that_folds(monkeypatch: pytest.MonkeyPatch) -> None:
-    root = Path(checkpoints.__file__).parent.parent
+    root = Path(checkpoints.__file__).parents[2]
     modules = ["engine/state.py", "engine/events.py", "engine/clock.py", "verifier/verdict.py"]
     read: list[Path] = []
     plain = Path.read_bytes

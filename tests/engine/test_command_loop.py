@@ -22,7 +22,7 @@ from engine.events import Limit
 from engine.harnesses import COMMAND_SLOTS, Harness
 from engine.harnesses.harness import WORDING
 from engine.models.types import ModelError
-from engine.outcomes import Ending
+from engine.runs.outcomes import Ending
 from engine.state import Message
 from tasks import load_task
 from tests.engine.working import changed

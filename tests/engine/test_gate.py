@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from engine.gate import CallInterruptedError, Gate
+from engine.session.gate import CallInterruptedError, Gate
 
 
 async def test_a_shut_gate_holds_who_comes_and_an_interrupt_who_is_inside() -> None:

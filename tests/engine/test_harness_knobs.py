@@ -23,7 +23,7 @@ from engine.agents.prompting import system_prompt
 from engine.events import Limit
 from engine.harnesses import Harness
 from engine.harnesses.harness import WORDING, Feedback, Stop, Time, Tool
-from engine.outcomes import Ending
+from engine.runs.outcomes import Ending
 from tasks import load_task
 from tests.engine.support import text_turn, tool_turn
 from tests.engine.working import Seat, changed, said, verdict

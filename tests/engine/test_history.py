@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from engine.events import BaselineKept, Event, SessionMoved, SnapshotTaken, VerdictGiven
-from engine.history import History, SnapshotNameError
 from engine.state import State, reduce
+from engine.storage.history import History, SnapshotNameError
 from tests.engine.test_state_fold import created
 from verifier.verdict import Seal, Verdict
 

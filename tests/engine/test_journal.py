@@ -19,7 +19,7 @@ import pytest
 from engine.clock import Clock
 from engine.events import Noted, VerificationStarted
 from engine.journal import Journal, JournalError, read
-from engine.view import View
+from engine.journal.view import View
 from tests.engine.support import wait_for
 
 

@@ -7,9 +7,9 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.api.metrics import MOST_MODELS, OTHERS, Family, Sample, exposition, families
 from engine.clock import Clock, Clocks
 from engine.events import Usage
-from engine.metrics import MOST_MODELS, OTHERS, Family, Sample, exposition, families
 from engine.objects import ENGINE_SCHEMA, EngineObject
 from engine.state import SessionState
 from tests.engine.analysis.making import BOOT, over, session, state

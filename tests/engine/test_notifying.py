@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from engine.clock import Clock
 from engine.events import AlertRaised, Event, SessionMoved
-from engine.notifying import Notifier, news
+from engine.oversight.notifying import Notifier, news
 from engine.settings import NotifySettings
 from engine.state import State
 from tests.app.journal import BOOT, Journal

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.api import Api
+from engine.api.server import Api
 from engine.client import EngineClient, EngineRefusedError
 from engine.events import Limit, RunCreated, SessionPaused
 from engine.journal import Journal
-from engine.orders import ORDERS, OrderRefusedError, read_order
 from engine.paths import journal_file, make_private, runtime_dir, short_name
-from engine.service import Engine
+from engine.runs.orders import ORDERS, OrderRefusedError, read_order
+from engine.service.engine import Engine
 from engine.settings import load_settings
 from tests.engine.test_state_fold import created
 

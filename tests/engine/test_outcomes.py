@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.events import EndedBy, Outcome
-from engine.outcomes import Ending, Finished, Judged, Thresholds, classify
+from engine.runs.outcomes import Ending, Finished, Judged, Thresholds, classify
 
 rewards = st.none() | st.floats(0, 1)
 judged = st.builds(

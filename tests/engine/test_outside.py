@@ -13,21 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import outside as module
 from engine.agents.launching import Exit, Launch
 from engine.agents.toolbox import CommandOutput
 from engine.clock import Clock
 from engine.events import ActivityChanged
-from engine.meter import Meter
 from engine.models.http import HttpClient
 from engine.models.http_model import HttpModel
 from engine.models.retry import RetryPolicy
 from engine.models.types import Provider
-from engine.outside import Outside
+from engine.oversight.trace import Trace
 from engine.proxy.door import Door
-from engine.trace import Trace
-from engine.transcripts import Transcript
-from engine.workbench import Live
+from engine.session import outside as module
+from engine.session.meter import Meter
+from engine.session.outside import Outside
+from engine.session.workbench import Live
+from engine.storage.transcripts import Transcript
 from tests.engine.proxy.booth import Session, until
 from verifier.sandbox.keeper.client import SandboxGoneError
 from verifier.sandbox.keeper.protocol import Printed

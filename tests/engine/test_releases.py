@@ -9,8 +9,8 @@ import pytest
 from engine.analysis.leaderboard import leaderboard
 from engine.events import RunCreated, SessionEnded, SessionMoved, VerdictGiven, VerdictReleased
 from engine.journal import Journal
-from engine.orders import OrderRefusedError, Orders, Release
-from engine.selecting import NothingSelectedError
+from engine.runs.orders import OrderRefusedError, Orders, Release
+from engine.runs.selecting import NothingSelectedError
 from engine.state import State, reduce
 from tests.engine.test_state_fold import created
 from verifier.verdict import Seal, Status, Verdict

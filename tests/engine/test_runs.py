@@ -17,8 +17,8 @@ from engine.models.choice import ModelChoiceError, check_key, choose_provider
 from engine.models.prices import price_of
 from engine.money import Price
 from engine.paths import config_dir
-from engine.runs import Plan, RunRefusedError, plan, read_spec
-from engine.selecting import NothingSelectedError, select
+from engine.runs.planning import Plan, RunRefusedError, plan, read_spec
+from engine.runs.selecting import NothingSelectedError, select
 from engine.settings import Settings, SettingsError, load_settings
 from engine.state import State, reduce
 from tasks import load_task

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from engine.clock import Clock, Clocks
 from engine.events import ClockMoved
-from engine.meter import Meter
-from engine.scheduler import Entry, Scheduler
+from engine.runs.scheduler import Entry, Scheduler
+from engine.session.meter import Meter
 from engine.verdicts.queue import WAITS, Job, Marks, Verifications, VerificationsClosedError
 from verifier.verdict import Seal, Verdict
 

@@ -11,9 +11,9 @@ import pytest
 
 from engine.clock import Clock
 from engine.events import ClockMoved
-from engine.meter import Meter
-from engine.stillness import Held, Stillness
-from engine.workspace import Workspace
+from engine.session.meter import Meter
+from engine.session.stillness import Held, Stillness
+from engine.session.workspace import Workspace
 from tests.engine.test_schedules import until
 from verifier.sandbox.keeper.client import KeeperError
 

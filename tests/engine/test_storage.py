@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from engine.clock import Clock
 from engine.events import TranscriptGrew
-from engine.snapshots import SnapshotMissingError, SnapshotStore
-from engine.transcripts import Transcript, TranscriptReader
+from engine.storage.snapshots import SnapshotMissingError, SnapshotStore
+from engine.storage.transcripts import Transcript, TranscriptReader
 
 CLOCK = Clock(boot=lambda: "b", now=lambda: 0.0, wall=lambda: 1_700_000_000.0)
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from engine.clock import Clock
-from engine.disk import Disk
-from engine.transcripts import Transcript, TranscriptDamagedError
-from engine.vitals import Sign, Vitals, read_sign
+from engine.oversight.vitals import Sign, Vitals, read_sign
+from engine.storage.disk import Disk
+from engine.storage.transcripts import Transcript, TranscriptDamagedError
 from tests.engine.support import (
     ChatServer,
     EngineProcess,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.agents.terminal_reply import Command, ReplyError, read_reply
-from engine.outcomes import Ending
+from engine.runs.outcomes import Ending
 from tests.engine.support import text_turn
 from tests.engine.working import Chunks, Seat, changed, said, verdict
 

@@ -15,15 +15,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.api_terminals import TerminalRoutes
+from engine.api.terminals import TerminalRoutes
 from engine.client import EngineRefusedError
 from engine.client_terminal import Over, Shown, Still, TerminalStream
 from engine.clock import Clock
 from engine.events import AnyBody, Intervened
-from engine.meter import Meter
+from engine.session.meter import Meter
+from engine.session.terminals import Look, TerminalRefusedError, Terminals
+from engine.session.workspace import Workspace, lay_out
 from engine.state import Pause, SessionState
-from engine.terminals import Look, TerminalRefusedError, Terminals
-from engine.workspace import Workspace, lay_out
 from tasks import load_task
 from tests.engine.support import ChatServer, EngineProcess, tool_turn, wait_for
 from tests.engine.test_restore import Played, by_turns
@@ -283,7 +283,7 @@ async def test_who_looks_hears_that_the_engine_is_busy(monkeypatch: pytest.Monke
         async def close(self, number: int) -> None:
             self.closed.append(number)
 
-    monkeypatch.setattr("engine.api_terminals._PATIENCE", 0.02)
+    monkeypatch.setattr("engine.api.terminals._PATIENCE", 0.02)
     slow: Any = Slow()
     facts: Any = SimpleNamespace(id="s1")
     engine: Any = SimpleNamespace(terminals=slow)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.snapshots import SnapshotStore
-from engine.tidying import export, place_file, tidy
-from engine.workspace import Place
+from engine.session.workspace import Place
+from engine.storage.snapshots import SnapshotStore
+from engine.storage.tidying import export, place_file, tidy
 from verifier.artifact import snapshot_hash
 
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from engine.clock import Clock
 from engine.offline.trace import AnomaliesObject, read
-from engine.starvation import Starvation
-from engine.trace import NOW, Trace
+from engine.oversight.starvation import Starvation
+from engine.oversight.trace import NOW, Trace
 from tests.engine.support import ChatServer, EngineProcess, Reply, sse, tool_turn, wait_for
 
 
@@ -108,7 +108,7 @@ def test_the_files_stay_small(tmp_path: Path) -> None:
 def test_a_full_disk_costs_lines_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.trace._RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("engine.oversight.trace._RETRY_SECONDS", 0.0)
     trace = Trace(tmp_path / "trace", limit=100)
     folder = tmp_path / "trace" / NOW
     (folder / "0.jsonl").symlink_to("/dev/full")  # the next file to be begun
@@ -186,7 +186,7 @@ def test_where_a_loop_stands_is_told(tmp_path: Path) -> None:
 
 def test_a_process_that_has_our_number_is_not_taken_for_the_engine(tmp_path: Path) -> None:
     script = (
-        "import os, sys; from pathlib import Path; from engine.trace import Trace\n"
+        "import os, sys; from pathlib import Path; from engine.oversight.trace import Trace\n"
         "trace = Trace(Path(sys.argv[1]) / 'trace', '9')\n"
         "trace.doing('command', 's', 'x').__enter__(); os._exit(1)"
     )

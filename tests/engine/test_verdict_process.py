@@ -16,17 +16,17 @@ import pytest
 
 from engine.clock import Clock
 from engine.cpus import Cpus, usable
-from engine.disk import Disk
 from engine.events import AnyBody, RunCreated, VerdictGiven, VerificationStarted
 from engine.gpu.desk import GpuDesk
 from engine.journal import Journal
-from engine.snapshots import SnapshotStore
-from engine.trace import Trace
+from engine.journal.view import View
+from engine.oversight.trace import Trace
+from engine.storage.disk import Disk
+from engine.storage.snapshots import SnapshotStore
 from engine.verdicts.chain import Chain
 from engine.verdicts.process import VerifierProcess
 from engine.verdicts.queue import Job, Marks
 from engine.verdicts.recorder import Judging
-from engine.view import View
 from tests.engine.support import make_task
 from tests.engine.test_state_fold import created
 from verifier.gpus.device import Gpu, Want

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from engine.storage import excess
+from engine.storage.quota import excess
 
 
 def test_what_fits_is_no_trouble(tmp_path: Path) -> None:

@@ -11,23 +11,24 @@ from typing import Any
 
 import msgspec
 
-from engine import budgets, harnesses
+from engine import harnesses
 from engine.agents.registry import make_agent
 from engine.agents.toolbox import CommandOutput, FileTroubleError, Toolbox
 from engine.clock import Clock
 from engine.events import AnyBody, Event, Limit, SessionCreated, VerdictGiven
-from engine.gate import Gate as CallGate
 from engine.harnesses import Harness
-from engine.meter import Meter
 from engine.models.http import HttpClient
 from engine.models.http_model import HttpModel
 from engine.models.retry import RetryPolicy
 from engine.models.types import Provider
-from engine.outcomes import Ending
+from engine.oversight.trace import Trace
+from engine.runs import budgets
+from engine.runs.outcomes import Ending
+from engine.session.gate import Gate as CallGate
+from engine.session.meter import Meter
+from engine.session.workbench import Live, Workbench
 from engine.state import SessionState, State, reduce
-from engine.trace import Trace
-from engine.transcripts import Entry, Transcript
-from engine.workbench import Live, Workbench
+from engine.storage.transcripts import Entry, Transcript
 from tasks import load_task
 from tests.engine.support import ChatServer, Reply, sse
 from verifier.verdict import Gate, Seal, Verdict

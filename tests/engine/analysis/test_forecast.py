@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.analysis.forecast import AmountForecast, Forecast, forecast
+from engine.api.picture import StatusPicture
 from engine.clock import Clock
 from engine.events import Limit, Usage, rfc3339
-from engine.picture import StatusPicture
 from engine.state import Pause, SessionState
 from tests.engine.analysis.making import BOOT, over, session, state
 

@@ -9,7 +9,7 @@ import pytest
 
 from engine.analysis.warnings import live_warnings
 from engine.events import Limit, SnapshotTaken, Usage
-from engine.outcomes import Thresholds
+from engine.runs.outcomes import Thresholds
 from engine.state import SessionState
 from tests.engine.analysis.making import BOOT, over, point, session
 

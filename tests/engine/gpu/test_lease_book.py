@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engine.gpu.leases import Lease, Leases
 from engine.gpu.metering import GpuTime
-from engine.scheduler import Entry, Scheduler
+from engine.runs.scheduler import Entry, Scheduler
 from verifier.gpus.device import Gpu, Want
 
 GPUS = (

@@ -13,7 +13,7 @@ import pytest
 from engine.events import ModelRetried, SessionPaused, TurnFailed, TurnFinished
 from engine.models.retry import RetryPolicy
 from engine.models.types import Api, Provider
-from engine.outcomes import Ending
+from engine.runs.outcomes import Ending
 from tests.engine.working import Seat, changed
 from tests.support.model_server import APIS, Fault, Json, ModelServer, Say, refusal_in_stream
 

@@ -216,7 +216,7 @@ def watch(event, arguments):
         calls.append(event)
 sys.addaudithook(watch)
 import threading
-import engine.service, engine.session, engine.api, engine.runs
+import engine.service.engine, engine.session.session, engine.api.server, engine.runs.planning
 assert "genai_prices" not in sys.modules, "the engine imports the list before it is asked"
 before = list(calls)
 from engine.models.prices import price_of

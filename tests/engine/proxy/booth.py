@@ -14,20 +14,20 @@ from typing import Any
 
 from engine.clock import Clock
 from engine.events import AnyBody, ClockMoved, Event, Limit, SessionCreated, SessionPaused
-from engine.gate import Gate
-from engine.meter import Meter
 from engine.models.http import HttpClient
 from engine.models.http_model import HttpModel
 from engine.models.retry import RetryPolicy
 from engine.models.types import Api, KeySource, Provider
 from engine.money import Price
+from engine.oversight.trace import Trace
 from engine.proxy.calls import Calls
 from engine.proxy.door import Door, Guests
 from engine.proxy.reception import Reception
 from engine.proxy.still import Still
+from engine.session.gate import Gate
+from engine.session.meter import Meter
+from engine.session.workbench import Live
 from engine.state import SessionState, State, reduce
-from engine.trace import Trace
-from engine.workbench import Live
 from tests.support.model_server import ModelServer
 from verifier.inside.relay import NAME
 

@@ -1,0 +1,1 @@
+"""What looks after sessions and the engine: alarms, health, news for the operator, the trace."""

@@ -1,0 +1,1 @@
+"""Which sessions there are and may work: planning, scheduling, budgets, orders, outcomes."""

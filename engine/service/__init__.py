@@ -1,0 +1,1 @@
+"""The engine put together: its sessions, what they share, and how they are taken up again."""

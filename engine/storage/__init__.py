@@ -1,0 +1,1 @@
+"""What lies on a disk that can be full: snapshots, transcripts, best files, workspaces."""
