@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import msgspec
 
-if TYPE_CHECKING:
-    from engine.events import Usage
+from engine.usage import Usage
 
 STATED = "settings"  # the source of a price that the operator gave
 

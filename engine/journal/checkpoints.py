@@ -105,7 +105,7 @@ def reducer() -> str:
     indirectly: a new field, event or rule makes another fingerprint without anybody's doing.
     """
     found = hashlib.sha256()
-    seen, waiting = set[Path](), [_ROOT / "engine" / "state.py"]
+    seen, waiting = set[Path](), [_ROOT / "engine" / "state" / "__init__.py"]
     try:
         while waiting:
             path = waiting.pop()

@@ -161,7 +161,12 @@ def test_one_of_another_journal_is_passed_over(journal: Path, tmp_path: Path) ->
 
 def test_the_fingerprint_is_of_all_that_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(checkpoints.__file__).parents[2]
-    modules = ["engine/state.py", "engine/events.py", "engine/clock.py", "verifier/verdict.py"]
+    modules = [
+        "engine/state/reducer.py",
+        "engine/events/work.py",
+        "engine/clock.py",
+        "verifier/verdict.py",
+    ]
     read: list[Path] = []
     plain = Path.read_bytes
 
