@@ -142,7 +142,7 @@ async def measure(work: Work) -> Mapping[str, float]:
     write_address(state, path)
     look_less()
     running = asyncio.create_task(engine.run())
-    run = await engine.create_run(
+    run = await engine.commands.create_run(
         {
             "tasks": ["rack_placement"],
             "models": ["scripted/model"],

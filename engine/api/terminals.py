@@ -77,7 +77,7 @@ class TerminalRoutes:
         if asked.write and not asked.by:
             raise TerminalRequestError("to attach with write, say who does it in `by`")
         if request.query_params.get("dry_run", "0") not in ("", "0", "false"):
-            still = await self._ask(self._engine.check_terminal(facts))
+            still = await self._ask(self._engine.terminals.check(facts))
             return Response(msgspec.json.encode({"session": facts.id, "still": still}))
         number = await self._ask(
             self._engine.terminals.open(

@@ -92,7 +92,7 @@ class Terminals:
         self._terminals[self._count] = _Terminal(session, desk, columns, rows, write)
         return self._count
 
-    def check(self, facts: SessionState) -> str:
+    async def check(self, facts: SessionState) -> str:
         """Why a session stands still, or "". Raises `TerminalRefusedError`: it has no terminal."""
         session, desk = self._desk(facts)
         return _why_still(session.facts) if desk.still else ""

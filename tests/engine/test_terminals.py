@@ -247,7 +247,7 @@ async def test_who_attaches_to_what_stands_still_is_told_and_served_later(
     terminals = Terminals({"s1": session}.get)
     async with desk.held():
         session.facts.pause = Pause("operator", "lunch", "ann", 0.0)
-        assert terminals.check(session.facts) == "paused, operator: lunch (by ann)"
+        assert await terminals.check(session.facts) == "paused, operator: lunch (by ann)"
         early = await terminals.open(session.facts, 80, 23, write=True, by="ann", why="")
         never = await terminals.open(session.facts, 80, 23, write=False, by="ann", why="")
         assert (await looked(terminals, early, "still")).still.startswith("paused, operator")
