@@ -246,6 +246,10 @@ class EngineClient:
         answer = self._call("GET", f"/sessions/{quote(session, safe='')}/verdicts")
         return list(answer["verdicts"])
 
+    def processes(self, session: str) -> dict[str, Any]:
+        """What runs in a session's sandbox now; see `engine.processes.Processes`."""
+        return self._call("GET", f"/sessions/{quote(session, safe='')}/processes")
+
     def restore(
         self, session: str, snapshot: str, *, by: str, why: str = "", dry_run: bool = False
     ) -> dict[str, Any]:

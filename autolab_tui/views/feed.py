@@ -20,6 +20,8 @@ _KINDS: dict[str, tuple[str, Role]] = {
     "rejected": ("rejected", "verdict-fail"),
     "not_judged": ("not judged", "verdict-unjudged"),
     "suspect": ("suspect", "verdict-suspect"),
+    "verify": ("verify", "run-verifying"),
+    "intervention": ("by hand", "warn"),
     "retry": ("retry", "warn"),
     "context": ("compacted", "title"),
     "alert": ("alert", "warn"),

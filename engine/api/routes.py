@@ -120,6 +120,7 @@ class Routes:
             Route("/shutdown", self._shutdown, methods=["POST"]),
             Route("/sessions/{session}/transcript", self._transcript),
             Route("/sessions/{session}/verdicts", self._verdicts),
+            Route("/sessions/{session}/processes", self._processes),
             Route("/sessions/{session}/restore", self._restore, methods=["POST"]),
             Route("/runs/{run}/regrade", self._regrade, methods=["POST"]),
         ]
@@ -193,6 +194,10 @@ class Routes:
         session = self._session(request)
         journal = self._engine.journal
         return as_json({"verdicts": await asyncio.to_thread(verdicts_of, journal, session.id)})
+
+    async def _processes(self, request: Request) -> Response:
+        """What runs in a session's sandbox now."""
+        return as_json(await self._ask(self._engine.sandboxes.at(self._session(request).id)))
 
     async def _regrade(self, request: Request) -> Response:
         body = await object_of(request)

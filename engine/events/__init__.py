@@ -51,6 +51,8 @@ from engine.events.judging import (
     VerdictGiven,
     VerdictRegraded,
     VerdictReleased,
+    VerificationAsked,
+    VerificationDropped,
     VerificationStarted,
 )
 from engine.events.lives import (
@@ -135,6 +137,8 @@ __all__ = [
     "VerdictGiven",
     "VerdictRegraded",
     "VerdictReleased",
+    "VerificationAsked",
+    "VerificationDropped",
     "VerificationStarted",
     "decode",
     "encode",

@@ -26,6 +26,8 @@ from engine.events.judging import (
     VerdictGiven,
     VerdictRegraded,
     VerdictReleased,
+    VerificationAsked,
+    VerificationDropped,
     VerificationStarted,
 )
 from engine.events.lives import (
@@ -91,6 +93,8 @@ KnownBody = (
     | SnapshotTaken
     | BaselineKept
     | Intervened
+    | VerificationAsked
+    | VerificationDropped
     | VerificationStarted
     | VerdictGiven
     | VerdictReleased

@@ -30,6 +30,19 @@ class BaselineKept(Body, frozen=True, kw_only=True, tag="baseline.kept"):
     size: int
 
 
+class VerificationAsked(Body, frozen=True, kw_only=True, tag="verification.asked"):
+    """What its files are now shall be judged before other checkpoints."""
+
+    by: str
+    why: str = ""
+
+
+class VerificationDropped(Body, frozen=True, kw_only=True, tag="verification.dropped"):
+    """What was asked for is not done, for there is nothing to judge or it cannot be had."""
+
+    why: str
+
+
 class VerificationStarted(Body, frozen=True, kw_only=True, tag="verification.started"):
     """The verifier began to judge a snapshot."""
 

@@ -23,6 +23,7 @@ from engine.events import (
     SessionResumed,
     StopAsked,
     VerdictReleased,
+    VerificationAsked,
 )
 from engine.journal import Journal
 from engine.runs import budgets
@@ -67,6 +68,10 @@ class Stop(_Order, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """End them in good order."""
 
 
+class Verify(_Order, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Judge what their files are now, before other checkpoints."""
+
+
 class Extend(_Order, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Change budgets: see `engine.runs.budgets.changed`. `run`: of the runs, not of sessions."""
 
@@ -90,7 +95,7 @@ class Release(_Order, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Let suspect verdicts count; `globs` are the verdicts' own ids."""
 
 
-AnyOrder = Pause | Resume | Stop | Extend | Tell | Acknowledge | Release
+AnyOrder = Pause | Resume | Stop | Verify | Extend | Tell | Acknowledge | Release
 
 
 class Orders:
@@ -154,6 +159,8 @@ def _body(  # noqa: PLR0911 - one return for each order reads best as a list
             return SessionResumed(by=by, why=why)
         case Stop(by=by, why=why) if not session.stopping:
             return StopAsked(by=by, why=why)
+        case Verify(by=by, why=why) if _can_verify(session):
+            return VerificationAsked(by=by, why=why)
         case Extend() if session.state != "verifying":
             return _extend(session, order)
         case Tell(text=text, by=by) if session.state != "verifying":
@@ -161,6 +168,12 @@ def _body(  # noqa: PLR0911 - one return for each order reads best as a list
         case Acknowledge() if session.asking:
             return _acknowledge(session, order)
     return None
+
+
+def _can_verify(session: SessionState) -> bool:
+    """Whether it has files of its own that no order waits for already."""
+    at_work = session.state in _PAUSABLE and session.begun and not session.stopping
+    return at_work and not session.verify_asked
 
 
 def _acknowledge(session: SessionState, order: Acknowledge) -> AlertsAcknowledged | None:
@@ -257,6 +270,7 @@ _KINDS: Mapping[str, type[AnyOrder]] = {
     "pause": Pause,
     "resume": Resume,
     "stop": Stop,
+    "verify": Verify,
     "extend": Extend,
     "message": Tell,
     "acknowledge": Acknowledge,

@@ -47,6 +47,7 @@ from engine.service.keeping import Keepers
 from engine.service.recovery import Recovery
 from engine.service.roster import Roster
 from engine.service.upkeep import Upkeep
+from engine.session.processes import SandboxLook
 from engine.session.session import Leaving, Session
 from engine.session.stillness import Stillness
 from engine.session.terminals import Terminals
@@ -196,6 +197,9 @@ class Engine:
         )
         self._sandboxes: dict[int, str] = {}  # by pid namespace
         self.gpu_sampler = Sampler(self.clock, self.journal.append, sessions=self._sandboxes.get)
+        self.sandboxes = SandboxLook(
+            self._roster.namespaces, self.gpu_sampler.latest, self.clock
+        )
         self.notifier = Notifier(settings.notify, self.clock, self._note_trouble)
         self._view.listen(self._heard)
         self._view.listen(self._tell_away)

@@ -7,7 +7,8 @@ is over: all that counts is stored by then.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from engine.events import (
     MessageLeft,
     Noted,
     SnapshotTaken,
+    VerificationDropped,
 )
 from engine.service.house import House
 from engine.session import restoring, workspace
@@ -30,6 +32,7 @@ from engine.verdicts.queue import Job, Marks
 from tasks import Task
 from verifier.artifact import snapshot_hash
 from verifier.planting import PlantingError
+from verifier.sandbox.keeper.client import SandboxGoneError
 
 
 class SessionFiles:
@@ -85,6 +88,57 @@ class SessionFiles:
                 job = Job(self._facts().id, snapshot.id, "checkpoint", marks, self._edited)
                 self._house.verifications.checkpoint(job)
 
+    async def judge_now(self, desk: Workspace | None, task: Task) -> None:
+        """Have what the files are now judged before other checkpoints, or say why that is needless.
+
+        Without a `desk` the session must not be running.
+        """
+        async with self._order:
+            marks = self.marks()
+            async with self._still(desk):
+                place = self.place
+                there = place is not None and await asyncio.to_thread(place.directory.is_dir)
+                snapshot = await self._collect(place, task) if place is not None and there else None
+            if snapshot is not None and snapshot.id != self._last:
+                await self._took(snapshot, marks)
+            newest = snapshot.id if snapshot is not None else self._last
+            needless = self._needless(newest)
+            if newest is None or needless:
+                await self._record(VerificationDropped(why=needless or "it has no files yet"))
+                return
+            taken = self._taken_at or marks
+            job = Job(self._facts().id, newest, "checkpoint", taken, self._edited)
+            self._house.verifications.now(job)
+
+    def _needless(self, snapshot: str | None) -> str:
+        """Why a verdict on this snapshot would tell nothing new, or ""."""
+        facts = self._facts()
+        if snapshot == facts.baseline:
+            return "its files are as the task gave them"
+        if snapshot == facts.verifying:
+            return "its files are being judged"
+        known = (p for p in facts.points if p.snapshot == snapshot and p.status != "not_judged")
+        point = next(known, None)
+        return "" if point is None else f"its files are as verdict {point.verdict[:8]} judged them"
+
+    @asynccontextmanager
+    async def _still(self, desk: Workspace | None) -> AsyncIterator[None]:
+        """Nothing in the sandbox runs meanwhile, nor in what an earlier engine left of one."""
+        async with AsyncExitStack() as stack:
+            if desk is not None:
+                with suppress(SandboxGoneError):  # what is gone stands still
+                    await stack.enter_async_context(desk.held())
+            else:
+                await self._freeze_leftover()
+            yield
+
+    async def _freeze_leftover(self) -> None:
+        keeper = await self._house.keepers.running()
+        if keeper is not None and any(
+            info.alive and info.id == self._facts().id for info in await keeper.list()
+        ):
+            await keeper.freeze(self._facts().id)  # it stands still, and is asked to again
+
     async def take_last(self, task: Task | None) -> str | None:
         """The snapshot of what was left, when no process works on the files any more.
 
@@ -119,19 +173,14 @@ class SessionFiles:
             restoring.checked(facts, snapshot)
             if desk is not None:
                 with meter.paused("its files are being set", "operator"):
-                    async with desk.held():
+                    async with self._still(desk):
                         return await self._set(task, snapshot, by, why)
             if facts.state == "running":
                 raise restoring.RestoreRefusedError(
                     f"{facts.id} is being taken up; try again in a moment"
                 )
-            # Whatever is left of its sandbox stands still, and is asked to again.
-            keeper = await self._house.keepers.running()
-            if keeper is not None and any(
-                info.alive and info.id == facts.id for info in await keeper.list()
-            ):
-                await keeper.freeze(facts.id)
-            return await self._set(task, snapshot, by, why)
+            async with self._still(None):
+                return await self._set(task, snapshot, by, why)
 
     async def _set(self, task: Task, snapshot: Snapshot, by: str, why: str) -> dict[str, Any]:
         facts, marks = self._facts(), self.marks()

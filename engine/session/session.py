@@ -33,6 +33,8 @@ from engine.events import (
     StopAsked,
     TurnFinished,
     VerdictGiven,
+    VerificationAsked,
+    VerificationDropped,
 )
 from engine.journal import JournalError
 from engine.models.choice import choose_provider
@@ -87,6 +89,7 @@ class Session:
         self._going = asyncio.Event()  # the engine ends
         self._task: Task | None = None
         self._workspace: Workspace | None = None
+        self._judging_now: asyncio.Future[None] | None = None  # held, or it would be collected
         clocks = self.facts.clocks
         self.slot = slot
         self.meter = Meter(self.note, house.clock, clocks.state, clocks.cause)
@@ -128,6 +131,8 @@ class Session:
                 self.gate.open()
             case StopAsked():
                 self.stop(Ending("operator", self.facts.stopping))
+            case VerificationAsked() if self._task is not None:
+                self._judge_now(self._task)
             case BudgetChanged() | TurnFinished() | ClockMoved():
                 self._budget.news()
 
@@ -177,6 +182,19 @@ class Session:
         """Take a snapshot if the editable files changed."""
         if self._workspace is not None and self._task is not None:
             await self._files.take_checkpoint(self._workspace, self._task)
+
+    def _judge_now(self, task: Task) -> None:
+        """Somebody wants a verdict on what the files are now."""
+
+        async def judge() -> None:
+            try:
+                await self._files.judge_now(self._workspace, task)
+            except (KeeperError, OSError) as error:
+                self.note(VerificationDropped(why=f"its files could not be read: {error}"))
+            except JournalError:
+                _log.info("session %s: the next engine is asked for the verdict", self.id)
+
+        self._judging_now = asyncio.ensure_future(judge())
 
     async def restore(self, snapshot: Snapshot, by: str, why: str) -> dict[str, Any]:
         """Set the editable files to a snapshot while every process stands still.
@@ -272,6 +290,8 @@ class Session:
         """
         if not self._ended.done():
             await self._move("running", "" if self.facts.state == "preparing" else "taken up")
+        if self.facts.verify_asked:  # of the engine before this one
+            self._judge_now(task)
         self._lost, self._parting = asyncio.get_running_loop().create_future(), ""
         self.meter.start()
         try:

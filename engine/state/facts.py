@@ -170,6 +170,7 @@ class SessionState(msgspec.Struct, kw_only=True):
     heard_stamp: float = 0.0
     unjudged: SnapshotTaken | None = None
     judging: SnapshotTaken | None = None
+    verify_asked: bool = False
     cycles: Cycles = msgspec.field(default_factory=Cycles)
     retry_causes: dict[str, int] = msgspec.field(default_factory=dict)
     gaps: list[Gap] = msgspec.field(default_factory=list)

@@ -44,6 +44,8 @@ from engine.events import (
     VerdictGiven,
     VerdictRegraded,
     VerdictReleased,
+    VerificationAsked,
+    VerificationDropped,
     VerificationStarted,
 )
 from engine.state.clocks import lease, move_clock, pause
@@ -120,9 +122,15 @@ def _reduce_session(  # noqa: PLR0912 - one case for each kind of event reads be
         case BaselineKept(snapshot=snapshot):
             session.baseline = snapshot
         case VerificationStarted(snapshot=snapshot):
-            session.verifying = snapshot
+            session.verifying, session.verify_asked = snapshot, False
             if session.unjudged is not None and session.unjudged.snapshot == snapshot:
                 session.judging, session.unjudged = session.unjudged, None
+        case VerificationAsked(by=by, why=why):
+            session.verify_asked = True
+            feed(state, event, "verify", f"a verdict is asked for by {by}{because(why)}")
+        case VerificationDropped(why=why):
+            session.verify_asked = False
+            feed(state, event, "verify", f"no new verdict: {why}")
         case VerdictGiven() as given:
             take_verdict(state, session, event, given)
         case VerdictRegraded(verdict=verdict):

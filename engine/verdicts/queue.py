@@ -107,6 +107,14 @@ class Verifications:
         self._checkpoints[job.session] = job
         self._news.set()
 
+    def now(self, job: Job) -> None:
+        """Verify this snapshot before the checkpoints, whatever its session has had of its share:
+        somebody asked for it.
+        """
+        self._checkpoints.pop(job.session, None)
+        self._forget_postponed(job.session)
+        self.repeat(job)
+
     def repeat(self, job: Job) -> None:
         """Verify this snapshot before the checkpoints: it was cut short by the engine's end."""
         self._repeated.append(job)

@@ -65,6 +65,8 @@ session_bodies = st.one_of(
     ),
     st.builds(ev.SessionResumed, by=words, why=words),
     st.builds(ev.StopAsked, by=words, why=words),
+    st.builds(ev.VerificationAsked, by=words, why=words),
+    st.builds(ev.VerificationDropped, why=words),
     st.builds(ev.BudgetChanged, budget=st.just({"cost": Limit(2.0, 1.0)}), by=words),
     st.builds(ev.MessageLeft, text=words, by=words),
     st.builds(ev.MessageTold, message=whole),

@@ -16,16 +16,22 @@ from pathlib import Path
 
 _PATIENCE = 10.0
 _TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One line of /proc: `state` is the kernel's letter, `cpu` in seconds with reaped children."""
+    """One line of /proc: `state` is the kernel's letter, `cpu` in seconds with reaped children.
+
+    `memory` is what it has in RAM, in bytes; `began` is CLOCK_BOOTTIME in seconds.
+    """
 
     pid: int
     parent: int
     state: str
     cpu: float
+    memory: int = 0
+    began: float = 0.0
 
 
 @dataclass(slots=True)
@@ -156,7 +162,8 @@ def _read(pid: int) -> Process | None:
         states = [_fields(path) for path in _threads(pid)]
         state = next((f[0] for f in states if f is not None and f[0] not in "ZX"), state)
     cpu = sum(int(ticks) for ticks in fields[11:15]) / _TICKS
-    return Process(pid, int(fields[1]), state, cpu)
+    began, pages = int(fields[19]) / _TICKS, max(0, int(fields[21]))
+    return Process(pid, int(fields[1]), state, cpu, pages * _PAGE, began)
 
 
 def _threads(pid: int) -> list[str]:
