@@ -339,6 +339,7 @@ class AutolabApp(App[None]):
         def answered(yes: bool | None) -> None:
             if yes:
                 self.action_go(tops.HOME)
+                self.notify("It takes some seconds to begin.", title="Starting the demo")
                 compute(self, "demo", "start the demo", self._start_demo)
 
         text = (

@@ -20,6 +20,7 @@ from autolab_tui.messages import (
     Launched,
     Ordered,
     Planned,
+    ProcessesRead,
     Stopped,
     TranscriptRead,
     VerdictsRead,
@@ -49,6 +50,14 @@ class Calls:
             return VerdictsRead(session, self._client.verdicts(session))
 
         self._run(asker, "verdicts", "read the verdicts", read)
+
+    def processes(self, asker: DOMNode, session: str) -> None:
+        """Ask what runs in a session's sandbox: `ProcessesRead`."""
+
+        def read() -> Message:
+            return ProcessesRead(session, self._client.processes(session))
+
+        self._run(asker, "processes", "ask for its processes", read)
 
     def stop(self, asker: DOMNode, sessions: Sequence[str]) -> None:
         """Ask the engine to stop and score sessions: `Stopped`."""

@@ -47,6 +47,9 @@ class Client(Protocol):
     def order(self, name: str, order: Mapping[str, Any], dry_run: bool = False) -> list[str]:
         """Give an order; the ids of the sessions that it changes something for."""
 
+    def processes(self, session: str) -> dict[str, Any]:
+        """What runs in a session's sandbox."""
+
     def gpus(self, seconds: int = 0) -> dict[str, Any]:
         """What the GPUs do, and did in the last `seconds`."""
 

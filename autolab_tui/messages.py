@@ -72,6 +72,14 @@ class GpusRead(Message):
 
 
 @dataclass
+class ProcessesRead(Message):
+    """What runs in a session's sandbox, as `EngineClient.processes` gives it."""
+
+    session: str
+    answer: Mapping[str, Any]
+
+
+@dataclass
 class Computed(Message):
     """Figures that were asked for by name."""
 

@@ -99,6 +99,16 @@ class Ordering:
         title = "Say to the model" if len(going) == 1 else f"Say to {len(going)} models"
         self._app.push_screen(PromptScreen(title, notes, "", lambda text: ""), answered)
 
+    def verify(self, sessions: Sequence[str]) -> None:
+        """Ask for verdicts on what the files of sessions are now."""
+
+        def fits(s: SessionState) -> bool:
+            return s.begun and not s.over and s.state != "verifying" and not s.verify_asked
+
+        going = self._going(sessions, "verify", fits)
+        if going:
+            self._calls.order(self._app, "verify", [session.id for session in going])
+
     def acknowledge(self, sessions: Sequence[str]) -> None:
         """Say that the alerts of sessions are known."""
         going = self._going(sessions, "acknowledge", lambda s: bool(s.asking))
@@ -112,6 +122,7 @@ class Ordering:
             "pause": ("Pausing", f"{number} will stand still, after a model turn in flight."),
             "resume": ("Resuming", f"{number} will go on as soon as there is a slot."),
             "extend": ("Budget changed", f"{number} will keep to it from now on."),
+            "verify": ("Verify now", f"{number} will be judged before other checkpoints."),
             "acknowledge": ("Acknowledged", f"{number} will not ask again for the same."),
             "message": ("Left a message", f"{number} will read it before the next turn."),
         }[message.order]

@@ -247,7 +247,7 @@ class EngineClient:
         return list(answer["verdicts"])
 
     def processes(self, session: str) -> dict[str, Any]:
-        """What runs in a session's sandbox now; see `engine.processes.Processes`."""
+        """What runs in a session's sandbox now; see `engine.session.processes.Processes`."""
         return self._call("GET", f"/sessions/{quote(session, safe='')}/processes")
 
     def restore(

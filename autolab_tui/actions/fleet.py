@@ -122,6 +122,14 @@ ACTIONS: tuple[Action, ...] = (
         order=True,
     ),
     Action(
+        "fleet.verify",
+        "fleet",
+        ("V",),
+        "verify",
+        "",
+        "Judge now what the session's files are, or those of all that are marked",
+    ),
+    Action(
         "fleet.acknowledge",
         "fleet",
         ("K",),

@@ -127,17 +127,17 @@ def pause(args: argparse.Namespace) -> int:
     """Order a pause."""
     until = args.until if args.for_ is None else time.time() + args.for_
     order = {"now": args.now, "until": until, "release": args.release}
-    return _give(args, "pause", order, "pausing", "pause")
+    return give(args, "pause", order, "pausing", "pause")
 
 
 def resume(args: argparse.Namespace) -> int:
     """Lift pauses."""
-    return _give(args, "resume", {}, "resuming", "resume")
+    return give(args, "resume", {}, "resuming", "resume")
 
 
 def stop(args: argparse.Namespace) -> int:
     """Ask sessions to end."""
-    return _give(args, "stop", {}, "stopping", "stop")
+    return give(args, "stop", {}, "stopping", "stop")
 
 
 def extend(args: argparse.Namespace) -> int:
@@ -149,22 +149,32 @@ def extend(args: argparse.Namespace) -> int:
     if not changes:
         limits = ", ".join(f"--{key}" for key in BUDGETS)
         raise UsageError(f"no limit is changed; give at least one of {limits}, --soft")
-    return _give(args, "extend", {"changes": changes, "run": args.run}, "changed", "change")
+    return give(args, "extend", {"changes": changes, "run": args.run}, "changed", "change")
 
 
 def acknowledge(args: argparse.Namespace) -> int:
     """Say that alerts are known."""
-    return _give(args, "acknowledge", {}, "acknowledged", "acknowledge")
+    return give(args, "acknowledge", {}, "acknowledged", "acknowledge")
 
 
 def message(args: argparse.Namespace) -> int:
     """Leave a message for a model."""
     args.globs, args.why = [args.session], ""
-    return _give(args, "message", {"text": " ".join(args.text)}, "left for", "tell")
+    return give(args, "message", {"text": " ".join(args.text)}, "left for", "tell")
 
 
-def _give(args: argparse.Namespace, name: str, order: dict[str, Any], doing: str, do: str) -> int:
-    """Give the order and print whom it was for."""
+def give(
+    args: argparse.Namespace,
+    name: str,
+    order: dict[str, Any],
+    doing: str,
+    do: str,
+    *,
+    schema: str = "",
+) -> int:
+    """Give the order `name` to the engine and print whom it was for: "pausing: ID", "would pause:
+    ID".
+    """
     from engine.client import connect
 
     whole = {"globs": args.globs, "by": operator(), "why": args.why, **order}
@@ -172,7 +182,7 @@ def _give(args: argparse.Namespace, name: str, order: dict[str, Any], doing: str
     chosen = connect(args.state, start=False).order(name, whole, dry_run=args.dry_run)
     if args.json:
         whom = "runs" if order.get("run") else "sessions"
-        emit(name, {whom: chosen, "dry_run": args.dry_run})
+        emit(schema or name, {whom: chosen, "dry_run": args.dry_run})
     elif not chosen:
         print(f"Nothing that matches is left to {do}.")
     else:

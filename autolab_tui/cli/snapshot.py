@@ -69,6 +69,20 @@ def add_to(commands: Commands) -> None:
     export.add_argument("snapshot", metavar="SNAPSHOT")
     export.add_argument("directory", metavar="DIR", type=Path, help="made where it is missing")
     export.add_argument("--force", action="store_true", help="replace files that are there")
+    judging = command(
+        verbs,
+        "verify",
+        verify_now,
+        summary="judge what sessions' files are now, before other checkpoints",
+        details="A snapshot is taken at once, also in the middle of a command or in a pause.\n"
+        "Files that were judged as they are, are not judged again.\n"
+        "`autolab verify` judges any directory, without an engine.\n\n"
+        "examples:\n  autolab snapshot verify SESSION\n"
+        "  autolab snapshot verify 'task:median*' --dry-run",
+        dry_run=True,
+    )
+    judging.add_argument("globs", nargs="+", metavar="SESSION|GLOB", help="which sessions")
+    judging.add_argument("--why", default="", metavar="TEXT", help="the reason, for the journal")
     restore = command(
         verbs,
         "restore",
@@ -147,6 +161,13 @@ def export_snapshot(args: argparse.Namespace) -> int:
         verb = "would write" if args.dry_run else "wrote"
         print(f"{verb} {_count(found.files, 'file')} of {found.id[:12]} below {directory}")
     return 0
+
+
+def verify_now(args: argparse.Namespace) -> int:
+    """Order verdicts on what sessions' files are now."""
+    from autolab_tui.cli.orders import give
+
+    return give(args, "verify", {}, "to be judged now", "judge", schema="snapshot-verify")
 
 
 def restore_snapshot(args: argparse.Namespace) -> int:

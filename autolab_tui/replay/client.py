@@ -61,6 +61,11 @@ class ReplayClient:
         said = "a replay has no GPUs: what they did each minute is in the journal"
         return {"reading": {"driver": "", "trouble": said, "gpus": []}, "history": []}
 
+    def processes(self, session: str) -> dict[str, Any]:
+        """Refused: what ran then is not kept."""
+        del session
+        raise EngineError("a replay knows of no processes: what ran then was not kept")
+
     def present(self) -> None:
         """Nobody needs to know."""
 

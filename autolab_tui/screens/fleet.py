@@ -327,6 +327,10 @@ class FleetScreen(DrawnScreen):
         """Say something to the models of the sessions that are chosen."""
         self.host.orders.tell(self.chosen)
 
+    def action_verify(self) -> None:
+        """Have the files of the sessions that are chosen judged as they are."""
+        self.host.orders.verify(self.chosen)
+
     def action_acknowledge(self) -> None:
         """Say that the alerts of the sessions that are chosen are known."""
         self.host.orders.acknowledge(self.chosen)

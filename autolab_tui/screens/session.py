@@ -21,6 +21,7 @@ from autolab_tui.screens.base import DrawnScreen, Host, key_line
 from autolab_tui.screens.diff import DiffScreen
 from autolab_tui.screens.files import FilesScreen
 from autolab_tui.screens.listing import ListingScreen
+from autolab_tui.screens.processes import ProcessesScreen
 from autolab_tui.screens.verdict import VerdictScreen
 from autolab_tui.views import figures, fleet
 from autolab_tui.views import session as view
@@ -53,6 +54,7 @@ class SessionScreen(DrawnScreen):
         self._whole = True
         self._reading = False
         self._next: int | None = None
+        self._entries = 0  # as many as the session had when last looked at
         self._verdicts: dict[str, Mapping[str, Any]] = {}
         self._trouble = ""
         self._head, self._clocks = Lines("head"), Lines("clocks")
@@ -136,9 +138,10 @@ class SessionScreen(DrawnScreen):
         """Ask for new entries when there are some, or when a turn may be streaming."""
         if self._reading or not self.is_current or self.transcript.size.width < 1:
             return
-        if self._next is not None and self._next > session.transcript_entries:
-            self._next = None  # a replay went back
+        if session.transcript_entries < self._entries:  # a replay went back
+            self._next = None
             self.transcript.clear()
+        self._entries = session.transcript_entries
         if self._next is None:
             self._next = max(0, session.transcript_entries - PAGE)
         streaming = not session.over and session.clocks.state == "working"
@@ -194,6 +197,7 @@ class SessionScreen(DrawnScreen):
         if identity == self.identity:
             return
         self.identity, self._next, self._reading = identity, None, False
+        self._entries = 0
         self._verdicts = {}
         self.transcript.clear()
         self._plot.forget()
@@ -252,6 +256,14 @@ class SessionScreen(DrawnScreen):
     def action_tell(self) -> None:
         """Say something to this session's model."""
         self.host.orders.tell([self.identity])
+
+    def action_verify(self) -> None:
+        """Have its files judged as they are."""
+        self.host.orders.verify([self.identity])
+
+    def action_processes(self) -> None:
+        """Show what runs in its sandbox."""
+        self.app.push_screen(ProcessesScreen(self.host, self.identity))
 
     def action_acknowledge(self) -> None:
         """Say that this session's alerts are known."""

@@ -185,7 +185,9 @@ class Choosable(Lines, can_focus=True, inherit_bindings=False):
         start, height = self._span(index)
         if index and self.identities[index - 1].startswith(HEADING):
             start, height = start - 1, height + 1
-        self.scroll_to_region(Region(0, start, self.size.width, height), animate=False)
+        # By force: before its first layout Textual takes a list for one that cannot scroll.
+        region = Region(0, start, self.size.width, height)
+        self.scroll_to_region(region, animate=False, force=True)
 
     def _choosable_near(self, index: int, step: int) -> int:
         """The next row in that direction that is no heading, else in the other one."""

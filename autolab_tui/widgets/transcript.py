@@ -88,7 +88,7 @@ class TranscriptView(Choosable):
         self.following = True
         if self.identities:
             self.go_to(len(self.identities) - 1)
-            self.scroll_end(animate=False, immediate=True)
+            self.scroll_end(animate=False, immediate=True, force=True)
 
     def go_to(self, index: int) -> None:
         """Put the cursor on an entry; away from the last one, stop following."""

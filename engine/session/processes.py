@@ -33,8 +33,8 @@ _STATES = {
 class SandboxProcess(msgspec.Struct, frozen=True, kw_only=True):
     """One process by its host pid: seconds, bytes; `depth` below the sandbox's first process.
 
-    `cpu` is the CPU time of it and of the children that it waited for. `gpu_memory` is null where
-    it is on no GPU, or the driver does not tell.
+    `cpu` is its own CPU time, without its children's. `gpu_memory` is null where it is on no GPU,
+    or the driver does not tell.
     """
 
     pid: int
@@ -94,7 +94,7 @@ def look(inode: int, now: Callable[[], float], gpu_memory: Mapping[int, int | No
             depth=depth,
             command=_command(process.pid),
             state=_STATES.get(process.state, process.state),
-            cpu=round(process.cpu, 2),
+            cpu=round(process.own_cpu, 2),
             memory=process.memory,
             age=round(max(0.0, stamp - process.began), 1),
             gpu_memory=gpu_memory.get(process.pid),

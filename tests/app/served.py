@@ -37,6 +37,12 @@ class EngineServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             "reading": {"trouble": "no driver", "gpus": []},
             "history": [],
         }
+        self.processes: dict[str, object] = {
+            "stamp": 1.0,
+            "sandbox": False,
+            "processes": [],
+            "left_out": 0,
+        }
         self.launched: list[dict[str, object]] = []
         self.bodies: list[dict[str, object]] = []  # of the orders, whole
         self.refuse: dict[str, tuple[int, str]] = {}
@@ -75,6 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"error": error}, status)
         elif asked.path == "/state":
             self._answer(journal.state())
+        elif parts[-1] == "processes":
+            self._answer(self.server.processes)
         elif asked.path == "/gpus":
             self._answer(self.server.gpus)
         elif asked.path == "/events":

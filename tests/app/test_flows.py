@@ -18,6 +18,7 @@ from autolab_tui.screens.diff import DiffScreen
 from autolab_tui.screens.files import FilesScreen
 from autolab_tui.screens.fleet import FleetScreen
 from autolab_tui.screens.help import HelpScreen
+from autolab_tui.screens.processes import ProcessesScreen
 from autolab_tui.screens.prompt import PromptScreen
 from autolab_tui.screens.session import SessionScreen
 from autolab_tui.screens.tops import TOPS
@@ -430,6 +431,7 @@ def test_every_action_has_somewhere_to_go() -> None:
         "prompt": [PromptScreen],
         "diff": [DiffScreen],
         "files": [FilesScreen],
+        "processes": [ProcessesScreen],
         "top": [AutolabApp],
         "replay": [ReplayApp],
     }

@@ -134,3 +134,25 @@ def test_fonts_without_braille_have_blocks() -> None:
     assert choose(True, {"AUTOLAB_PLOT": "ascii"}).dots == "ascii"
     assert choose(True, {"TERM": "xterm"}).dots == "braille"
     assert choose(False, {}).dots == "ascii"
+
+
+async def test_a_transcript_that_is_whole_at_once_is_shown_from_its_end(
+    desk: Any, engine: EngineServer
+) -> None:
+    engine.journal.say("s-hasty", *({"kind": "assistant", "text": f"so {n}"} for n in range(60)))
+    async with desk((120, 40)) as at:
+        await at.press("G", "enter")
+        assert at.app.screen.identity == "s-hasty"
+        await at.until(lambda: "so 59" in at.text(), "the newest entry")
+
+
+async def test_a_transcript_that_is_ahead_of_the_events_is_not_read_again(
+    desk: Any, engine: EngineServer
+) -> None:
+    more = [{"n": n, "kind": "assistant", "text": f"so {n}"} for n in range(60)]
+    engine.journal.transcripts["s-rising"] = more  # the engine knows of more than was told yet
+    async with desk((120, 40)) as at:
+        await at.press("j", "enter")
+        await at.until(lambda: "so 59" in at.text(), "the newest entry")
+        for _ in range(5):
+            await at.until(lambda: "so 59" in at.text(), "it stays")

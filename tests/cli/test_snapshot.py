@@ -144,6 +144,11 @@ def test_a_running_session_is_restored_and_marked(shell: Shell, busy: tuple[str,
     until(shell, {"running"})
     planned = asked(shell, "restore", session, "baseline", "--dry-run")
     assert planned["dry_run"] is True
+    assert asked(shell, "verify", run, "--dry-run")["sessions"] == [session]
+    assert asked(shell, "verify", run)["sessions"] == [session]
+    seen = shell("processes", session, "--json")
+    assert (seen.returncode, json.loads(seen.stdout)["sandbox"]) == (0, True)
+    assert "CPU time" in shell("processes", session).stdout
     assert not until(shell, {"running"}).assisted
     asked(shell, "restore", session, "baseline", "--why", "to begin again")
     assert until(shell, {"running"}).assisted

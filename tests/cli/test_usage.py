@@ -100,6 +100,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         "acknowledge",
         "verify",
         "logs",
+        "processes",
         "gpus",
         "replay",
         "attach",
@@ -114,7 +115,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         *(f"themes {verb}" for verb in ("list", "check")),
         *(f"harness {verb}" for verb in ("list", "show", "diff")),
         *(f"models {verb}" for verb in ("list", "check")),
-        *(f"snapshot {verb}" for verb in ("list", "diff", "export", "restore")),
+        *(f"snapshot {verb}" for verb in ("list", "diff", "export", "verify", "restore")),
         "runs list",
     }
 
@@ -139,7 +140,7 @@ def test_json_and_dry_run_are_where_the_contract_wants_them(name: str) -> None:
         *("tasks new", "tasks pin", "tasks calibrate"),
         *("verify", "verdicts export", "verdicts release", "verdicts rotate"),
         *("engine start", "engine stop", "engine restart"),
-        *("snapshot export", "snapshot restore", "attach", "report"),
+        *("snapshot export", "snapshot verify", "snapshot restore", "attach", "report"),
     }
     assert ("--dry-run" in options) is (name in changes)
 

@@ -23,13 +23,15 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 class Process:
     """One line of /proc: `state` is the kernel's letter, `cpu` in seconds with reaped children.
 
-    `memory` is what it has in RAM, in bytes; `began` is CLOCK_BOOTTIME in seconds.
+    `own_cpu` leaves the children out; `memory` is what it has in RAM, in bytes; `began` is
+    CLOCK_BOOTTIME in seconds.
     """
 
     pid: int
     parent: int
     state: str
     cpu: float
+    own_cpu: float = 0.0
     memory: int = 0
     began: float = 0.0
 
@@ -162,8 +164,9 @@ def _read(pid: int) -> Process | None:
         states = [_fields(path) for path in _threads(pid)]
         state = next((f[0] for f in states if f is not None and f[0] not in "ZX"), state)
     cpu = sum(int(ticks) for ticks in fields[11:15]) / _TICKS
+    own = sum(int(ticks) for ticks in fields[11:13]) / _TICKS
     began, pages = int(fields[19]) / _TICKS, max(0, int(fields[21]))
-    return Process(pid, int(fields[1]), state, cpu, pages * _PAGE, began)
+    return Process(pid, int(fields[1]), state, cpu, own, pages * _PAGE, began)
 
 
 def _threads(pid: int) -> list[str]:
