@@ -215,7 +215,10 @@ class EngineClient:
         return self._call("POST", "/runs", {"dry_run": "1"} if dry_run else {}, dict(spec))
 
     def gpus(self, seconds: int = 0) -> dict[str, Any]:
-        """`{reading: {driver, trouble, gpus}, history: [{age, gpus}]}` of the last `seconds`."""
+        """`{reading: {driver, trouble, gpus}, history: {uuid: {figure: [value]}}}`.
+
+        The history is of the last `seconds`, in parts, the oldest first.
+        """
         return self._call("GET", "/gpus", {"seconds": str(seconds)} if seconds else {})
 
     def present(self) -> None:

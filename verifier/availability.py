@@ -83,7 +83,7 @@ def _without_gpus(tasks: Iterable[Task]) -> dict[str, str | None]:
         return {}
     from verifier.gpus import inventory
 
-    gpus, trouble = inventory.present()
+    gpus, trouble, _ = inventory.present()
     return {name: why_not_here(want, gpus, trouble) for name, want in wants.items()}
 
 

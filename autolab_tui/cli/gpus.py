@@ -6,9 +6,11 @@ import argparse
 import time
 from typing import Any
 
+from autolab_tui import words
 from autolab_tui.cli.failures import DONE
 from autolab_tui.cli.output import emit, plain, table
 from autolab_tui.cli.parser import Commands, command
+from autolab_tui.gpu_words import faults, is_wasted, process_name
 
 _DETAILS = """\
 Asks the engine, which looks once a second; without one, the driver itself. A machine without a GPU
@@ -62,8 +64,22 @@ def reading(args: argparse.Namespace) -> dict[str, Any]:
 def _words(found: dict[str, Any]) -> str:
     if not found["gpus"]:
         return plain(found["trouble"] or "the driver lists no GPU")
-    head = ("gpu", "name", "use", "memory", "power", "temp", "clock", "trouble", "processes")
-    rows = [_row(gpu) for gpu in found["gpus"]]
+    head = (
+        "gpu",
+        "name",
+        "use",
+        "memory",
+        "power",
+        "temp",
+        "clock",
+        "trouble",
+        "leased to",
+        "processes",
+    )
+    part, rows = 0, []
+    for gpu in found["gpus"]:
+        part = part + 1 if gpu["parent"] else 0
+        rows.append((f"{gpu['index']}.{part - 1}" if part else str(gpu["index"]), *_row(gpu)))
     lines = [table(head, rows, right=(2, 3, 4, 5, 6))]
     if found["driver"]:
         lines.append(f"driver {plain(found['driver'])}")
@@ -74,13 +90,8 @@ def _words(found: dict[str, Any]) -> str:
 
 def _row(gpu: dict[str, Any]) -> tuple[str, ...]:
     if gpu["standing"] != "ok":
-        return (
-            str(gpu["index"]),
-            gpu["name"],
-            *[""] * 5,
-            f"{gpu['standing']}: {gpu['trouble']}",
-            "",
-        )
+        said = "; ".join([f"{gpu['standing']}: {gpu['trouble']}", *faults(gpu)])
+        return (gpu["name"], *[""] * 5, said, ", ".join(gpu["leases"]) or "-", "")
 
     def shown(value: float | None, unit: str, digits: int = 0) -> str:
         return "-" if value is None else f"{value:.{digits}f}{unit}"
@@ -90,23 +101,26 @@ def _row(gpu: dict[str, Any]) -> tuple[str, ...]:
     processes = gpu["processes"]
     whose = "not told" if processes is None else ", ".join(_process(p) for p in processes) or "-"
     return (
-        str(gpu["index"]),
         gpu["name"],
         shown(gpu["utilization"], "%"),
         memory,
         shown(gpu["power"], " W"),
         shown(gpu["temperature"], " C"),
         shown(gpu["sm_clock"], " MHz"),
-        ", ".join((*gpu["throttle"], *_faults(gpu["ecc"]))) or "-",
-        whose,
+        ", ".join(_concerns(gpu)) or "-",
+        ", ".join(gpu["leases"]) or "-",
+        f"{whose} and {gpu['processes_more']} more" if gpu["processes_more"] else whose,
     )
 
 
-def _faults(ecc: int | None) -> tuple[str, ...]:
-    return (f"{ecc} memory errors",) if ecc else ()
+def _concerns(gpu: dict[str, Any]) -> list[str]:
+    said = faults(gpu)
+    if is_wasted(gpu):
+        said.insert(0, f"leased, and idle for {words.short(gpu['idle_seconds'])}")
+    return [*said, f"cut into {words.plural(gpu['slices'], 'slice')}"] if gpu["slices"] else said
 
 
 def _process(process: dict[str, Any]) -> str:
     memory = process["memory"]
     held = "" if memory is None else f" {memory / _GIB:.1f} GiB"
-    return f"{process['session'] or 'pid ' + str(process['pid'])}{held}"
+    return f"{process['session'] or process_name(process)}{held}"

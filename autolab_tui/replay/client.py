@@ -59,7 +59,7 @@ class ReplayClient:
         """What GPUs did second by second is not kept."""
         del seconds
         said = "a replay has no GPUs: what they did each minute is in the journal"
-        return {"reading": {"driver": "", "trouble": said, "gpus": []}, "history": []}
+        return {"reading": {"driver": "", "trouble": said, "gpus": []}, "history": {}}
 
     def processes(self, session: str) -> dict[str, Any]:
         """Refused: what ran then is not kept."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual import on
@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 
 from autolab_tui.actions import Place
 from autolab_tui.messages import CallFailed, GpusRead
+from autolab_tui.plain import plain
 from autolab_tui.screens.base import Host
 from autolab_tui.screens.top import TopScreen
 from autolab_tui.views import gpus as view
@@ -50,16 +51,21 @@ class GpusScreen(TopScreen):
             self.host.calls.gpus(self, view.HISTORY_SECONDS)
         gpus = self._answer["reading"]["gpus"] if self._answer else ()
         self.set_class(not gpus, "-none")
-        driver = self._answer["reading"].get("driver") if self._answer else ""
-        self._title.show([self.heading("GPUs", f"driver {driver}" if driver else "", cells)])
+        self._title.show([self.heading("GPUs", self._said(gpus), cells)])
         if self._answer is None or not gpus:
             self._empty.show(view.trouble(self._answer, cells))
             self._list.show_rows([])
             return
-        held = view.holders(self.host.store.state.sessions.values())
-        head, rows = view.rows(self._answer, self._figure, cells, self.host.glyphs, held)
-        self._head.show([head])
+        sessions = self.host.store.state.sessions
+        paused = {one.id for one in sessions.values() if one.state == "paused"}
+        head, rows = view.rows(self._answer, self._figure, cells, self.host.glyphs, paused)
+        self._head.show([*view.old(self._answer, cells, self.host.glyphs), head])
         self._list.show_rows(rows)
+
+    def _said(self, gpus: Sequence[Mapping[str, Any]]) -> str:
+        driver = plain(str(self._answer["reading"].get("driver") or "")) if self._answer else ""
+        said = [view.summary(gpus)] if gpus else []
+        return ", ".join([*said, f"driver {driver}"] if driver else said)
 
     @on(GpusRead)
     def _read(self, message: GpusRead) -> None:
@@ -70,7 +76,7 @@ class GpusScreen(TopScreen):
     def _failed(self, message: CallFailed) -> None:
         message.stop()
         self._asking = False
-        self._answer = {"reading": {"trouble": message.error, "gpus": ()}, "history": ()}
+        self._answer = {"reading": {"trouble": message.error, "gpus": ()}, "history": {}}
 
     def action_figure(self, by: int) -> None:
         """Plot the next figure."""

@@ -228,12 +228,9 @@ class Routes:
         return as_json(await self._ask(restored))
 
     async def _gpus(self, request: Request) -> Response:
-        """The newest reading of every GPU, and with `seconds` those before it."""
+        """The newest reading of every GPU, and with `seconds` what they did so long."""
         sampler, seconds = self._engine.gpu_sampler, number(request, "seconds", 0)
-        history = [
-            {"age": round(self._engine.clock.now() - sample.stamp, 3), "gpus": sample.reading.gpus}
-            for sample in (sampler.history(seconds) if seconds else ())
-        ]
+        history = sampler.history(seconds) if seconds > 0 else {}
         return as_json({"reading": sampler.latest(), "history": history})
 
     async def _presence(self, request: Request) -> Response:

@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 _SECONDS = 2.0
 _GIB = 1 << 30
 _LOOKS = 2  # that a device is missing from before it counts as lost
+_SILENT_LOOKS = 30  # a driver that does not answer says nothing of what it drives; a minute is much
 WAITING = "waiting: GPU"
 
 
@@ -55,7 +56,13 @@ class GpuDesk:
         self._known: Inventory | None = None  # before the first look nothing is granted
         self._waiting: set[str] = set()
         self._missing: dict[str, int] = {}  # looks in a row, by UUID
+        self._silent = 0  # looks in a row that the driver did not answer
+        self._holders: Mapping[str, tuple[str, ...]] = {}
         self._asked = asyncio.Event()
+
+    def holders(self) -> Mapping[str, tuple[str, ...]]:
+        """By UUID the sessions that have a device. May be asked on any thread."""
+        return self._holders
 
     # for the scheduler
 
@@ -70,6 +77,7 @@ class GpuDesk:
         if lease is None:
             return False
         self._waiting.discard(session)
+        self._publish()
         self._note(LeaseGranted(gpus=lease.gpus, shared=lease.shared), session)
         self._asked.set()
         return True
@@ -144,13 +152,16 @@ class GpuDesk:
         """No process of the session is left that could use its devices."""
         self._waiting.discard(session)
         if self._leases.give_back(session) is not None:
+            self._publish()
             self._note(LeaseReturned(why=why), session)
             self._wake()
 
     def adopt(self, session: SessionState) -> bool:
         """Take up the lease of a session whose processes live on; whether that could be."""
         self._asked.set()
-        return self._leases.adopt(Lease(session.id, session.lease, session.want.shared))
+        adopted = self._leases.adopt(Lease(session.id, session.lease, session.want.shared))
+        self._publish()
+        return adopted
 
     async def tenants(self, session: str) -> tuple[int, ...]:
         """The pid namespaces of the sandboxes on its devices."""
@@ -169,27 +180,36 @@ class GpuDesk:
 
     def learn(self, found: Inventory) -> None:
         """The driver named these devices."""
+        self._silent = self._silent + 1 if found.silent else 0
+        if self._known is not None and 0 < self._silent < _SILENT_LOOKS:
+            return
         before = None if self._known is None else {g.uuid for g in self._known.gpus}
         self._known = found
         self._leases.know(found.gpus)
+        gone = {g.uuid for lease in self._leases.held for g in self._leases.lost(lease.session)}
+        self._missing = {uuid: self._missing.get(uuid, 0) + 1 for uuid in gone}
         for lease in self._leases.held:
             self._note_lost(lease, found)
         here = {gpu.uuid for gpu in found.gpus}
-        self._missing = {uuid: n for uuid, n in self._missing.items() if uuid not in here}
         if before != here:
             self._waiting.clear()  # who waits says anew for what
             self._wake()
 
     def _note_lost(self, lease: Lease, found: Inventory) -> None:
         gone = self._leases.lost(lease.session)
-        for gpu in gone:
-            self._missing[gpu.uuid] = self._missing.get(gpu.uuid, 0) + 1
         facts = self._state.sessions.get(lease.session)
         # Who is being judged finds out by itself, and is over either way.
         if facts is None or facts.pause is not None or facts.state in ("verifying", "paused"):
             return
         if any(self._missing[gpu.uuid] == _LOOKS for gpu in gone):
             self._note(SessionPaused(cause="GPU lost", why=_lost_words(gone, found)), lease.session)
+
+    def _publish(self) -> None:
+        held: dict[str, tuple[str, ...]] = {}
+        for lease in self._leases.held:
+            for gpu in lease.gpus:
+                held[gpu.uuid] = (*held.get(gpu.uuid, ()), lease.session)
+        self._holders = held  # a new one each time, for whoever reads the old one
 
     def _gone(self, gpu: Gpu) -> bool:
         return self._missing.get(gpu.uuid, 0) >= _LOOKS

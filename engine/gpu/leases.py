@@ -54,9 +54,13 @@ class Leases:
         return self._held.get(session)
 
     def lost(self, session: str) -> tuple[Gpu, ...]:
-        """The devices of a session's lease that are not there any more."""
+        """The devices of a session's lease that are not there any more, or have other nodes.
+
+        A driver that was loaded anew may number its devices otherwise, and what a sandbox has is
+        the node of a number.
+        """
         lease = self._held.get(session)
-        return tuple(g for g in lease.gpus if g.uuid not in self._here) if lease else ()
+        return tuple(g for g in lease.gpus if not self._reachable(g)) if lease else ()
 
     def sharers(self, session: str) -> tuple[str, ...]:
         """The sessions that have a device of this one's lease, itself among them."""
@@ -100,6 +104,10 @@ class Leases:
     def give_back(self, session: str) -> Lease | None:
         """The session needs its devices no more; what it had."""
         return self._held.pop(session, None)
+
+    def _reachable(self, gpu: Gpu) -> bool:
+        here = self._here.get(gpu.uuid)
+        return here is not None and (here.minor, here.capabilities) == (gpu.minor, gpu.capabilities)
 
     def _free(self, gpu: Gpu, shared: bool) -> bool:
         return all(shared and lease.shared for lease in self._users(gpu))

@@ -6,14 +6,17 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from engine.clock import Clock
 from engine.events import AnyBody, GpuMinute, GpusNoted, GpusSampled
-from engine.gpu.reading import GpuProcess, GpuReading, Reader, Reading
+from engine.gpu.history import Series, histories
+from engine.gpu.reader import Reader
+from engine.gpu.reading import GpuProcess, GpuReading, Reading
+from engine.gpu.xids import Xids
 
 _log = logging.getLogger(__name__)
 SECONDS = 1.0
@@ -21,6 +24,9 @@ REST_SECONDS = 30.0  # between two looks where there is no driver
 KEPT = 900  # readings in the ring: a quarter of an hour
 _SILENT = 5.0  # seconds without a reading from which the driver is said to hang
 _MINUTE = 60.0
+_NEWS = 10.0  # seconds between two events of one device: one that flaps fills no journal
+_STANDS = 600.0  # seconds for which an Xid is what is to be known of a device
+BUSY = 5  # percent from which a device is in use
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,8 @@ class Sample:
 class Sampler:
     """Reads the driver from `start` to `stop`. Its answers may be asked for on any thread.
 
-    `note` journals; `sessions` says which session a pid namespace (inode) belongs to.
+    `note` journals; `sessions` says which session a pid namespace (inode) belongs to, and `leases`
+    which sessions have which device (UUID).
     """
 
     def __init__(
@@ -42,18 +49,22 @@ class Sampler:
         clock: Clock,
         note: Callable[[AnyBody], object],
         sessions: Callable[[int], str | None] = lambda _: None,
+        *,
         reader: Reader | None = None,
         seconds: float = SECONDS,
+        leases: Callable[[], Mapping[str, tuple[str, ...]]] = dict,
     ) -> None:
         self._clock = clock
         self._note = note
         self._sessions = sessions
-        self._reader = reader or Reader()
+        self._reader = reader or Reader(Xids(clock.wall))
         self._seconds = seconds
         self._lock = threading.Lock()
         self._ring: deque[Sample] = deque(maxlen=KEPT)
         self._minute: list[Sample] = []
-        self._noted: dict[str, str] = {}
+        self._leases = leases
+        self._noted: dict[str, tuple[str, float]] = {}  # in which words, and when
+        self._used: dict[str, tuple[tuple[str, ...], float]] = {}  # by whom, and when last
         self._asked = clock.now()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="gpus", daemon=True)
@@ -78,11 +89,12 @@ class Sampler:
             return msgspec.structs.replace(newest.reading if newest else Reading(), trouble=said)
         return newest.reading if newest else Reading(trouble="the GPUs have not been looked at yet")
 
-    def history(self, seconds: float) -> list[Sample]:
-        """The readings of the last so many seconds, the oldest first."""
-        since = self._clock.now() - seconds
+    def history(self, seconds: float) -> dict[str, Series]:
+        """What each device did in the last so many seconds; see `histories`."""
+        now = self._clock.now()
         with self._lock:
-            return [sample for sample in self._ring if sample.stamp >= since]
+            kept = list(self._ring)
+        return histories([(now - sample.stamp, sample.reading) for sample in kept], seconds)
 
     def _work(self) -> None:
         while not self._stopping.is_set():
@@ -109,32 +121,49 @@ class Sampler:
             return Reading(trouble=f"the NVIDIA driver's answer cannot be used: {error}")
 
     def _attributed(self, reading: Reading) -> Reading:
-        gpus = tuple(
-            msgspec.structs.replace(gpu, processes=tuple(map(self._whose, gpu.processes)))
-            if gpu.processes
-            else gpu
-            for gpu in reading.gpus
-        )
+        leases, now = self._leases(), self._clock.now()
+        gpus = tuple(self._with_users(gpu, leases.get(gpu.uuid, ()), now) for gpu in reading.gpus)
+        here = {gpu.uuid for gpu in gpus}
+        self._used = {uuid: used for uuid, used in self._used.items() if uuid in here}
         return msgspec.structs.replace(reading, gpus=gpus)
+
+    def _with_users(self, gpu: GpuReading, leases: tuple[str, ...], now: float) -> GpuReading:
+        had, last = self._used.get(gpu.uuid, (leases, now))
+        if had != leases or (gpu.utilization or 0) >= BUSY:
+            last = now
+        self._used[gpu.uuid] = (leases, last)
+        return msgspec.structs.replace(
+            gpu,
+            leases=leases,
+            idle_seconds=None if gpu.utilization is None else round(now - last, 1),
+            processes=tuple(map(self._whose, gpu.processes)) if gpu.processes else gpu.processes,
+        )
 
     def _whose(self, process: GpuProcess) -> GpuProcess:
         try:
             namespace = os.stat(f"/proc/{process.pid}/ns/pid").st_ino  # noqa: PTH116 - follow it
         except OSError:
             return process  # it has just ended, or is another user's
-        return GpuProcess(process.pid, process.memory, self._sessions(namespace))
+        return msgspec.structs.replace(process, session=self._sessions(namespace))
 
     def _tell(self, reading: Reading) -> None:
-        """Journal what changed for the worse or the better, once."""
+        """Journal what changed for the worse or the better, once, and seldom where it flaps."""
         if not reading.gpus and not self._noted:
             return  # a machine without a GPU is no news
-        standing = {gpu.uuid: _standing(gpu) for gpu in reading.gpus}
+        wall, now = self._clock.wall(), self._clock.now()
+        names = {gpu.uuid: gpu.name for gpu in reading.gpus}
+        standing = {gpu.uuid: _standing(gpu, wall) for gpu in reading.gpus}
         standing["driver"] = reading.trouble or "ok"
+        for who in self._noted.keys() - standing.keys():
+            if now - self._noted[who][1] >= _NEWS * self._seconds:
+                del self._noted[who]  # a slice that is cut no more
         for who, words in standing.items():
-            if self._noted.get(who, "ok") != words:
-                name = next((g.name for g in reading.gpus if g.uuid == who), "the driver")
-                self._note(GpusNoted(device=who, name=name, state=words))
-        self._noted = standing
+            said, when = self._noted.get(who, ("ok", float("-inf")))
+            if said != words and now - when >= _NEWS * self._seconds:
+                self._note(GpusNoted(device=who, name=names.get(who, "the driver"), state=words))
+                self._noted[who] = (words, now)
+            else:
+                self._noted.setdefault(who, (words, float("-inf")))
 
     def _coalesce(self, sample: Sample) -> None:
         self._minute.append(sample)
@@ -151,14 +180,17 @@ class Sampler:
             self._note(GpusSampled(seconds=sample.stamp - minute[0].stamp, gpus=rows))
 
 
-def _standing(gpu: GpuReading) -> str:
+def _standing(gpu: GpuReading, wall: float) -> str:
     """What is to be known of a device, in words; "ok" for nothing."""
-    if gpu.standing != "ok":
-        return f"{gpu.standing}: {gpu.trouble}"
+    said = [f"{gpu.standing}: {gpu.trouble}"] if gpu.standing != "ok" else []
+    if gpu.xids and not gpu.parent and wall - gpu.xids[-1].at < _STANDS:
+        said.append(gpu.xids[-1].words)
     if gpu.ecc:
-        return f"{gpu.ecc} uncorrected memory errors"
+        said.append(f"{gpu.ecc} uncorrected memory errors")
     throttled = [why for why in gpu.throttle if why != "power cap"]
-    return f"throttled: {', '.join(throttled)}" if throttled else "ok"
+    if throttled:
+        said.append(f"throttled: {', '.join(throttled)}")
+    return "; ".join(said) or "ok"
 
 
 def _minute(uuid: str, seen: Sequence[GpuReading]) -> GpuMinute:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from engine.gpu.reading import Reader, Reading
+from engine.gpu.reader import Reader
+from engine.gpu.reading import Reading
 from verifier.gpus.inventory import PATIENCE, patiently
 
 

@@ -196,7 +196,9 @@ class Engine:
             thresholds=settings.thresholds(),
         )
         self._sandboxes: dict[int, str] = {}  # by pid namespace
-        self.gpu_sampler = Sampler(self.clock, self.journal.append, sessions=self._sandboxes.get)
+        self.gpu_sampler = Sampler(
+            self.clock, self.journal.append, sessions=self._sandboxes.get, leases=self.gpus.holders
+        )
         self.sandboxes = SandboxLook(self._roster.namespaces, self.gpu_sampler.latest, self.clock)
         self.notifier = Notifier(settings.notify, self.clock, self._note_trouble)
         self._view.listen(self._heard)

@@ -35,7 +35,7 @@ class EngineServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.present = 0
         self.gpus: dict[str, object] = {
             "reading": {"trouble": "no driver", "gpus": []},
-            "history": [],
+            "history": {},
         }
         self.processes: dict[str, object] = {
             "stamp": 1.0,

@@ -25,7 +25,13 @@ def gpu(index: int, **facts: Any) -> dict[str, Any]:
 
 def answer(*gpus: dict[str, Any], trouble: str = "") -> dict[str, Any]:
     reading = {"driver": "575.57" if gpus else "", "trouble": trouble, "gpus": list(gpus)}
-    history = [{"age": 60 - n, "gpus": list(gpus)} for n in range(60)] if gpus else []
+    history = {
+        gpu["uuid"]: {
+            "utilization": [gpu["utilization"]] * 60, "memory": [gpu["memory_used"]] * 60,
+            "power": [gpu["power"]] * 60, "temperature": [gpu["temperature"]] * 60,
+        }
+        for gpu in gpus
+    }  # fmt: skip
     return {"reading": reading, "history": history}
 
 

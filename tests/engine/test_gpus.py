@@ -15,7 +15,9 @@ import pytest
 
 from engine.clock import Clock
 from engine.events import GpusNoted, GpusSampled
-from engine.gpu.reading import GpuProcess, GpuReading, Reader, Reading
+from engine.gpu.history import histories
+from engine.gpu.reader import Reader
+from engine.gpu.reading import GpuProcess, GpuReading, Reading
 from engine.gpu.sampler import Sampler
 from tests.support.nvml import building
 
@@ -24,10 +26,6 @@ device 0 name=NVIDIA_H100_80GB util=97 used=40000 power=650 temp=71 throttle=0x2
 device 1 name=NVIDIA_H100_80GB util=0 used=10
 process 0 pid=4000000 memory=39000
 """
-READ = (
-    "import msgspec, sys, time; from engine.gpu.reading import Reader; r = Reader(); "
-    "steps = [float(s) for s in sys.argv[1:] or '0']\n"
-)
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +38,7 @@ def readings(stub: Path, folder: Path, script: str, *waits: float) -> list[Readi
     file = folder / "script"
     file.write_text(script)
     code = (
-        "import msgspec, time\nfrom engine.gpu.reading import Reader\nreader = Reader()\n"
+        "import msgspec, time\nfrom engine.gpu.reader import Reader\nreader = Reader()\n"
         f"for wait in {(0.0, *waits)!r}:\n"
         "    time.sleep(wait)\n    print(msgspec.json.encode(reader.read()).decode())\n"
     )
@@ -113,7 +111,7 @@ def test_odd_answers_cost_one_field_alone(stub: Path, tmp_path: Path) -> None:
         b"driver ok\ndevice 0 name=H\xff util=5\nerror nvmlSystemGetDriverVersion 3\n"
     )
     code = (
-        "from engine.gpu.reading import Reader\nreading = Reader().read()\n"
+        "from engine.gpu.reader import Reader\nreading = Reader().read()\n"
         "print(repr(reading.driver), reading.gpus[0].name, reading.gpus[0].utilization)\n"
     )
     assert building.python(stub, script, code) == "'' a GPU without a name 5\n"
@@ -162,6 +160,115 @@ def test_a_lost_device_and_a_driver_that_comes_back(stub: Path, tmp_path: Path) 
     assert back.trouble == ""
 
 
+def test_slices_are_devices_of_their_own(stub: Path, tmp_path: Path) -> None:
+    script = (
+        "device 0 name=NVIDIA_A100\nslice 0 0 used=100 uuid=MIG-a\nslice 0 2 used=7 uuid=MIG-c\n"
+        "process 0 pid=4000000 slice=2 memory=5\ndevice 1\nat 0.3\nmig 0 off\n"
+    )
+    cut, whole = readings(stub, tmp_path, script, 0.4)
+    parent, first, second, other = cut.gpus
+    assert (parent.slices, parent.parent, parent.utilization) == (2, "", None)
+    assert [g.uuid for g in (first, second)] == ["MIG-a", "MIG-c"]
+    assert {g.parent for g in (first, second)} == {parent.uuid}
+    assert first.name == "NVIDIA A100 MIG 1g.10gb"
+    assert (first.processes, second.processes) == ((), (GpuProcess(4000000, 5 << 20),))
+    assert (second.memory_used, second.power, other.slices) == (7 << 20, None, None)
+    assert [g.standing for g in whole.gpus] == ["ok", "ok"]  # what is cut no more is not lost
+    assert whole.gpus[0].slices is None
+
+
+def test_what_nvml_says_when_it_does_not_know_is_null(stub: Path, tmp_path: Path) -> None:
+    nonsense = (
+        "memory=none used=none util=none power=none limit=none temp=none sm=none mem=none "
+        "minor=none throttle=none ecc=none corrected=none"
+    )
+    (reading,) = readings(
+        stub,
+        tmp_path,
+        f"device 0 {nonsense}\nprocess 0 pid=1 memory=none\n"
+        "device 1 memory=80 used=90 util=101 power=-5 limit=0 temp=-3\n",
+    )
+    for gpu in reading.gpus:
+        assert gpu.standing == "ok"
+        told = (gpu.utilization, gpu.memory_used, gpu.power, gpu.power_limit, gpu.temperature)
+        assert told == (None,) * 5
+    first = reading.gpus[0]
+    assert (first.sm_clock, first.memory_clock, first.ecc, first.ecc_corrected) == (None,) * 4
+    assert first.throttle == () and first.memory_total is None
+    assert first.processes is not None and first.processes[0].memory is None
+
+
+def test_an_older_driver_is_asked_as_it_was(stub: Path, tmp_path: Path) -> None:
+    lacks = (
+        "nvmlDeviceGetComputeRunningProcesses_v3",
+        "nvmlDeviceGetGraphicsRunningProcesses_v3",
+        "nvmlDeviceGetCurrentClocksEventReasons",
+        "nvmlDeviceGetMigMode",
+    )
+    script = TWO + "".join(f"error {name} 13\n" for name in lacks)
+    (reading,) = readings(stub, tmp_path, script)
+    assert reading.gpus[0].processes == (GpuProcess(4000000, 39000 << 20),)
+    assert reading.gpus[0].throttle == ("power cap", "thermal (software)")
+
+
+def test_a_driver_that_comes_back_with_another_order_is_the_same_devices(
+    stub: Path, tmp_path: Path
+) -> None:
+    script = TWO + (
+        "at 0.3\ndriver missing\nat 0.6\ndriver ok\norder 1 0\n"
+        "error nvmlDeviceGetHandleByIndex 15 1\n"
+    )
+    before, _, after = readings(stub, tmp_path, script, 0.4, 0.4)
+    first, second = before.gpus
+    found = {gpu.uuid: gpu for gpu in after.gpus}
+    assert found[first.uuid].standing == "ok" and found[first.uuid].index == 1
+    assert found[second.uuid].standing == "lost"
+    assert len(after.gpus) == 2
+
+
+@pytest.mark.parametrize("count", ["4294967295", "40"])
+def test_a_count_that_cannot_be_ends_no_reading(stub: Path, tmp_path: Path, count: str) -> None:
+    (reading,) = readings(stub, tmp_path, TWO + f"count {count}\n")
+    assert [gpu.standing for gpu in reading.gpus[:2]] == ["ok", "ok"]
+    assert len(reading.gpus) <= 64
+    assert bool(reading.trouble) == (len(count) > 2)
+
+
+def test_thousands_of_processes_are_counted_and_the_largest_listed(
+    stub: Path, tmp_path: Path
+) -> None:
+    script = "device 0\nprocesses 0 5000 pid=4000000\nprocess 0 pid=4100000 memory=99\n"
+    (reading,) = readings(stub, tmp_path, script)
+    (gpu,) = reading.gpus
+    assert gpu.processes is not None and len(gpu.processes) == 32
+    assert gpu.processes[-1] == GpuProcess(4100000, 99 << 20)
+    assert gpu.processes_more == 5001 - 32
+
+
+def test_errors_of_a_device_are_heard_while_it_is_read(stub: Path, tmp_path: Path) -> None:
+    """The thread that waits holds up no reading, also where waiting hangs."""
+    file = tmp_path / "script"
+    file.write_text(TWO + "slice 1 0 gi=7\nxid 0 48\nxid 1 4711 slice=0\n")
+    code = (
+        "import time\nfrom pathlib import Path\nfrom engine.gpu.reader import Reader\n"
+        "from engine.gpu.xids import Xids\nreader = Reader(Xids())\n"
+        "def until(true):\n"
+        "    end = time.monotonic() + 20\n"
+        "    while not true(reader.read().gpus) and time.monotonic() < end: time.sleep(0.02)\n"
+        "until(lambda gpus: all(gpu.xids for gpu in gpus))\n"
+        "print(*(x.words for gpu in reader.read().gpus[:2] for x in gpu.xids), sep='\\n')\n"
+        f"Path({str(file)!r}).write_text('device 0\\nhang nvmlEventSetWait 600\\n')\n"
+        "began = time.monotonic()\n"
+        "print([reader.read().gpus[0].standing for _ in range(3)], time.monotonic() - began < 60)\n"
+        "reader.close()\n"
+    )
+    assert building.python(stub, file, code).splitlines() == [
+        "Xid 48: a memory error that cannot be corrected",
+        "Xid 4711 (GPU instance 7)",
+        "['ok', 'ok', 'ok'] True",
+    ]
+
+
 class Script:
     """A reader that gives what it is told to, or hangs."""
 
@@ -208,6 +315,59 @@ def test_minutes_are_coalesced_and_changes_are_told_once() -> None:
     assert (row.utilization[0], row.utilization[2]) == (10.0, 90.0)
     assert row.power == (110.0, 140.0, 190.0)
     assert row.memory is None
+
+
+def test_a_device_that_flaps_fills_no_journal() -> None:
+    noted: list[Any] = []
+    states = [
+        Reading(gpus=(gpu(throttle=("thermal (hardware)",) if n % 2 else (), ecc=n),))
+        for n in range(200)
+    ]
+    script = Script(*states)
+    sampler = Sampler(Clock(), noted.append, reader=script, seconds=0.005)  # type: ignore[arg-type]
+    sampler.start()
+    until(lambda: len(script.readings) == 1)
+    sampler.stop()
+    assert 1 <= sum(isinstance(one, GpusNoted) for one in noted) <= 40
+
+
+def test_a_lease_without_use_is_timed_from_its_grant() -> None:
+    now, held = [100.0], {"GPU-a": ("s-1",)}
+    clock = Clock(boot=lambda: "b", now=lambda: now[0], wall=lambda: 0.0)
+    reader = Script(Reading(gpus=(gpu(utilization=0),)))
+    sampler = Sampler(
+        clock,
+        lambda _: None,
+        reader=reader,
+        seconds=0.005,
+        leases=lambda: held,  # type: ignore[arg-type]
+    )
+    sampler.start()
+    until(lambda: sampler.latest().gpus)
+    now[0] += 300
+    until(lambda: sampler.latest().gpus and sampler.latest().gpus[0].idle_seconds == 300.0)
+    assert sampler.latest().gpus[0].leases == ("s-1",)
+    held = {"GPU-a": ("s-2",)}
+    until(lambda: sampler.latest().gpus[0].idle_seconds == 0.0)
+    now[0] += 7
+    until(lambda: sampler.latest().gpus[0].idle_seconds == 7.0)
+    reader.readings = [Reading(gpus=(gpu(utilization=90),))]
+    until(lambda: sampler.latest().gpus[0].idle_seconds == 0.0)
+    sampler.stop()
+
+
+def test_a_history_is_in_parts_of_the_time_that_it_spans() -> None:
+    readings = [
+        (899.0, Reading(gpus=(gpu(utilization=5),))),
+        (61.0, Reading(gpus=(gpu(utilization=9),))),
+        (0.5, Reading(gpus=(gpu(utilization=3), gpu(uuid="GPU-b", standing="lost")))),
+        (0.2, Reading(gpus=(gpu(utilization=8),))),
+        (901.0, Reading(gpus=(gpu(utilization=100),))),
+    ]
+    found = histories(readings, 900.0, parts=15)
+    assert found.keys() == {"GPU-a"}
+    assert found["GPU-a"]["utilization"] == [5, *[None] * 12, 9, 8]
+    assert found["GPU-a"]["power"] == [None] * 15
 
 
 def test_a_driver_that_hangs_is_said_and_blocks_nobody() -> None:

@@ -12,30 +12,36 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from verifier.gpus.device import Gpu
+from verifier.gpus.nvml import MOST_DEVICES, size, slices, text, told, within
+from verifier.gpus.nvml import processes as processes_on
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 PATIENCE = 5.0  # seconds for the driver to answer
 _stuck: list[threading.Thread] = []  # given up, and still waiting for the driver
 _CAPABILITIES = Path("/proc/driver/nvidia/capabilities")
+NAMELESS = "a GPU without a name"
 _MINOR = re.compile(r"DeviceFileMinor:\s*(\d+)")
 
 
 class Inventory(NamedTuple):
-    """The devices that answer, and in words what kept others from it ("" for nothing)."""
+    """The devices that answer, and in words what kept others from it ("" for nothing).
+
+    `silent` is a driver that has not answered at all: what there is may still be there.
+    """
 
     gpus: tuple[Gpu, ...]
     trouble: str = ""
+    silent: bool = False
 
 
 def present(patience: float = PATIENCE) -> Inventory:
     """The devices that can be leased now; a GPU that is cut into MIG slices is its slices."""
-    return patiently(_inventory, patience, Inventory((), "the NVIDIA driver does not answer"))
+    return patiently(_inventory, patience, Inventory((), "the NVIDIA driver does not answer", True))
 
 
 def processes(uuid: str, patience: float = PATIENCE) -> tuple[int, ...]:
@@ -100,10 +106,10 @@ def _inventory() -> Inventory:
         return Inventory((), _in_words(pynvml, error))
     try:
         found, trouble = [], ""
-        for index in range(pynvml.nvmlDeviceGetCount()):
+        for index in range(min(pynvml.nvmlDeviceGetCount(), MOST_DEVICES)):
             try:
                 found += list(_devices(pynvml, index))
-            except pynvml.NVMLError as error:
+            except (pynvml.NVMLError, UnicodeDecodeError) as error:
                 trouble = f"GPU {index} does not answer: {error}"
         return Inventory(tuple(found), trouble)
     except pynvml.NVMLError as error:
@@ -128,17 +134,24 @@ def _in_words(nvml: Any, error: Any) -> str:
 def _devices(nvml: Any, index: int) -> Iterator[Gpu]:
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
     whole = Gpu(
-        uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
-        name=_text(nvml.nvmlDeviceGetName(handle)),
-        minor=int(_or(nvml, lambda: nvml.nvmlDeviceGetMinorNumber(handle), index)),
+        uuid=text(nvml.nvmlDeviceGetUUID(handle)),
+        name=told(nvml, lambda: text(nvml.nvmlDeviceGetName(handle))) or NAMELESS,
+        minor=_minor(nvml, handle, index),
         memory=_memory(nvml, handle),
     )
-    if _or(nvml, lambda: nvml.nvmlDeviceGetMigMode(handle)[0], 0) != nvml.NVML_DEVICE_MIG_ENABLE:
+    cut = slices(nvml, handle)
+    if cut is None:
         yield whole
         return
-    for number in range(_or(nvml, lambda: nvml.nvmlDeviceGetMaxMigDeviceCount(handle), 0)):
-        with suppress(nvml.NVMLError):  # an empty place for a slice
-            yield _slice(nvml, whole, nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, number))
+    for part in cut:
+        with suppress(nvml.NVMLError, UnicodeDecodeError):  # one that is just made or unmade
+            yield _slice(nvml, whole, part)
+
+
+def _minor(nvml: Any, handle: Any, index: int) -> int:
+    number = told(nvml, lambda: nvml.nvmlDeviceGetMinorNumber(handle))
+    known = within(number, 1 << 20)
+    return index if known is None else known
 
 
 def _slice(nvml: Any, whole: Gpu, handle: Any) -> Gpu:
@@ -147,8 +160,8 @@ def _slice(nvml: Any, whole: Gpu, handle: Any) -> Gpu:
     folder = _CAPABILITIES / f"gpu{whole.minor}" / "mig" / f"gi{instance}"
     minors = (_capability(file) for file in (folder / "access", folder / f"ci{compute}" / "access"))
     return Gpu(
-        uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
-        name=_text(_or(nvml, lambda: nvml.nvmlDeviceGetName(handle), f"{whole.name} MIG")),
+        uuid=text(nvml.nvmlDeviceGetUUID(handle)),
+        name=told(nvml, lambda: text(nvml.nvmlDeviceGetName(handle))) or f"{whole.name} MIG",
         minor=whole.minor,
         memory=_memory(nvml, handle),
         capabilities=tuple(minor for minor in minors if minor is not None),
@@ -164,7 +177,13 @@ def _capability(file: Path) -> int | None:
 
 
 def _memory(nvml: Any, handle: Any) -> int:
-    return int(_or(nvml, lambda: nvml.nvmlDeviceGetMemoryInfo(handle).total, 0))
+    """Its bytes; 0 where they are not told. A handle may outlive its device: that raises."""
+    try:
+        return size(nvml.nvmlDeviceGetMemoryInfo(handle).total) or 0
+    except nvml.NVMLError as error:
+        if error.value == nvml.NVML_ERROR_GPU_IS_LOST:
+            raise
+        return 0
 
 
 def _memory_of_processes(uuid: str) -> dict[int, int | None] | None:
@@ -175,25 +194,9 @@ def _memory_of_processes(uuid: str) -> dict[int, int | None] | None:
     except pynvml.NVMLError:
         return None
     try:
-        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
-        computing = partial(pynvml.nvmlDeviceGetComputeRunningProcesses, handle)
-        drawing = partial(pynvml.nvmlDeviceGetGraphicsRunningProcesses, handle)
-        listed = [p for ask in (drawing, computing) for p in _or(pynvml, ask, ())]
-        return {int(p.pid): p.usedGpuMemory for p in listed}
+        return processes_on(pynvml, pynvml.nvmlDeviceGetHandleByUUID(uuid))
     except pynvml.NVMLError:
         return None
     finally:
         with suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
-
-
-def _or(nvml: Any, ask: Callable[[], Any], otherwise: Any) -> Any:
-    """What an older or smaller driver may not know."""
-    try:
-        return ask()
-    except (nvml.NVMLError, nvml.NVMLLibraryMismatchError):
-        return otherwise
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

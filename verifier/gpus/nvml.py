@@ -1,0 +1,78 @@
+"""Asking NVML: what an older driver lacks, what a smaller device does not tell, what is nonsense.
+
+Every function takes the module `pynvml`, which only those import who have found a driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+MOST_DEVICES = 64  # looked at; a driver that counts more is not to be believed
+_MOST_BYTES = 1 << 50
+
+
+def told(nvml: Any, *questions: Callable[[], T]) -> T | None:
+    """The first answer that the driver gives; None where it gives none.
+
+    The next question is for drivers that do not know the one before.
+    """
+    for question in questions:
+        try:
+            return question()
+        except (nvml.NVMLError, nvml.NVMLLibraryMismatchError, UnicodeDecodeError):
+            continue
+    return None
+
+
+def within(value: Any, most: int) -> int | None:
+    """A number from 0 to `most`. NVML says "not known" by setting all bits, and drivers err."""
+    return int(value) if value is not None and 0 <= value <= most else None
+
+
+def size(value: Any) -> int | None:
+    """Bytes of a device's memory."""
+    return within(value, _MOST_BYTES)
+
+
+def text(value: str | bytes) -> str:
+    """What the driver calls something."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def processes(nvml: Any, handle: Any) -> dict[int, int | None] | None:
+    """Bytes of the device's memory by the host pid that holds them; None where it is not told.
+
+    Those that draw are with those that compute. Cards for computing alone have no list of the
+    former, so only the latter need be told.
+    """
+    computing = told(
+        nvml,
+        lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle),
+        lambda: nvml.nvmlDeviceGetComputeRunningProcesses_v2(handle),
+    )
+    if computing is None:
+        return None
+    drawing = told(
+        nvml,
+        lambda: nvml.nvmlDeviceGetGraphicsRunningProcesses(handle),
+        lambda: nvml.nvmlDeviceGetGraphicsRunningProcesses_v2(handle),
+    )
+    return {int(p.pid): size(p.usedGpuMemory) for p in (*(drawing or ()), *computing)}
+
+
+def slices(nvml: Any, handle: Any) -> Iterator[Any] | None:
+    """Handles of the MIG slices that a GPU is cut into; None for one that is whole."""
+    mode = told(nvml, lambda: nvml.nvmlDeviceGetMigMode(handle)[0])
+    if mode != nvml.NVML_DEVICE_MIG_ENABLE:
+        return None
+    count = told(nvml, lambda: int(nvml.nvmlDeviceGetMaxMigDeviceCount(handle))) or 0
+    return _slices(nvml, handle, min(count, MOST_DEVICES))
+
+
+def _slices(nvml: Any, handle: Any, count: int) -> Iterator[Any]:
+    for number in range(count):
+        found = told(nvml, lambda: nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, number))  # noqa: B023
+        if found is not None:  # not an empty place
+            yield found
