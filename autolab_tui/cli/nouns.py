@@ -28,6 +28,7 @@ from autolab_tui.cli import (
     processes,
     replay,
     report,
+    rerun,
     run,
     runs,
     snapshot,
@@ -68,6 +69,7 @@ def build() -> Parser:
     for noun in (
         demo,
         run,
+        rerun,
         status,
         watch,
         attach,

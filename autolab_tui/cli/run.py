@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from autolab_tui.cli.failures import UsageError
 from autolab_tui.cli.output import emit, note
-from autolab_tui.cli.parser import Commands, command
+from autolab_tui.cli.parser import Commands, Parser, command
 from autolab_tui.cli.values import budgets
+
+if TYPE_CHECKING:
+    from engine.client import EngineClient
 
 _DETAILS = """\
 The run is the product of its tasks, models (or agents), harnesses and attempts. It goes on when
@@ -21,7 +24,13 @@ agents without a model:
   oracle    applies the final reference
   ladder    applies the reference's stages one after another
 
+A file has the same keys as the line, without the dashes (docs/usage.md has an example):
+  model = ["openai/gpt-5.6"]          a list or one value
+  budget = {active = "2h", cost = 5}  or "active=2h,cost=5"
+  provider.local = "http://127.0.0.1:8000/v1"
+
 examples:
+  autolab run -f run.toml --dry-run
   autolab run --task 'median*' --agent ladder --size quick --watch
   autolab run --task '*' --model local/qwen --provider local=http://127.0.0.1:8000/v1
   autolab run --model openai/gpt-5.6 --provider openai=https://api.openai.com/v1 \\
@@ -40,6 +49,13 @@ def add_to(commands: Commands) -> None:
         details=_DETAILS,
         dry_run=True,
     )
+    parser.add_argument(
+        "-f",
+        "--file",
+        type=Path,
+        metavar="RUN.toml",
+        help="read these options from a file; what the line gives wins over it",
+    )
     what = parser.add_argument_group("what runs")
     what.add_argument("--suite", type=Path, metavar="DIR", help="default: the shipped tasks")
     what.add_argument("--task", action="append", metavar="GLOB", default=[], help="default: all")
@@ -49,7 +65,7 @@ def add_to(commands: Commands) -> None:
     what.add_argument(
         "--attempts", type=int, metavar="K", help="default: what the harness says (presets: 1)"
     )
-    what.add_argument("--size", choices=("quick", "full"), default="full", help="default: full")
+    what.add_argument("--size", choices=("quick", "full"), help="default: full")
     what.add_argument(
         "--anchors",
         choices=("task", "calibrated"),
@@ -82,7 +98,6 @@ def add_to(commands: Commands) -> None:
     limits.add_argument(
         "--clock",
         choices=("active", "wall"),
-        default="active",
         help="what a task's own time limit counts: work alone (default), or the wall clock, as "
         "AutoLab's authors did",
     )
@@ -96,6 +111,11 @@ def add_to(commands: Commands) -> None:
         default=[],
         help="the environment variable that holds the key; the key itself is never stored",
     )
+    add_attached(parser)
+
+
+def add_attached(parser: Parser) -> None:
+    """Whether the command stays with the run that it launched."""
     attached = parser.add_mutually_exclusive_group()
     attached.add_argument("--watch", action="store_true", help="print events until it ends")
     attached.add_argument("--detach", action="store_true", help="return at once (the default)")
@@ -105,8 +125,16 @@ def run(args: argparse.Namespace) -> int:
     """Check the request, hand it to the engine, and watch when asked to."""
     from engine.client import connect
 
+    if args.file is not None:
+        from autolab_tui.cli.run_file import fill
+
+        fill(args)
     spec = spec_of(args)
-    client = connect(args.state)
+    return launch(args, connect(args.state), spec)
+
+
+def launch(args: argparse.Namespace, client: EngineClient, spec: dict[str, Any]) -> int:
+    """Create the run and say so, or watch it; what `run` and `rerun` have in common."""
     before = client.state() if args.watch and not args.dry_run else None
     created = client.create_run(spec, dry_run=args.dry_run)
     if args.dry_run or before is None:
@@ -131,13 +159,13 @@ def spec_of(args: argparse.Namespace) -> dict[str, Any]:
         "agents": args.agent,
         "attempts": args.attempts,
         "budget": budget_of(args.budget, args.soft),
-        "size": args.size,
+        "size": args.size or "full",
         "providers": providers_of(args.provider, args.provider_key_env, args.model),
     }
     whole = budget_of(args.run_budget, args.run_soft, "--run-budget", "--run-soft")
     if whole:
         spec["run_budget"] = whole
-    if args.clock != "active":
+    if args.clock not in (None, "active"):
         spec["clock"] = args.clock
     if args.anchors is not None:
         spec["anchors"] = args.anchors

@@ -55,6 +55,7 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tasks' own time limits are held against. `anchors` says what rewards are anchored to; None is
     what the settings say.
     `attempts` None is as many as each harness says, and one for an agent without a model.
+    With `cells` only those of the product are made: task, model or agent, harness, attempt.
     """
 
     suite: str | None = None
@@ -71,6 +72,7 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock: Counts = "active"
     pairs: tuple[tuple[str, str], ...] = ()
     anchors: AnchorSource | None = None
+    cells: tuple[tuple[str, str, str, int], ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -128,7 +130,8 @@ def plan(
         for created in _sessions_of(task, chosen, spec, run, anchors):
             sessions[f"{run}-{len(sessions) + 1:02d}"] = created
     if not sessions:
-        raise RunRefusedError("pairs leave no session: no task and model match any of them")
+        which = "cells" if spec.cells else "pairs"
+        raise RunRefusedError(f"{which} leave no session: no task and model match any of them")
     if len(sessions) > MOST_SESSIONS:
         raise RunRefusedError(
             f"that is {len(sessions)} sessions, above the {MOST_SESSIONS} that one run may have; "
@@ -293,6 +296,8 @@ def _sessions_of(
     for worker in workers:
         _check_priced(budget, worker)
         for attempt in range(1, (spec.attempts or worker.attempts) + 1):
+            if spec.cells and (task.name, worker.name, worker.harness, attempt) not in spec.cells:
+                continue
             yield SessionCreated(
                 run=run,
                 task=task.name,

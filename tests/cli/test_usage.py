@@ -90,6 +90,7 @@ def test_every_command_of_the_contract_is_there() -> None:
     assert set(commands(build())) == {
         "demo",
         "run",
+        "rerun",
         "status",
         "watch",
         "pause",
@@ -136,7 +137,7 @@ def test_json_and_dry_run_are_where_the_contract_wants_them(name: str) -> None:
     assert "--state" in options
     assert ("--json" in options) is (name != "engine serve")
     changes = {
-        *("demo", "run", "pause", "resume", "stop", "extend", "message", "acknowledge"),
+        *("demo", "run", "rerun", "pause", "resume", "stop", "extend", "message", "acknowledge"),
         *("tasks new", "tasks pin", "tasks calibrate"),
         *("verify", "verdicts export", "verdicts release", "verdicts rotate"),
         *("engine start", "engine stop", "engine restart"),

@@ -274,3 +274,30 @@ def test_a_watch_survives_the_death_of_the_engine(shell: Shell) -> None:
     numbers = [first.seq, *(decode(line).seq for line in out.splitlines())]
     assert numbers == sorted(set(numbers))
     assert until(shell, {"finished", "failed"}).outcome is not None
+
+
+def test_a_run_is_launched_again(shell: Shell) -> None:
+    file = shell.folder.parent / "run.toml"
+    file.write_text('task = "rack_placement"\nagent = "nop"\nsize = "quick"\nwatch = true\n')
+    assert shell("run", "-f", str(file), "--json").returncode == 0
+    [run] = status(shell).runs
+
+    planned = shell("rerun", run.id, "--dry-run", "--json")
+    assert planned.returncode == 0, planned.stderr
+    plan = json.loads(planned.stdout)
+    shapes.check(plan)
+    assert (plan["run"], len(plan["sessions"]), plan["dry_run"]) == (None, 1, True)
+    nothing = json.loads(shell("rerun", run.id, "--unscored", "--json").stdout)
+    shapes.check(nothing)
+    assert nothing["sessions"] == []  # the only session has its reward of 0
+    assert [r.id for r in status(shell).runs] == [run.id]
+
+    created = json.loads(shell("rerun", run.id, "--json").stdout)
+    shapes.check(created)
+    first, second = status(shell).sessions
+    assert created["sessions"] == [second.id]
+    assert (second.task, second.agent, second.budget) == (first.task, first.agent, first.budget)
+    unknown = shell("rerun", "nobody")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "nobody" in unknown.stderr
+    assert run.id in unknown.stderr

@@ -112,6 +112,18 @@ def test_pairs_choose_cells(tmp_path: Path) -> None:
     ]
 
 
+def test_cells_choose_single_attempts(tmp_path: Path) -> None:
+    suite = make_task(make_task(tmp_path / "suite", "one"), "two")
+    cells = [["one", "nop", "none", 2], ["two", "oracle", "none", 1]]
+    made = planned(suite, agents=["nop", "oracle"], attempts=2, cells=cells)
+    assert [(s.task, s.agent, s.attempt) for s in made.sessions.values()] == [
+        ("one", "nop", 2),
+        ("two", "oracle", 1),
+    ]
+    with pytest.raises(RunRefusedError, match="cells leave no session"):
+        planned(suite, agents=["nop"], cells=[["one", "nop", "none", 2]])
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
