@@ -118,6 +118,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         *(f"models {verb}" for verb in ("list", "check")),
         *(f"snapshot {verb}" for verb in ("list", "diff", "export", "verify", "restore")),
         "runs list",
+        "config show",
     }
 
 
