@@ -2,26 +2,27 @@
 
 Textual rewrites a refreshed region from its widget's left edge, whether or not the cells differ.
 Over SSH, and in a terminal multiplexer, bytes are what a frame costs, so a screen with this
-compositor remembers what it wrote and sends the changed middle of each line. It builds on private
-classes of Textual, which is why Textual is pinned, a test compares the result with a full repaint,
-and `AUTOLAB_FULL_FRAMES=1` turns it off.
+compositor remembers what it wrote and sends the cells of each line that differ. It builds on
+private classes of Textual, which is why Textual is pinned, a test compares the result with a full
+repaint, and `AUTOLAB_FULL_FRAMES=1` turns it off.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby
 
 from rich.console import Console
-from rich.control import Control
-from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
 from textual.strip import Strip
 
+from autolab_tui.pen import Pen
 from autolab_tui.plain import width
 
 Cells = list[tuple[str, Style | None]]
 Written = dict[int, dict[int, Strip]]  # by line, by column: the strip that stands there
+_GAP = 4  # cells in one style that cost no more than to go past them
 
 
 class ThriftyCompositor(Compositor):
@@ -55,70 +56,81 @@ class _ThriftyUpdate(ChopsUpdate):
 
     def render_segments(self, console: Console) -> str:
         """The escape sequences for what differs from what was written before."""
-        sequences: list[str] = []
+        pen = Pen(console)
         for y, x1, x2 in self.spans:
             line = self._written.setdefault(y, {})
             for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
                 if strip is None or x >= x2 or end <= x1:
                     continue
                 new = strip.crop(0, min(end, x2) - x)
+                old = self._remember(line, x, new)
+                if old == new:
+                    continue
                 cells = cells_of(new)
-                begin, stop = self._remember(line, x, new, cells)
-                if begin < stop:
-                    sequences.append(Control.move_to(x + _width(cells[:begin]), y).segment.text)
-                    sequences.append(_strip(cells[begin:stop]).render(console))
-        return "".join(sequences)
+                for begin, stop in changes(cells_of(old) if old is not None else [], cells):
+                    pen.move(x + begin, y)
+                    for style, some in groupby(cells[begin:stop], key=lambda cell: cell[1]):
+                        pen.add("".join(text for text, _ in some), style)
+        return pen.lift()
 
     @staticmethod
-    def _remember(line: dict[int, Strip], x: int, new: Strip, cells: Cells) -> tuple[int, int]:
-        """Note that `new` stands at `x`; which of its cells [begin, stop) differ from before."""
+    def _remember(line: dict[int, Strip], x: int, new: Strip) -> Strip | None:
+        """Note that `new` stands at `x`; what stood there in as many columns or fewer, if known."""
         old = line.get(x)
         size = new.cell_length
         for other in [o for o in line if o != x and x - line[o].cell_length < o < x + size]:
             del line[other]
-        if old is None:
-            line[x] = new
-            return 0, len(cells)
-        if old.cell_length > size:
+        if old is not None and old.cell_length > size:
             line[x] = Strip.join([new, old.crop(size, old.cell_length)])
-            old = old.crop(0, size)
-        else:
-            line[x] = new
-        return changed(cells_of(old), cells, old.cell_length == size)
+            return old.crop(0, size)
+        line[x] = new
+        return old
 
 
 def cells_of(strip: Strip) -> Cells:
-    """The characters of a strip, each with its style and with the accents that follow it."""
+    """What stands in each column: a character with its style and with the accents that follow it.
+
+    The second column of a wide character has no text of its own.
+    """
     cells: Cells = []
+    lead = 0  # where the last character stands
     for text, style, _ in strip:
+        if text.isascii():
+            cells += [(character, style) for character in text]
+            lead = len(cells) - 1
+            continue
         for character in text:
-            if cells and not character.isascii() and not width(character):
-                cells[-1] = (cells[-1][0] + character, cells[-1][1])
-            else:
-                cells.append((character, style))
+            columns = 1 if character.isascii() else width(character)
+            if not columns and cells:
+                cells[lead] = (cells[lead][0] + character, cells[lead][1])
+                continue
+            lead = len(cells)
+            cells.append((character, style))
+            cells += [("", style)] * (columns - 1)
     return cells
 
 
-def changed(old: Cells, new: Cells, aligned: bool = True) -> tuple[int, int]:
-    """The items [begin, stop) of `new` that are not as in `old`; equal ends count only if aligned.
+def changes(old: Cells, new: Cells) -> Iterator[tuple[int, int]]:
+    """The columns [begin, stop) of `new` that are to be written over `old`, from left to right.
 
-    Both begin at the same column; `aligned` says that they end at the same one.
+    Both begin at the same column. What is alike between two changes is written again where that
+    costs no more than to go past it.
     """
-    first, most = 0, min(len(old), len(new))
-    while first < most and old[first] == new[first]:
-        first += 1
-    if first == len(old) == len(new):
-        return 0, 0
-    last = 0
-    while aligned and last < most - first and old[-1 - last] == new[-1 - last]:
-        last += 1
-    return first, len(new) - last
+    known, size = len(old), len(new)
+    begin = stop = -1
+    for at in range(size):
+        if at < known and old[at] == new[at] and (new[at][0] or at != stop):
+            continue
+        if begin >= 0 and not _near(new, stop, at):
+            yield begin, stop
+            begin = -1
+        if begin < 0:
+            begin = at
+        stop = at + 1
+    if begin >= 0:
+        yield begin, stop
 
 
-def _width(cells: Cells) -> int:
-    return width("".join(text for text, _ in cells))
-
-
-def _strip(cells: Cells) -> Strip:
-    grouped = groupby(cells, key=lambda cell: cell[1])
-    return Strip([Segment("".join(text for text, _ in some), style) for style, some in grouped])
+def _near(cells: Cells, stop: int, at: int) -> bool:
+    style = cells[stop - 1][1]
+    return at - stop <= _GAP and all(cells[n][1] == style for n in range(stop, at))

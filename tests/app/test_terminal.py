@@ -21,13 +21,15 @@ import pyte
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 from textual.strip import Strip
 
-from autolab_tui.framediff import Cells, cells_of, changed
+from autolab_tui.framediff import cells_of, changes
 from autolab_tui.glyphs import UNICODE, terminal_is_unicode, to_ascii
+from autolab_tui.pen import Pen
 from autolab_tui.plain import width
 from autolab_tui.terminal import AsciiFilter, refusal
 from tests.app.journal import Journal
@@ -106,11 +108,7 @@ class Terminal:
         """Every cell with its looks."""
         screen = self.screen
         return [
-            [
-                (c.data, c.fg, c.bg, c.bold, c.italics, c.underscore, c.reverse)
-                for c in (screen.buffer[y][x] for x in range(screen.columns))
-            ]
-            for y in range(screen.lines)
+            [looks(screen.buffer[y][x]) for x in range(screen.columns)] for y in range(screen.lines)
         ]
 
     def wait(self) -> int:
@@ -129,6 +127,12 @@ class Terminal:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
         os.close(self.fd)
+
+
+def looks(cell: Any) -> tuple[Any, ...]:
+    """What can be seen of a cell: a blank shows no ink."""
+    ink = (cell.fg, cell.bold, cell.italics) if cell.data.strip() or cell.reverse else ()
+    return (cell.data, cell.bg, cell.underscore, cell.reverse, *ink)
 
 
 def _without_queries(data: bytes) -> bytes:
@@ -331,35 +335,65 @@ def test_themes_and_preferences_load_without_textual() -> None:
     assert done.stdout.strip() == "False"
 
 
-STYLES = st.sampled_from([Style(color="red"), Style(bold=True), None])
+STYLES = st.sampled_from(
+    [
+        Style(color="red"),
+        Style(color="#102030", bgcolor="#405060"),
+        Style(color="red", underline=True),
+        Style(bold=True),
+        Style(bold=True, italic=True),
+        None,
+    ]
+)
 TEXTS = st.lists(st.sampled_from(["a", "b", " ", "é", "世", "e\u0301"]), max_size=12).map("".join)
 STRIPS = st.lists(st.tuples(TEXTS, STYLES)).map(
     lambda parts: Strip([Segment(text, style) for text, style in parts])
 )
 
 
-def columns_of(cells: Cells) -> int:
-    return sum(width(text) for text, _ in cells)
+COLUMNS = 60
+
+
+def screen_after(*written: str) -> list[tuple[Any, ...]]:
+    """The first line of a terminal that got all this."""
+    screen = pyte.Screen(COLUMNS, 2)
+    pyte.Stream(screen).feed("".join(written))
+    return [looks(screen.buffer[0][x]) for x in range(COLUMNS)]
+
+
+def written(strip: Strip, old: Strip | None = None) -> str:
+    """A line, as a pen writes it on an empty line or over another one."""
+    pen = Pen(Console(color_system="truecolor"))
+    cells = cells_of(strip)
+    for begin, stop in changes(cells_of(old) if old is not None else [], cells):
+        pen.move(begin, 0)
+        for text, style in cells[begin:stop]:
+            pen.add(text, style)
+    return pen.lift()
 
 
 @given(STRIPS, STRIPS)
-def test_putting_the_change_on_the_old_line_gives_the_new_one(one: Strip, other: Strip) -> None:
-    size = min(one.cell_length, other.cell_length)
-    old, new = cells_of(one.crop(0, size)), cells_of(other.crop(0, size))
-    begin, stop = changed(old, new)
-    assert 0 <= begin <= stop <= len(new)
-    kept = len(new) - stop
-    assert old[:begin] == new[:begin]
-    assert not kept or old[-kept:] == new[-kept:]
-    # What is left alone at the right stands in the columns in which it stood.
-    assert columns_of(old[: len(old) - kept]) == columns_of(new[:stop])
+def test_putting_the_changes_on_the_old_line_gives_the_new_one(one: Strip, other: Strip) -> None:
+    one, other = (strip.adjust_cell_length(COLUMNS) for strip in (one, other))
+    rich = "\x1b[1;1H" + other.render(Console(color_system="truecolor"))
+    assert screen_after(written(one), written(other, one)) == screen_after(rich)
 
 
 def test_equal_lines_change_nothing_and_one_cell_changes_one() -> None:
-    line = cells_of(Strip([Segment("running 0:41", Style(bold=True))]))
-    assert changed(line, line) == (0, 0)
-    later = cells_of(Strip([Segment("running 0:42", Style(bold=True))]))
-    assert changed(line, later) == (11, 12)
+    bold = Style(bold=True)
+    line = Strip([Segment("running 0:41", bold)])
+    assert written(line, line) == ""
+    later = Strip([Segment("running 0:42", bold)])
+    assert written(later, line) == "\x1b[1;12H\x1b[1m2\x1b[0m"
+
+
+def test_what_lies_between_two_changes_is_not_sent() -> None:
+    dim = Style(color="#8f9bad", bgcolor="#10141b")
+    line, later = (
+        Strip([Segment(f"{n} of 64", dim), Segment(" " * 30), Segment(str(n), dim)]) for n in (8, 9)
+    )
+    said = written(later, line)
+    assert said == "\x1b[1;1H\x1b[38;2;143;155;173;48;2;16;20;27m9\x1b[38G9\x1b[0m"
 
 
 @given(st.text())
