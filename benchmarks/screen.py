@@ -31,7 +31,6 @@ SESSIONS = 64
 SECONDS = 20.0
 SIZES = ((80, 24), (200, 50))
 STARTS = 7
-_TICKS = os.sysconf("SC_CLK_TCK")
 _APP = (
     "import sys; from pathlib import Path; from autolab_tui.app import run; "
     "sys.exit(run(Path(sys.argv[1])))"
@@ -79,9 +78,9 @@ class Screen:
 
     @property
     def cpu(self) -> float:
-        """Seconds of CPU so far, all threads."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        """Seconds of CPU so far, all threads, to the nanosecond."""
+        tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     def close(self) -> None:
         """End it."""

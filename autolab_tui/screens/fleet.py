@@ -23,6 +23,7 @@ from autolab_tui.views.ahead import Ahead
 from autolab_tui.views.empty import hint
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import heading, pad
+from autolab_tui.views.overview import Survey
 from autolab_tui.views.trajectory import trajectory
 from autolab_tui.widgets.lines import Choosable, Lines
 from autolab_tui.widgets.plot import TrajectoryPlot
@@ -57,6 +58,9 @@ class FleetScreen(DrawnScreen):
         self._gpus_seen: Mapping[str, Any] = {}
         self._gpus_asked = float("-inf")
         self._groups: dict[str, list[SessionState]] = {}
+        self._counted: Survey | None = None
+        self._counted_for: object = None
+        self._drawn: object = None  # what the last frame was drawn from
         self._strip, self._head, self._empty = Lines("strip"), Lines("table-head"), Lines("empty")
         sign = host.glyphs.cursor
         self._table, self._feed = Choosable("table", sign), Choosable("feed", sign)
@@ -89,8 +93,10 @@ class FleetScreen(DrawnScreen):
         if cells < 1 or height < 1:
             return
         self._look_ahead(frame)
-        self._strip.show(overview.lines(store.state, choice, frame, cells, self._ahead))
+        self._draw_strip(frame, cells)
         self._show_gpus(cells)
+        if not self._something_new(frame):
+            return
         sessions = fleet.shown(store.state, choice, frame.moment)
         room = max(2, height - 5 - FEED_LEAST - self._filter.display - self._gpus.display)
         head, rows = self._rows(sessions, frame, cells, room)
@@ -103,6 +109,30 @@ class FleetScreen(DrawnScreen):
         self._draw_feed(frame)
         self._draw_preview(frame)
         self._draw_keys()
+
+    def redraw(self) -> None:
+        """Draw all of it."""
+        self._drawn = None
+        super().redraw()
+
+    def _draw_strip(self, frame: Frame, cells: int) -> None:
+        state, choice = self.host.store.state, self.host.choice
+        known = (self.host.store.version, choice)
+        if self._counted is None or self._counted_for != known:
+            self._counted, self._counted_for = overview.survey(state, choice), known
+        strip = overview.lines(state, choice, frame, cells, self._ahead, self._counted)
+        self._strip.show(strip)
+
+    def _something_new(self, frame: Frame) -> bool:
+        """Whether anything below the strip can differ from what was drawn last."""
+        parts = (self._table, self._feed, self._preview, self._gpus, self._filter)
+        drawn = (
+            *(self.host.store.version, self.host.choice, self.size, self.focused),
+            *(frame.health.standing, [(part.size, part.display) for part in parts]),
+        )
+        known, self._drawn = self._drawn, drawn
+        ageing = self._counted is None or any(not s.over for s in self._counted.sessions)
+        return ageing or drawn != known
 
     def _rows(
         self, sessions: list[SessionState], frame: Frame, cells: int, room: int
@@ -216,9 +246,7 @@ class FleetScreen(DrawnScreen):
             return
         found = feed.items(store.state, self.host.choice)
         self._feed_sessions = {str(item.seq): item.session for item in found if item.session}
-        rows: list[tuple[str, Sequence[Line]]] = [
-            (str(item.seq), (feed.line(item, store.state, cells, frame.glyphs),)) for item in found
-        ]
+        rows = feed.rows(found, store.state, cells, frame.glyphs)
         title = self._title("what happened", "newest first", cells, widget.has_focus)
         self._feed_title.show([title])
         at_top = widget.index == 0

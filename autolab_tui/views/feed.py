@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 from autolab_tui import words
 from autolab_tui.glyphs import Glyphs
 from autolab_tui.plain import cut, cut_middle, plain
@@ -9,6 +12,7 @@ from autolab_tui.roles import Line, Role, Span
 from autolab_tui.views import sessions as say
 from autolab_tui.views.fleet import Choice, runs_shown
 from autolab_tui.views.layout import pad
+from autolab_tui.views.rows import Painted, Row
 from engine.state import FeedItem, State
 
 _KINDS: dict[str, tuple[str, Role]] = {
@@ -40,6 +44,15 @@ def items(state: State, choice: Choice) -> list[FeedItem]:
         if session is None or session.run in runs:
             kept.append(item)
     return kept
+
+
+def rows(found: Sequence[FeedItem], state: State, cells: int, glyphs: Glyphs) -> list[Row]:
+    """A row for each item, painted when it is seen."""
+
+    def paint(item: FeedItem) -> Sequence[Line]:
+        return (line(item, state, cells, glyphs),)
+
+    return [(str(item.seq), Painted(1, partial(paint, item))) for item in found]
 
 
 def line(item: FeedItem, state: State, cells: int, glyphs: Glyphs) -> Line:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from autolab_tui import words
 from autolab_tui.plain import cut, plain, width
@@ -43,18 +45,62 @@ def heartbeat(frame: Frame) -> list[Span]:  # noqa: PLR0911 - one return for eac
     return [(sign, "good"), (" engine live", "dim")]
 
 
-def lines(
-    state: State, choice: Choice, frame: Frame, cells: int, ahead: Ahead | None = None
-) -> tuple[Line, Line]:
-    """The header strip of the fleet screen; `ahead` is the outlook where it is known."""
-    health, moment, glyphs = frame.health, frame.moment, frame.glyphs
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the strip counts over all sessions in scope; it changes only with state and choice."""
+
+    sessions: tuple[SessionState, ...]
+    progress: tuple[Remark, ...]
+    spent: tuple[Remark, ...]
+    trust: tuple[Remark, ...]
+
+
+def survey(state: State, choice: Choice) -> Survey:
+    """Count what the strip says."""
     sessions = in_scope(state, choice)
+    runs = runs_shown(state, choice)
+    if not runs:
+        return Survey((), (), (remark("no run yet", "dim"),), ())
+    name = f"run {plain(runs[0])}" if len(runs) == 1 else words.plural(len(runs), "run")
+    usage = sum((s.usage for s in sessions), Usage())
+    cost = words.cost(usage.cost, usage.unpriced)
+    spent = (
+        remark(name, "text", rank=3),
+        Remark((("cost ", "dim"), (cost, "text")), rank=1),
+        Remark(((words.count(usage.tokens), "text"), (" tokens", "dim")), rank=5),
+        *_held_up(sessions),
+    )
+    trust = [_trust(sessions)]
+    bests = [s for s in sessions if s.last_improvement_active is not None]
+    if bests:
+        better = f"{len(bests)} of {len(sessions)}"
+        trust.append(Remark(((better, "text"), (" improved on the baseline", "dim")), rank=6))
+    older = len(state.runs) - len(runs)
+    if older > 0:
+        trust.append(remark(f"{older} older: a", "dim", rank=4))
+    return Survey(tuple(sessions), tuple(_progress(sessions)), spent, tuple(trust))
+
+
+def lines(  # noqa: PLR0917 - all but the first four may be left out
+    state: State,
+    choice: Choice,
+    frame: Frame,
+    cells: int,
+    ahead: Ahead | None = None,
+    counted: Survey | None = None,
+) -> tuple[Line, Line]:
+    """The header strip of the fleet screen; `ahead` is the outlook where it is known.
+
+    `counted` is the survey of this state, where it has been made before.
+    """
+    if counted is None:
+        counted = survey(state, choice)
+    health, moment, glyphs = frame.health, frame.moment, frame.glyphs
     clock: Span = (words.time_of_day(moment.at), "dim")
     separator: Span = (f" {glyphs.separator} ", "faint")
     left: list[Span] = [("AutoLab  ", "title"), *heartbeat(frame)]
-    progress = _progress(sessions)
     room = cells - 5 - sum(width(text) for text, _ in left)
-    right = remarks([*progress, Remark((clock,), rank=2)], room, separator)
+    right = remarks([*counted.progress, Remark((clock,), rank=2)], room, separator)
     top = between([(" ", "text"), *left], [*right, (" ", "text")], cells)
     second: list[Span]
     if health.standing == "down":
@@ -64,8 +110,10 @@ def lines(
     elif health.trouble:
         second = [(plain(health.trouble), "warn")]
     else:
-        said = _summary(state, choice, sessions, moment)
-        if ahead is not None and any(not s.over for s in sessions):
+        said = list(counted.spent)
+        if counted.trust:
+            said += [_left(counted.sessions, moment), *counted.trust]
+        if ahead is not None and any(not s.over for s in counted.sessions):
             said[2:2] = foresight.remarks(ahead, moment)
         second = remarks(said, cells - 2, separator)
     return top, tuple(pad([(" ", "text"), *second], cells))
@@ -89,31 +137,6 @@ def _progress(sessions: list[SessionState]) -> list[Remark]:
     return said
 
 
-def _summary(
-    state: State, choice: Choice, sessions: list[SessionState], moment: Moment
-) -> list[Remark]:
-    runs = runs_shown(state, choice)
-    if not runs:
-        return [remark("no run yet", "dim")]
-    name = f"run {plain(runs[0])}" if len(runs) == 1 else words.plural(len(runs), "run")
-    older = len(state.runs) - len(runs)
-    said = [remark(name, "text", rank=3)]
-    usage = sum((s.usage for s in sessions), Usage())
-    cost = words.cost(usage.cost, usage.unpriced)
-    said.append(Remark((("cost ", "dim"), (cost, "text")), rank=1))
-    said.append(Remark(((words.count(usage.tokens), "text"), (" tokens", "dim")), rank=5))
-    said += _held_up(sessions)
-    said.append(_left(sessions, moment))
-    said.append(_trust(sessions))
-    bests = [s for s in sessions if s.last_improvement_active is not None]
-    if bests:
-        better = f"{len(bests)} of {len(sessions)}"
-        said.append(Remark(((better, "text"), (" improved on the baseline", "dim")), rank=6))
-    if older > 0:
-        said.append(remark(f"{older} older: a", "dim", rank=4))
-    return said
-
-
 def _held_up(sessions: list[SessionState]) -> list[Remark]:
     """How many wait for a provider, and why: that is how an API in trouble looks from here."""
     causes = Counter(
@@ -124,7 +147,7 @@ def _held_up(sessions: list[SessionState]) -> list[Remark]:
     return [remark(f"{count} waiting: {cause}", "warn", 1) for cause, count in causes.most_common()]
 
 
-def _left(sessions: list[SessionState], moment: Moment) -> Remark:
+def _left(sessions: Sequence[SessionState], moment: Moment) -> Remark:
     """An upper bound for the end: the longest budget left among the sessions at work."""
     waiting = sum(s.state == "queued" for s in sessions)
     closing = sum(s.state == "verifying" for s in sessions)
