@@ -51,7 +51,8 @@ FRAME = 1.0  # seconds between frames while something changes
 PRESENCE = 60.0  # seconds between two words to the engine that somebody is here
 _AFTER_RESIZE = 0.1
 TERMINATED = 128 + signal.SIGTERM
-RESTING = 5  # frames that are left out, but one, while nobody looks
+RESTING = 5  # ticks from frame to frame while nobody looks
+QUIET = 2  # and while nothing happens
 
 
 class AutolabApp(App[None]):
@@ -99,7 +100,7 @@ class AutolabApp(App[None]):
         self._remembered = preferences.load(self._config)
         self.choice = self._recall(run)
         self._drawn = float("-inf")
-        self._unseen = 0
+        self._ticks = 0
         self._attention, self._looked_at = Attention(), -1
         self._present = float("-inf")
         self._narrowed = run is not None
@@ -180,9 +181,22 @@ class AutolabApp(App[None]):
             self.draw()
 
     def _tick(self) -> None:
-        self._unseen += 1
-        if self._focused_terminal or self._unseen % RESTING == 0:
+        self._ticks += 1
+        if self._ticks % self._pace() == 0:
             self.draw()
+
+    def _pace(self) -> int:
+        """Every how many ticks a frame is drawn."""
+        if not self._focused_terminal:
+            return RESTING
+        return QUIET if self._quiet() else 1
+
+    def _quiet(self) -> bool:
+        """Whether only the pulse would move: nothing came but signs of life, and nothing ages."""
+        store = self.store
+        if not isinstance(self.screen, FleetScreen) or store.health().standing != "live":
+            return False
+        return not self._link.has_news and all(s.over for s in store.state.sessions.values())
 
     def draw(self) -> None:
         """Take in what came and draw a frame."""

@@ -114,6 +114,13 @@ class Link:
             batch, self._batch = self._batch, Batch()
         return batch
 
+    @property
+    def has_news(self) -> bool:
+        """Whether more than signs of life came since the last `take`."""
+        with self._lock:
+            batch = self._batch
+            return bool(batch.state or batch.events or batch.connected or batch.lost)
+
     def _follow(self) -> None:
         pause = FIRST_RETRY
         while not self._stopping.is_set():

@@ -92,6 +92,11 @@ def time_of_day(at: float) -> str:
     return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
 
 
+def hour(at: float) -> str:
+    """A Unix time as the operator's local `HH:MM`."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%H:%M")
+
+
 def plural(number: int, noun: str) -> str:
     """`1 session`, `3 sessions`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

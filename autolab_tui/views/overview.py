@@ -96,7 +96,7 @@ def lines(  # noqa: PLR0917 - all but the first four may be left out
     if counted is None:
         counted = survey(state, choice)
     health, moment, glyphs = frame.health, frame.moment, frame.glyphs
-    clock: Span = (words.time_of_day(moment.at), "dim")
+    clock: Span = (words.hour(moment.at), "dim")
     separator: Span = (f" {glyphs.separator} ", "faint")
     left: list[Span] = [("AutoLab  ", "title"), *heartbeat(frame)]
     room = cells - 5 - sum(width(text) for text, _ in left)

@@ -18,7 +18,7 @@ def strip(tabs: Sequence[tuple[str, str, bool]], frame: Frame, cells: int) -> Li
     Where they do not all fit, only the present one is named.
     """
     left: list[Span] = [(" ", "text"), ("AutoLab  ", "title"), *heartbeat(frame)]
-    clock: list[Span] = [(words.time_of_day(frame.moment.at), "dim"), (" ", "text")]
+    clock: list[Span] = [(words.hour(frame.moment.at), "dim"), (" ", "text")]
     shown = _tabs(tabs)
     taken = sum(width(text) for text, _ in (*left, *clock)) + 6
     if taken + sum(width(text) for text, _ in shown) > cells:

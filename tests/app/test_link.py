@@ -96,6 +96,24 @@ def test_it_wakes_its_owner_once_for_a_batch(engine: EngineServer, socket_path: 
         assert reader.wakes == before + 1
 
 
+def test_a_sign_of_life_is_no_news_and_an_event_is(engine: EngineServer, socket_path: Path) -> None:
+    with reading(socket_path) as reader:
+        reader.until(lambda: reader.store.beats > 1, "the stream")
+        while reader.link.has_news:
+            reader.store.absorb(reader.link.take())
+        beats = reader.store.beats
+        deadline = time.monotonic() + 10
+        while not reader.link._batch.heartbeat and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not reader.link.has_news
+        engine.publish(Noted(text="hello"))
+        while not reader.link.has_news and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert reader.link.has_news
+        reader.store.absorb(reader.link.take())
+        assert reader.store.beats > beats and not reader.link.has_news
+
+
 def test_it_comes_back_after_a_cut_and_missed_nothing(
     engine: EngineServer, socket_path: Path
 ) -> None:
