@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from engine.events import Event, RunCreated, VerdictGiven
+from engine.events import Event, RunCreated, TurnFinished, Usage, VerdictGiven
 from engine.journal import read_run, read_runs
 from engine.offline.snapshots import OfflineError
 from engine.paths import journal_file
@@ -115,6 +115,11 @@ class Recording:
             path = transcript_path(self._folder, session)
             reader = self._readers[session] = TranscriptReader(path)
         return reader.read(after, limit, size)
+
+    def turns(self, session: str) -> dict[int, Usage]:
+        """What each whole turn of a session's model used, by its number."""
+        bodies = (event.body for event in self._events if event.session == session)
+        return {body.turn: body.usage for body in bodies if isinstance(body, TurnFinished)}
 
     def verdicts_of(self, session: str, time: float) -> list[dict[str, Any]]:
         """Every verdict of a session up to a time, whole."""

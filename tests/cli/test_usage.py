@@ -119,6 +119,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         *(f"snapshot {verb}" for verb in ("list", "diff", "export", "verify", "restore")),
         "runs list",
         "config show",
+        "export",
     }
 
 
@@ -142,7 +143,7 @@ def test_json_and_dry_run_are_where_the_contract_wants_them(name: str) -> None:
         *("tasks new", "tasks pin", "tasks calibrate"),
         *("verify", "verdicts export", "verdicts release", "verdicts rotate"),
         *("engine start", "engine stop", "engine restart"),
-        *("snapshot export", "snapshot verify", "snapshot restore", "attach", "report"),
+        *("snapshot export", "snapshot verify", "snapshot restore", "attach", "report", "export"),
     }
     assert ("--dry-run" in options) is (name in changes)
 

@@ -78,6 +78,28 @@ def test_a_scripted_agent_leaves_a_transcript(shell: Shell) -> None:
     [session] = status(shell).sessions
     assert session.final_reward is not None
     assert session.final_reward > 0.5
+
+    folder = shell.folder.parent / "out"
+    planned = shell("export", run, "--atif", str(folder), "--dry-run", "--json")
+    shapes.check(json.loads(planned.stdout))
+    assert not folder.exists()
+    for how in ("--atif", "--harbor"):
+        done = shell("export", run, how, str(folder), "--json")
+        assert done.returncode == 0, done.stderr
+        written = json.loads(done.stdout)
+        shapes.check(written)
+        assert all((folder / name).is_file() for name in written["files"])
+    said = json.loads((folder / f"{session.id}.json").read_text())
+    assert said["session_id"] == session.id
+    assert any("tool_calls" in step and "observation" in step for step in said["steps"])
+    trial = folder / run / session.id
+    assert json.loads((trial / "agent" / "trajectory.json").read_text()) == said
+    assert json.loads((trial / "verifier" / "reward.json").read_text()) == {
+        "reward": session.final_reward
+    }
+    again = shell("export", run, "--atif", str(folder))
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "--force" in again.stderr
     entries = [json.loads(line) for line in shell("logs", session.id, "--json").stdout.splitlines()]
     assert [entry["n"] for entry in entries] == list(range(len(entries)))
     assert "placement.txt" in shell("logs", session.id, "-f").stdout
