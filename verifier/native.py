@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 from verifier import memfd
 from verifier.artifact import printable
@@ -21,11 +21,12 @@ from verifier.cpus import Cpus, Machine, turn
 from verifier.judge import Case, Judge, JudgeError
 from verifier.measure import Pair, Timing, contended, own_seconds, plan_for, take_pairs
 from verifier.outcomes import FailedError, NotJudgedError
-from verifier.programs import Program, Sources, make
-from verifier.repetition import Repetition, repeat
+from verifier.programs import Sources
+from verifier.repetition import Repetition
 from verifier.screening import screen
 from verifier.screening import watch as watching
 from verifier.verdict import Cause, Finding, Gate, Stage
+from verifier.workshop import M, Workshop
 
 if TYPE_CHECKING:
     from tasks.autolab import Autolab
@@ -47,7 +48,7 @@ class NativeResult:
     delay_known: bool
 
 
-class NativeJudging:
+class NativeJudging(Generic[M]):
     """One candidate against the pristine baseline. `gates` are those passed so far, in order."""
 
     def __init__(
@@ -55,13 +56,16 @@ class NativeJudging:
         machine: Machine,
         table: Autolab,
         judge: Judge,
+        *,
         stage: Stage,
         progress: Progress,
+        workshop: Workshop[M],
     ) -> None:
         self._machine = machine
+        self._workshop = workshop
         aside = machine.cpus.working
         self._beside = Machine(machine.backend, Cpus(aside, aside))
-        self._baseline: Program | None = None
+        self._baseline: M | None = None
         self._table = table
         self._judge = judge
         self._stage = stage
@@ -94,7 +98,7 @@ class NativeJudging:
         if pristine != candidate and images[0] is not None and images[1] is not None:
             self.findings += screen(self._machine, self._table.screen, {}, (images[0], images[1]))
         untimed = [case for case in cases if not case.timed]
-        if watching.supported() and pristine != candidate:
+        if self._workshop.watched and watching.supported() and pristine != candidate:
             self._watch = watching.Watch(self._table.driver.threads)
         try:
             for number, case in enumerate(untimed):
@@ -124,31 +128,27 @@ class NativeJudging:
             return [Gate(declared[0], True, evidence)]
         return [Gate(name, True, evidence) for name in declared if name in self._said]
 
-    def _build_baseline(self, sources: Sources) -> Program:
+    def _build_baseline(self, sources: Sources) -> M:
         try:
-            return make(self._machine, self._table, sources)
+            return self._workshop.make(sources)
         except BuildError as error:
             raise NotJudgedError(
                 f"the pristine baseline does not build: {error.why}: {_excerpt(error.log)}"
             ) from error
 
-    def _build_candidate(self, sources: Sources) -> Program:
+    def _build_candidate(self, sources: Sources) -> M:
         try:
-            return make(self._machine, self._table, sources)
+            return self._workshop.make(sources)
         except BuildError as error:
             cause: Cause = "out_of_memory" if error.out_of_memory else "build_failed"
             evidence = f"{error.why}: {_excerpt(error.log)}" if error.log else error.why
             raise FailedError("builds", cause, evidence) from error
 
-    def _timed_pair(
-        self, baseline: Program, candidate: Program, cases: Sequence[Case], number: int
-    ) -> Pair:
+    def _timed_pair(self, baseline: M, candidate: M, cases: Sequence[Case], number: int) -> Pair:
         self._progress("warm-up" if number == 0 else f"timing pair {number}")
         return self._pair(baseline, candidate, cases, number)
 
-    def _pair(
-        self, baseline: Program, candidate: Program, cases: Sequence[Case], number: int | None
-    ) -> Pair:
+    def _pair(self, baseline: M, candidate: M, cases: Sequence[Case], number: int | None) -> Pair:
         """Both programs on one fresh input of each case: their summed seconds.
 
         `number` is the pair's when it is timed, or None: then it runs beside other work.
@@ -176,14 +176,16 @@ class NativeJudging:
         return Pair(seconds[False], seconds[True], disturbed)
 
     def _repeat(
-        self, machine: Machine, program: Program, case: Case, given: int, output_size: int
+        self, machine: Machine, program: M, case: Case, given: int, output_size: int
     ) -> Repetition:
         # A copy for each: what one program does to its pages (paging them out, say) is no concern
         # of the other's.
         own = memfd.copied(given)
         try:
             watch = None if program is self._baseline else self._watch
-            return repeat(machine, program, own, output_size, watch)
+            return self._workshop.repeat(
+                machine, program, case, given=own, output_size=output_size, watch=watch
+            )
         except FailedError as error:
             if program is self._baseline:
                 raise NotJudgedError(

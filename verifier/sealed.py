@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -28,7 +29,7 @@ from verifier.gpus.device import want_of
 from verifier.gpus.tenancy import Watch
 from verifier.grading import Facts, Grade, anchors_of, grade
 from verifier.intervals import half_width, median_interval
-from verifier.judge import PATIENCE, Judge, JudgeError
+from verifier.judge import PATIENCE, Case, Judge, JudgeError
 from verifier.ledger.manifests import in_words
 from verifier.native import NativeJudging, NativeResult
 from verifier.outcomes import STATUS, FailedError, NotJudgedError
@@ -50,6 +51,7 @@ from verifier.verdict import (
     Status,
     Verdict,
 )
+from verifier.workshop import M, Programs, Workshop
 
 if TYPE_CHECKING:
     from tasks import Task
@@ -264,6 +266,10 @@ def _accept(request: VerifyRequest, table: Autolab, draft: _Draft) -> tuple[str,
             raise ArtifactRefusedError(table.flags.file, "the file is missing")
         data = request.files[table.flags.file]
         chosen = flags.parse(table.flags.file, data, table.flags.allow)
+    if table.driver.kind == "cuda":
+        from verifier.cuda.workshop import accept
+
+        accept(table.driver, request.files)
     total = sum(map(len, request.files.values()))
     draft.gates.append(Gate("artifact", True, f"{len(request.files)} files, {total} bytes"))
     return chosen
@@ -291,16 +297,48 @@ class _Judging:
         own = Sources({**fixed, **self.request.files}, chosen)
         base = Sources(pristine, self._pristine_flags(pristine))
         self._note_machine(machine)
-        judging = NativeJudging(machine, self.table, judge, self.request.stage, progress)
-        try:
-            cases = judge.cases(self.task.size(self.request.size).params)
-            result = judging.run(base, own, cases)
-        finally:
-            self.draft.gates += judging.gates
-            self.draft.findings += judging.findings
+        cases = judge.cases(self.task.size(self.request.size).params)
+        run = partial(self._run, machine, judge, sources=(base, own), cases=cases)
+        if self.table.driver.kind == "cuda":
+            result = self._on_device(machine, cases, partial(run, progress=progress))
+        else:
+            result = run(progress=progress, workshop=Programs(machine, self.table))
         if not result.delay_known:
             self.draft.lacks.append("this kernel does not tell what others took of the CPU")
         self._score_timing(result, same=own == base)
+
+    def _run(
+        self,
+        machine: Machine,
+        judge: Judge,
+        *,
+        sources: tuple[Sources, Sources],
+        cases: Sequence[Case],
+        progress: Progress,
+        workshop: Workshop[M],
+    ) -> NativeResult:
+        """The candidate beside the baseline; what was found is in the draft however it ends."""
+        stage = self.request.stage
+        judging = NativeJudging(
+            machine, self.table, judge, stage=stage, progress=progress, workshop=workshop
+        )
+        try:
+            return judging.run(*sources, cases)
+        finally:
+            self.draft.gates += judging.gates
+            self.draft.findings += judging.findings
+
+    def _on_device(
+        self, machine: Machine, cases: Sequence[Case], run: Callable[..., NativeResult]
+    ) -> NativeResult:
+        from verifier.cuda.workshop import KernelWorkshop
+
+        with KernelWorkshop(machine, self.table, cases) as workshop:
+            try:
+                return run(workshop=workshop)
+            finally:
+                self.draft.findings += workshop.findings
+                self.draft.lacks += workshop.lacks
 
     def _pristine_flags(self, pristine: Mapping[str, bytes]) -> tuple[str, ...]:
         table = self.table.flags

@@ -21,7 +21,9 @@ def target(capability: int) -> str:
     return f"sm_{capability}a" if capability >= 90 else f"sm_{capability}"
 
 
-def compiled(machine: Machine, source: bytes, capability: int) -> tuple[bytes, Cubin]:
+def compiled(
+    machine: Machine, source: bytes, capability: int, timeout_sec: float = TIMEOUT_SEC
+) -> tuple[bytes, Cubin]:
     """The cubin of `source` for a compute capability (90 for 9.0), and what it says of itself.
 
     Raises `BuildError` with the compiler's log, and `SandboxUnavailableError` where nothing can be
@@ -31,7 +33,7 @@ def compiled(machine: Machine, source: bytes, capability: int) -> tuple[bytes, C
 
     line = ("nvcc", f"-arch={target(capability)}", "-cubin", "-O3", "-std=c++17")
     recipe = Build(
-        commands=((*line, "-o", _OUTPUT, SOURCE),), output=_OUTPUT, timeout_sec=TIMEOUT_SEC
+        commands=((*line, "-o", _OUTPUT, SOURCE),), output=_OUTPUT, timeout_sec=timeout_sec
     )
     image = build(machine, recipe, {SOURCE: source}, ())
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from verifier.cuda.plan import ShapedLaunch
+from verifier.cuda.shapes import ShapedLaunch
 
 
 class Device(Protocol):

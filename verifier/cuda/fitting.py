@@ -10,7 +10,8 @@ import math
 
 from verifier.artifact import ArtifactRefusedError, printable
 from verifier.cuda.cubin import Cubin, Kernel
-from verifier.cuda.plan import FILE, Limits, ShapedLaunch, ShapedPlan
+from verifier.cuda.plan import FILE, Limits
+from verifier.cuda.shapes import ShapedLaunch, ShapedPlan
 
 SOURCE = "kernel.cu"
 REGISTERS = 65_536  # of a block, 32 bits each (compute capability 8.0 to 9.0)

@@ -28,6 +28,7 @@ from typing import Any
 
 from tasks.expressions import Expression, ExpressionError, read
 from verifier.artifact import ArtifactRefusedError, printable
+from verifier.cuda.shapes import ShapedLaunch, ShapedPlan
 
 FILE = "launch.toml"
 MOST_BYTES = 65_536
@@ -87,25 +88,6 @@ class Plan:
 
     scratch: Mapping[str, Expression]
     launches: tuple[Launch, ...]
-
-
-@dataclass(frozen=True)
-class ShapedLaunch:
-    """One launch at one size: blocks, threads, bytes; arguments are a buffer or (type, number)."""
-
-    entry: str
-    grid: tuple[int, int, int]
-    block: tuple[int, int, int]
-    shared_bytes: int
-    arguments: tuple[str | tuple[str, int], ...]
-
-
-@dataclass(frozen=True)
-class ShapedPlan:
-    """A plan at one size: the bytes of each scratch buffer, and the launches in order."""
-
-    scratch: Mapping[str, int]
-    launches: tuple[ShapedLaunch, ...]
 
 
 def _refuse(where: str, why: str) -> ArtifactRefusedError:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from verifier.artifact import ArtifactRefusedError
 from verifier.cuda.cubin import Cubin, CubinError, Kernel, read
 from verifier.cuda.fitting import fit
-from verifier.cuda.plan import Limits, ShapedLaunch, ShapedPlan
+from verifier.cuda.plan import Limits
+from verifier.cuda.shapes import ShapedLaunch, ShapedPlan
 
 SOURCE = """
 #warning ptxas info : Used 1 registers

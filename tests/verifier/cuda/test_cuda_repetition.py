@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from verifier.cuda.plan import ShapedLaunch, ShapedPlan
 from verifier.cuda.repetition import ClocksDisagreeError, Ran, ViolationError, repeat
+from verifier.cuda.shapes import ShapedLaunch, ShapedPlan
 
 Kernel = Callable[["Host", dict[str, int]], None]
 START = 4096

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verifier.artifact import ArtifactRefusedError
-from verifier.cuda.plan import MOST_LAUNCHES, Limits, ShapedLaunch, parse, shape
+from verifier.cuda.plan import MOST_LAUNCHES, Limits, parse, shape
+from verifier.cuda.shapes import ShapedLaunch
 
 GRANTED = ("input", "output")
 GOOD = """
