@@ -15,7 +15,7 @@ from pathlib import Path
 from tasks import files
 from tasks.errors import TaskError
 
-KINDS = ("native", "python", "data")
+KINDS = ("native", "python", "data", "cuda")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _FILLED_IN = ".in"
 

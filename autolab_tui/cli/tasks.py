@@ -36,7 +36,7 @@ def add_to(commands: Commands) -> None:
         dry_run=True,
     )
     new.add_argument("name", metavar="NAME", help="small letters, digits and _")
-    new.add_argument("--kind", choices=("native", "python", "data"), default="native")
+    new.add_argument("--kind", choices=("native", "python", "data", "cuda"), default="native")
     new.add_argument("--into", type=Path, default=Path(), metavar="DIR", help="default: here")
     pin = command(
         verbs,

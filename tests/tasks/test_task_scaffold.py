@@ -49,7 +49,7 @@ def test_it_never_overwrites(tmp_path: Path) -> None:
 
 
 def test_another_kind(tmp_path: Path) -> None:
-    with pytest.raises(TaskError, match="use one of native, python, data"):
+    with pytest.raises(TaskError, match="use one of native, python, data, cuda"):
         create(tmp_path / "x", "quantum")
 
 

@@ -4,7 +4,8 @@ Trusted code in a sandbox of its own, which has the granted device's nodes and n
 one artifact, so that no kernel ever shares a context with the baseline it is compared with.
 Descriptor 3 is a SOCK_SEQPACKET socket to the verifier. A request is one byte with four memfds:
 the order as JSON, the cubin, the inputs one after another, and where the outputs go. The answer is
-a JSON object. After an error of the device the process ends, since its context is lost.
+a JSON object, after one that says when the kernels' time began and one when it ended. After an
+error of the device the process ends, since its context is lost.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import contextlib
 import json
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ def main() -> None:
         if not message:
             return
         try:
-            answer = _serve(cuda, device, fds)
+            answer = _serve(cuda, device, fds, _Clock(control))
         finally:
             for fd in fds:
                 os.close(fd)
@@ -50,7 +52,24 @@ def main() -> None:
             os._exit(0)  # its destructors would all fail in a context that is dead
 
 
-def _serve(cuda: Any, device: PyCudaDevice, fds: list[int]) -> dict[str, Any]:
+class _Clock:
+    """The host's clock, which tells the verifier when it is read, outside of what it measures."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._running = False
+
+    def __call__(self) -> float:
+        if not self._running:
+            self._running = True
+            _say(self._control, {"kind": "begun"})
+            return time.perf_counter()
+        now = time.perf_counter()
+        _say(self._control, {"kind": "ended"})
+        return now
+
+
+def _serve(cuda: Any, device: PyCudaDevice, fds: list[int], clock: _Clock) -> dict[str, Any]:
     order, image, given, output = fds
     asked = json.loads(_read(order))
     inputs, outputs = dict(asked["inputs"]), dict(asked["outputs"])
@@ -62,7 +81,8 @@ def _serve(cuda: Any, device: PyCudaDevice, fds: list[int]) -> dict[str, Any]:
     try:
         device.load(_read(image), plan.launches)
         device.warm()
-        ran, words = repeat(device, plan, content, outputs, bytes.fromhex(asked["seed"])), ""
+        seed = bytes.fromhex(asked["seed"])
+        ran, words = repeat(device, plan, content, outputs, seed, clock=clock), ""
     except ClocksDisagreeError as error:
         ran, words = error.ran, str(error)
     except ViolationError as error:

@@ -17,7 +17,7 @@ from verifier.cuda.shapes import ShapedLaunch
 DRIVER = "libcuda.so.1"
 _OPT_IN = 49_152  # bytes of shared memory that a block has without asking for more
 _ARENAS = 2  # repetitions take turns on them
-_LEAST_FLUSH = 8 << 20
+_UNKNOWN_CACHE = 128 << 20  # bytes of L2 where the device does not say; none has more yet
 _CLOCKS_UP_SECONDS = 0.005  # of work before a clock starts; a guess, since a device idles slowly
 _SCRUB = 0xA5
 _FORMATS = {"i32": "i", "u32": "I", "i64": "q", "u64": "Q"}
@@ -86,7 +86,7 @@ class PyCudaDevice:
             self._stream = cuda.Stream()
             attribute = cuda.device_attribute
             cache = device.get_attribute(attribute.L2_CACHE_SIZE)
-            self._flush_bytes = max(2 * cache, _LEAST_FLUSH)
+            self._flush_bytes = 2 * (cache or _UNKNOWN_CACHE)
             self._flush = cuda.mem_alloc(self._flush_bytes)
         except cuda.Error as error:
             raise UnusableError(

@@ -27,7 +27,7 @@
 
 void autolab_sha256(const unsigned char *data, size_t size, char *hex); /* sha256.c */
 
-enum { CACHE = 1 << 20, SHARED = 232448, PARAMETERS = 64 };
+enum { CACHE = 1 << 16, SHARED = 232448, PARAMETERS = 64 };
 typedef void (*host_kernel)(unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, size_t,
                             void **);
 struct CUevent_st { double at; int done; };

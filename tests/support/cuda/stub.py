@@ -102,7 +102,7 @@ def host_kernel(name: str, body: str) -> str:
     """C for a kernel of the host: `arguments[n]` points to the n-th argument, `gx` to `bz` are the
     shape of the launch, `body` is all of it."""
     return (
-        "#include <stdint.h>\n#include <string.h>\n"
+        "#include <stdint.h>\n#include <string.h>\n#include <unistd.h>\n"
         f"void autolab_host_launch_{name}(unsigned gx, unsigned gy, unsigned gz, unsigned bx, "
         "unsigned by, unsigned bz, unsigned long shared, void **arguments)\n"
         f"{{\n{body}\n}}\n"

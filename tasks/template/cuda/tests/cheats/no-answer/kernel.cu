@@ -1,0 +1,4 @@
+extern "C" __global__ void sum_rows(const unsigned *matrix, unsigned *sums, unsigned rows,
+                                    unsigned columns)
+{
+}
