@@ -156,15 +156,21 @@ class DeviceProcess:
         except OSError as error:
             self.close()
             raise NotJudgedError(f"the device process is gone: {error.strerror}") from error
-        for kind, patience in (("begun", _ASIDE_SEC), ("ended", timeout_sec), ("", _ASIDE_SEC)):
-            answer = self._hear(patience)
-            if answer is None:
+        answer = self._aside()
+        if answer.kind == "begun":
+            heard = self._hear(timeout_sec)
+            if heard is None:
                 self.close()
-                if kind == "ended":
-                    raise FailedError(GATE, "timeout", f"not done within {timeout_sec:g} s")
-                raise NotJudgedError(f"the device process did nothing for {patience:g} s")
-            if answer.kind != kind:
-                break
+                raise FailedError(GATE, "timeout", f"not done within {timeout_sec:g} s")
+            answer = heard
+        return self._aside() if answer.kind == "ended" else answer
+
+    def _aside(self) -> _Answer:
+        """What comes of work that no kernel can hold up."""
+        answer = self._hear(_ASIDE_SEC)
+        if answer is None:
+            self.close()
+            raise NotJudgedError(f"the device process did nothing for {_ASIDE_SEC:g} s")
         return answer
 
     def _hear(self, patience: float) -> _Answer | None:
