@@ -43,7 +43,7 @@ def test_an_unknown_name_is_wrong_usage(clone: Path) -> None:
     python.chmod(0o755)
     done = peers(clone, "ollama")
     assert done.returncode == 2
-    assert "unknown name 'ollama'; it knows aimock, sdk and litellm" in done.stderr
+    assert "unknown name 'ollama'; it knows aimock, sdk, cuda and litellm" in done.stderr
 
 
 def test_every_version_is_exact() -> None:
@@ -53,3 +53,4 @@ def test_every_version_is_exact() -> None:
         assert re.fullmatch(r"[\w.-]+==\d[\w.+!]*", line), line
     script = (ROOT / "scripts" / "peers").read_text()
     assert re.search(r"^AIMOCK=@copilotkit/aimock@\d+\.\d+\.\d+$", script, re.MULTILINE)
+    assert re.search(r"^PYCUDA=pycuda==\d+(\.\d+)+$", script, re.MULTILINE)
