@@ -82,7 +82,16 @@ def host_source(source: str) -> str:
 
 
 def _compile(*words: str | Path) -> None:
-    line = ["g++", "-std=c++17", "-O1", "-fPIC", "-w", "-U_FORTIFY_SOURCE", f"-I{HERE}"]
+    line = [
+        "g++",
+        "-std=c++17",
+        "-O1",
+        "-fPIC",
+        "-w",
+        "-U_FORTIFY_SOURCE",
+        "-fno-gnu-unique",
+        f"-I{HERE}",
+    ]
     ran = subprocess.run([*line, *map(str, words)], capture_output=True, text=True, check=False)
     if ran.returncode:
         raise NotBuiltError(ran.stderr[:4000])
@@ -101,7 +110,8 @@ def build(source: str, library: Path) -> None:
         defined = f"-D__CUDA_ARCH__={_ARCHITECTURE}"
         _compile(*checks, defined, "-c", made, "-o", kernel)
         part = Path(folder, "library.so")
-        _compile("-shared", kernel, *_support(library.parent), "-o", part)
+        # Several libraries live in one process, and none may see the state of another.
+        _compile("-shared", "-Wl,-Bsymbolic", kernel, *_support(library.parent), "-o", part)
         part.replace(library)
 
 
