@@ -7,6 +7,7 @@ import importlib.util
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -115,20 +116,33 @@ def gpu_checks() -> Iterable[Check]:
     found = gpus.reading()
     wanting = [t.name for t in load_suite().tasks if t.config.environment.gpus]
     wanted = f"wanted by {', '.join(wanting)}" if wanting else "no shipped task wants one"
-    names = ", ".join(f"{g.name} ({g.standing})" for g in found.gpus)
+    said = (
+        _counted((gpu.name, gpu.standing) for gpu in found.gpus)
+        or found.trouble
+        or "the driver lists none"
+    )
     faulty = any(gpu.standing != "ok" for gpu in found.gpus)
-    said = names or found.trouble or "the driver lists none"
     yield _check(
         "gpus", not faulty, f"{said}; {wanted}", "look into dmesg for an Xid, and reset or reboot"
     )
-    driver = found.driver or "none"
-    yield _check("nvidia driver", True, driver if not found.trouble else found.trouble)
+    yield _check(
+        "nvidia driver",
+        gpus.is_sound(found),
+        found.trouble or found.driver or "of an unknown version",
+        "look into dmesg; reload the driver or reboot",
+    )
     nvcc = shutil.which("nvcc")
     missing = "not installed: tasks in CUDA cannot be built (Debian: nvidia-cuda-toolkit)"
     yield _check("cuda toolkit", True, nvcc or missing)
     there = importlib.util.find_spec("pycuda") is not None
     lacking = "not installed: tasks in CUDA cannot be run (pip install 'autolab-tui[cuda]')"
     yield _check("pycuda", True, "installed" if there else lacking)
+
+
+def _counted(gpus: Iterable[tuple[str, str]]) -> str:
+    """Devices, by name and standing, those that are alike together."""
+    counts = Counter(plain(name) + ("" if at == "ok" else f" ({at})") for name, at in gpus)
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def terminal_checks() -> Iterable[Check]:

@@ -22,6 +22,7 @@ examples:
   autolab gpus --json | jq '.gpus[] | [.name, .utilization, .memory_used]'"""
 _SECONDS = 2.0
 _GIB = 1 << 30
+_SHOWN = 3  # processes of a device
 
 
 def add_to(commands: Commands) -> None:
@@ -99,7 +100,8 @@ def _row(gpu: dict[str, Any]) -> tuple[str, ...]:
     used, total = gpu["memory_used"], gpu["memory_total"]
     memory = "-" if used is None or not total else f"{used / _GIB:.1f}/{total / _GIB:.0f} GiB"
     processes = gpu["processes"]
-    whose = "not told" if processes is None else ", ".join(_process(p) for p in processes) or "-"
+    whose = "not told" if processes is None else ", ".join(map(_process, processes[:_SHOWN])) or "-"
+    more = max(0, len(processes or ()) - _SHOWN) + gpu["processes_more"]
     return (
         gpu["name"],
         shown(gpu["utilization"], "%"),
@@ -109,7 +111,7 @@ def _row(gpu: dict[str, Any]) -> tuple[str, ...]:
         shown(gpu["sm_clock"], " MHz"),
         ", ".join(_concerns(gpu)) or "-",
         ", ".join(gpu["leases"]) or "-",
-        f"{whose} and {gpu['processes_more']} more" if gpu["processes_more"] else whose,
+        f"{whose} and {more} more" if more else whose,
     )
 
 

@@ -18,6 +18,8 @@ _LIBRARY = "libnvidia-ml.so.1"
 _LISTED = 32  # processes of a device
 _MOST_MILLIWATTS, _MOST_DEGREES, _MOST_MHZ = 20_000_000, 200, 20_000
 _MOST_ERRORS = 1 << 48
+NO_DRIVER = "this machine has no NVIDIA driver (no libnvidia-ml.so.1)"
+NOT_LOADED = "the NVIDIA driver is not loaded; modprobe nvidia, or look into dmesg"
 _FELL = "it fell off the bus; look into dmesg for an Xid, and reset or reboot"
 _NOT_LISTED = "it was there and is no longer listed"
 
@@ -58,7 +60,8 @@ class Reader:
                     if found.setdefault(gpu.uuid, gpu) is not gpu:
                         trouble = f"the NVIDIA driver lists {gpu.uuid} twice"
             except (nvml.NVMLError, UnicodeDecodeError) as error:
-                failed.append((index, error))
+                if getattr(error, "value", None) != nvml.NVML_ERROR_INVALID_ARGUMENT:
+                    failed.append((index, error))  # else it went since they were counted
         for index, failure in failed:
             gpu = self._troubled(index, failure, found)
             found[gpu.uuid] = gpu
@@ -88,7 +91,7 @@ class Reader:
         try:
             ctypes.CDLL(_LIBRARY)  # a try that costs nothing where there is no driver
         except OSError:
-            return "this machine has no NVIDIA driver (no libnvidia-ml.so.1)"
+            return NO_DRIVER
         import pynvml
 
         try:
@@ -116,7 +119,7 @@ class Reader:
         """A device and the slices that it is cut into. Raises `NVMLError`, `UnicodeDecodeError`."""
         nvml = self._nvml
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        uuid = text(nvml.nvmlDeviceGetUUID(handle))
+        uuid = text(nvml.nvmlDeviceGetUUID(handle)) or f"GPU {index}"
         lost: list[Exception] = []
 
         def ask(question: Callable[[], T]) -> T | None:
@@ -208,7 +211,11 @@ class Reader:
         if getattr(error, "value", None) == nvml.NVML_ERROR_GPU_IS_LOST:
             return _lost(known, _FELL)
         return GpuReading(
-            index=index, uuid=known.uuid, name=known.name, standing="silent", trouble=str(error)
+            index=index,
+            uuid=known.uuid,
+            name=known.name,
+            standing="silent",
+            trouble="its UUID is no text" if isinstance(error, UnicodeDecodeError) else str(error),
         )
 
 
@@ -243,9 +250,9 @@ def _program(pid: int) -> str:
 def _in_words(nvml: Any, error: Any) -> str:
     match getattr(error, "value", None):
         case nvml.NVML_ERROR_LIBRARY_NOT_FOUND:
-            return "this machine has no NVIDIA driver (no libnvidia-ml.so.1)"
+            return NO_DRIVER
         case nvml.NVML_ERROR_DRIVER_NOT_LOADED:
-            return "the NVIDIA driver is not loaded; modprobe nvidia, or look into dmesg"
+            return NOT_LOADED
         case nvml.NVML_ERROR_NO_PERMISSION:
             return "this user may not ask the NVIDIA driver; look at the rights of /dev/nvidiactl"
         case nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:

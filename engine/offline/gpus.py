@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.gpu.reader import Reader
+from engine.gpu.reader import NO_DRIVER, NOT_LOADED, Reader
 from engine.gpu.reading import Reading
 from verifier.gpus.inventory import PATIENCE, patiently
 
@@ -11,6 +11,11 @@ def reading(patience: float = PATIENCE) -> Reading:
     """What the driver says within `patience` seconds, or that it is silent; raises nothing."""
     silent = f"the NVIDIA driver has not answered for {patience:.0f} s; look into dmesg"
     return patiently(_read, patience, Reading(trouble=silent))
+
+
+def is_sound(found: Reading) -> bool:
+    """Whether the driver answers, or is not there at all, which is no fault of the machine's."""
+    return found.trouble in ("", NO_DRIVER, NOT_LOADED)
 
 
 def _read() -> Reading:

@@ -418,15 +418,16 @@ def test_the_command_prints_them_and_without_any_the_reason(stub: Path, tmp_path
     file = tmp_path / "script"
     file.write_text(TWO + "lost 1\n")
 
-    def autolab(*line: str) -> str:
+    def autolab(*line: str, code: int = 0) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "autolab_tui", *line, "--state", str(tmp_path / "state")],
             env=building.environ(stub, file),
             capture_output=True,
             text=True,
             timeout=60,
-            check=True,
+            check=False,
         )
+        assert done.returncode == code, done.stderr
         return done.stdout
 
     said = autolab("gpus")
@@ -437,6 +438,14 @@ def test_the_command_prints_them_and_without_any_the_reason(stub: Path, tmp_path
     assert [one["standing"] for one in found["gpus"]] == ["ok", "lost"]
     file.write_text("driver missing\n")
     assert "modprobe" in autolab("gpus")
+    file.write_text("device 0 name=A%1b[31m%C2%9b\ndevice 1 name=A\nprocesses 1 9 pid=4000000\n")
+    said = autolab("gpus")
+    assert "pid 4000002 0.0 GiB and 6 more" in said
+    assert "\x1b" not in said and "\x9b" not in said
+    file.write_text("driver error 18\n")
+    assert "MEND  nvidia driver      the NVIDIA driver is loaded in another" in autolab(
+        "doctor", code=3
+    )
 
 
 def test_an_engine_tells_of_its_gpus(stub: Path, tmp_path: Path) -> None:
