@@ -49,6 +49,14 @@ def why_not(task: Task, present: Mapping[Need, bool]) -> str | None:
     return f"missing inside the sandbox: {named}{remedy}"
 
 
+def tools_missing(task: Task) -> str | None:
+    """Why `task` cannot even be built here, whatever devices there are; None when it can.
+
+    Raises `SandboxUnavailableError`.
+    """
+    return why_not(task, _present(list(_needs(task))))
+
+
 def availability(tasks: Iterable[Task]) -> dict[str, str | None]:
     """For each task's name, why it is not available, or None. One sandbox answers for all."""
     listed = list(tasks)
@@ -56,6 +64,7 @@ def availability(tasks: Iterable[Task]) -> dict[str, str | None]:
     found = _foreign([task for task in listed if task.autolab is None])
     needed = sorted({need for task in native for need in _needs(task)})
     without = _without_gpus(native)
+    without |= {n: why for n, why in _without_pycuda(native).items() if not without.get(n)}
     try:
         present = _present(needed) if needed else {}
     except SandboxUnavailableError as error:
@@ -85,6 +94,16 @@ def _without_gpus(tasks: Iterable[Task]) -> dict[str, str | None]:
 
     gpus, trouble, _ = inventory.present()
     return {name: why_not_here(want, gpus, trouble) for name, want in wants.items()}
+
+
+def _without_pycuda(tasks: Iterable[Task]) -> dict[str, str | None]:
+    """For each task of device code, what of PyCUDA is missing, by name. Nothing is imported."""
+    names = [t.name for t in tasks if t.autolab is not None and t.autolab.driver.kind == "cuda"]
+    if not names:
+        return {}
+    from verifier.cuda import python
+
+    return dict.fromkeys(names, python.missing())
 
 
 def _needs(task: Task) -> tuple[Need, ...]:

@@ -15,10 +15,11 @@ import msgspec
 
 from tasks import TaskError
 from verifier import pins
-from verifier.availability import availability
+from verifier.availability import availability, tools_missing
 from verifier.pins import PinsState
 from verifier.request import SizeName, VerifyRequest
-from verifier.sandbox.spec import Backend
+from verifier.sandbox import get_backend
+from verifier.sandbox.spec import Backend, SandboxUnavailableError
 from verifier.scoring import Scale, ScaleError, scale_of
 from verifier.sealed import verify
 from verifier.verdict import Verdict
@@ -50,7 +51,11 @@ class CheatCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that was found about one task; `problems` says in words why it is not `ok`."""
+    """Everything that was found about one task; `problems` says in words why it is not `ok`.
+
+    Where a task of device code is not available for want of a device, `proven` says what holds all
+    the same, and `unproven` what could not be tried.
+    """
 
     name: str
     domain: str
@@ -64,6 +69,8 @@ class TaskCheck(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     ok: bool
     problems: tuple[str, ...] = ()
+    proven: tuple[str, ...] = ()
+    unproven: tuple[str, ...] = ()
 
 
 def check_task(
@@ -84,6 +91,8 @@ def check_task(
         checking.run()
     elif unavailable is None:
         unavailable = checking.run_foreign()
+    else:
+        checking.without_device()
     try:
         pinned = pins.state(task.path)
     except TaskError as error:
@@ -104,6 +113,8 @@ def check_task(
         seconds=round(time.monotonic() - started, 3),
         ok=unavailable is None and not checking.problems,
         problems=tuple(checking.problems),
+        proven=checking.proven,
+        unproven=checking.unproven,
     )
 
 
@@ -127,6 +138,32 @@ class _Checking:
         self.stages: list[StageCheck] = []
         self.cheats: list[CheatCheck] = []
         self.problems: list[str] = []
+        self.proven: tuple[str, ...] = ()
+        self.unproven: tuple[str, ...] = ()
+
+    def without_device(self) -> None:
+        """Of a task of device code, prove what takes no device, if it can be compiled here."""
+        table = self._task.autolab
+        if table is None or table.driver.kind != "cuda":
+            return
+        from verifier.cuda.proving import prove
+
+        try:
+            if tools_missing(self._task) is not None:
+                return
+            backend = self._backend or get_backend()
+            proof = prove(
+                self._task,
+                table,
+                self._size,
+                backend,
+                lambda phase: self._progress(f"{self._task.name}: {phase}"),
+            )
+        except (TaskError, SandboxUnavailableError) as error:
+            self.problems.append(str(error))
+            return
+        self.proven, self.unproven = proof.proven, proof.unproven
+        self.problems += proof.problems
 
     def run(self) -> None:
         """Verify baseline, stages and cheats."""

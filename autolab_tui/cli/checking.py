@@ -20,7 +20,11 @@ examples:
   autolab tasks check ./my-task --size full
   autolab tasks check --all
 
-exit codes: 0 every available task is as it should be, 3 something was found"""
+Where a task needs a GPU that is not here, what can be compiled is compiled and planned, and the
+result is "compiled": what was proven, and what was not, stands below it.
+
+exit codes: 0 every available task is as it should be, 3 something was found, or the one task named
+could not be checked whole"""
 
 
 def add_to(verbs: Commands) -> None:
@@ -80,6 +84,18 @@ def _silent(_: str) -> None:
 def _show(result: dict[str, Any]) -> None:
     if not result["available"]:
         print(f"  not available here: {plain(result['why_not'])}")
+    for holds in result["proven"]:
+        print(f"  proven: {plain(holds)}")
+    for open_ in result["unproven"]:
+        print(f"  NOT proven: {plain(open_)}")
+    if result["available"]:
+        _scores(result)
+    for problem in result["problems"]:
+        print(plain(f"  WRONG: {problem}"))
+    print(f"  {_word(result)}, {result['seconds']:.0f} s", flush=True)
+
+
+def _scores(result: dict[str, Any]) -> None:
     print(f"  baseline   reward {number(result['baseline_reward'])}")
     for stage in result["stages"]:
         gain = f", {stage['gain']:.2f}x the one before" if stage["gain"] is not None else ""
@@ -90,15 +106,14 @@ def _show(result: dict[str, Any]) -> None:
         print(
             plain(f"  cheat {cheat['name']}: reward {number(cheat['reward'])}, stopped by {gate}")
         )
-    for problem in result["problems"]:
-        print(plain(f"  WRONG: {problem}"))
-    print(f"  {_word(result)}, {result['seconds']:.0f} s", flush=True)
 
 
 def _word(result: dict[str, Any]) -> str:
     if result["problems"]:
         return "NOT OK"
-    return "ok" if result["available"] else "unavailable"
+    if result["available"]:
+        return "ok"
+    return "compiled" if result["proven"] else "unavailable"
 
 
 def _table(results: list[dict[str, Any]]) -> None:
@@ -129,5 +144,12 @@ def _table(results: list[dict[str, Any]]) -> None:
     print()
     print(table(head, rows, right=(1, 2, 3, 4, 5, 6, 8)))
     bad = sum(bool(result["problems"]) for result in results)
-    away = sum(not result["available"] and not result["problems"] for result in results)
-    print(f"{len(results)} tasks: {len(results) - bad - away} ok, {bad} not ok, {away} unavailable")
+    words = [_word(result) for result in results]
+    counts = [
+        f"{words.count('ok')} ok",
+        f"{bad} not ok",
+        f"{words.count('unavailable')} unavailable",
+    ]
+    if "compiled" in words:
+        counts.append(f"{words.count('compiled')} compiled only")
+    print(f"{len(results)} tasks: {', '.join(counts)}")

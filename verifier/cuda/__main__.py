@@ -16,14 +16,12 @@ from verifier import cpus
 from verifier.artifact import ArtifactRefusedError, printable
 from verifier.build import BuildError
 from verifier.cpus import Machine
-from verifier.cuda.compiling import CAPABILITIES, compiled, target
+from verifier.cuda.compiling import CAPABILITIES, SHARED, compiled, target
 from verifier.cuda.fitting import SOURCE, fit
 from verifier.cuda.plan import FILE, Limits, parse, shape
 from verifier.request import VerifyRequest
 from verifier.sandbox import get_backend
 from verifier.sandbox.spec import SandboxUnavailableError
-
-_SHARED = {80: 166_912, 90: 232_448}  # bytes of a block, opted in (CUDA C++ Programming Guide)
 
 
 def _size(text: str) -> tuple[str, int]:
@@ -39,7 +37,7 @@ def _check(folder: Path, buffers: list[str], size: dict[str, int]) -> None:
     machine = Machine(get_backend(), cpus.choose(VerifyRequest(task="")))
     plan = parse(written, buffers)
     for capability in CAPABILITIES:
-        limits = Limits(shared_bytes=_SHARED[capability])
+        limits = Limits(shared_bytes=SHARED[capability])
         shaped = shape(plan, size, limits)
         _, cubin = compiled(machine, source, capability)
         fit(shaped, cubin, limits)

@@ -12,6 +12,8 @@ from verifier.cuda.cubin import Cubin, CubinError, read
 from verifier.cuda.fitting import SOURCE
 
 CAPABILITIES = (80, 90)  # where no device says which: A100 and H100
+# Bytes of shared memory of a block, opted in (CUDA C++ Programming Guide).
+SHARED = {80: 166_912, 90: 232_448}
 TIMEOUT_SEC = 120.0
 _OUTPUT = "kernel.cubin"
 
