@@ -269,6 +269,15 @@ class EngineClient:
         body = {"by": by, "anchors": anchors}
         return self._call("POST", path, {"dry_run": "1"} if dry_run else {}, body)
 
+    def remove_run(self, run: str, *, by: str, dry_run: bool = False) -> dict[str, Any]:
+        """Remove a run that is over, and its files; `{run, sessions, freed, dry_run}`."""
+        path = f"/runs/{quote(run, safe='')}/remove"
+        return self._call("POST", path, {"dry_run": "1"} if dry_run else {}, {"by": by})
+
+    def collect(self, dry_run: bool = False) -> dict[str, Any]:
+        """Delete the files that no session needs any more; `{sessions, freed, dry_run}`."""
+        return self._call("POST", "/collect", {"dry_run": "1"} if dry_run else {}, {})
+
     def terminal(
         self, session: str, columns: int, rows: int, *, write: bool, by: str, why: str = ""
     ) -> TerminalStream:

@@ -19,6 +19,7 @@ from engine.events import (
     ModelRetried,
     Noted,
     RunCreated,
+    RunRemoved,
     SessionCreated,
     SessionEnded,
     SessionMoved,
@@ -58,6 +59,8 @@ def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case f
             return f"engine stopped {reason}".rstrip()
         case RunCreated(run=run, sessions=sessions):
             return f"run {run} created with {len(sessions)} sessions"
+        case RunRemoved(run=run, by=by):
+            return f"run {run} removed by {by}"
         case SessionCreated(model=model, agent=agent, task=task, attempt=attempt):
             return f"{model or agent} on {task}, attempt {attempt}"
         case SessionMoved(state=state, reason=reason):

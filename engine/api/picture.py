@@ -86,7 +86,8 @@ class StatusPicture:
                 self._sessions.clear()
                 self._runs.clear()
             elif self._sessions.pop(event.session, None) is not None:
-                self._runs.pop(self._state.sessions[event.session].run, None)
+                session = self._state.sessions.get(event.session)  # None: removed since
+                self._runs.pop(session.run if session is not None else "", None)
 
     def json(self, engine: EngineObject | None, clock: Clock) -> bytes:
         """Everything, as of now."""

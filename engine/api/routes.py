@@ -41,7 +41,7 @@ from engine.runs.orders import (
 )
 from engine.runs.planning import RunRefusedError
 from engine.runs.selecting import NothingSelectedError
-from engine.service.commands import EngineBusyError
+from engine.service.commands import EngineBusyError, RemovalRefusedError
 from engine.service.engine import Engine
 from engine.session.restoring import RestoreRefusedError
 from engine.session.session import Leaving
@@ -69,6 +69,7 @@ _STATUS: dict[type[Exception], int] = {
     SnapshotNameError: 404,
     RestoreRefusedError: 409,
     RegradeRefusedError: 404,
+    RemovalRefusedError: 409,
     TerminalRequestError: 400,
     TerminalRefusedError: 409,
     KeeperError: 503,
@@ -122,6 +123,8 @@ class Routes:
             Route("/sessions/{session}/verdicts", self._verdicts),
             Route("/sessions/{session}/processes", self._processes),
             Route("/sessions/{session}/restore", self._restore, methods=["POST"]),
+            Route("/runs/{run}/remove", self._remove, methods=["POST"]),
+            Route("/collect", self._collect, methods=["POST"]),
             Route("/runs/{run}/regrade", self._regrade, methods=["POST"]),
         ]
         terminals = TerminalRoutes(self._engine, self._ask, self._session, self._closing)
@@ -217,6 +220,16 @@ class Routes:
                 "dry_run": dry(request),
             }
         )
+
+    async def _remove(self, request: Request) -> Response:
+        by = word(await object_of(request), "by")
+        if not by:
+            raise BadRequestError('the body must be {"by": WHO}')
+        run = request.path_params["run"]
+        return as_json(await self._ask(self._engine.commands.remove(run, by, dry(request))))
+
+    async def _collect(self, request: Request) -> Response:
+        return as_json(await self._ask(self._engine.commands.collect(dry(request))))
 
     async def _restore(self, request: Request) -> Response:
         session = self._session(request)

@@ -35,6 +35,7 @@ from engine.events.lives import (
     EngineStopped,
     Noted,
     RunCreated,
+    RunRemoved,
     SessionCreated,
     SessionEnded,
     SessionMoved,
@@ -67,6 +68,7 @@ KnownBody = (
     EngineStarted
     | EngineStopped
     | RunCreated
+    | RunRemoved
     | SessionCreated
     | SessionMoved
     | SessionPaused

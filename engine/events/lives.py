@@ -70,6 +70,14 @@ class SessionCreated(Body, frozen=True, kw_only=True, tag="session.created"):
     want: Want = Want()
 
 
+class RunRemoved(Body, frozen=True, kw_only=True, tag="run.removed"):
+    """A run whose sessions are over was removed, `by` whom: its files are deleted, and the state
+    forgets it. What was recorded of it stays in the journal, and its verdicts in the ledger."""
+
+    run: str
+    by: str
+
+
 class SessionMoved(Body, frozen=True, kw_only=True, tag="session.moved"):
     """The session entered another phase."""
 

@@ -311,9 +311,9 @@ def read_session(path: Path, session: str, kinds: Sequence[str]) -> list[Event]:
 
 
 def read_runs(path: Path) -> Iterator[Event]:
-    """The events that created runs, in order. Raises as `read` does."""
+    """The events that created and removed runs, in order. Raises as `read` does."""
     with _reading(path):
-        yield from _stored(path, f"type = 'run.created' AND {_RARE}", ())
+        yield from _stored(path, f"type IN ('run.created', 'run.removed') AND {_RARE}", ())
 
 
 def read_run(path: Path, run: str, sessions: Sequence[str]) -> Iterator[Event]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from engine.events import Event, RunCreated, TurnFinished, Usage, VerdictGiven
+from engine.events import Event, RunCreated, RunRemoved, TurnFinished, Usage, VerdictGiven
 from engine.journal import read_run, read_runs
 from engine.offline.snapshots import OfflineError
 from engine.paths import journal_file
@@ -56,11 +56,13 @@ class Recording:
         journal = journal_file(state)
         if not journal.is_file():
             raise OfflineError(f"there is no journal in {state}; name another with --state DIR")
-        runs = [
-            event.body
-            for event in read_runs(journal)
-            if isinstance(event.body, RunCreated) and fnmatchcase(event.body.run, glob)
-        ]
+        known: dict[str, RunCreated] = {}
+        for event in read_runs(journal):
+            if isinstance(event.body, RunCreated):
+                known[event.body.run] = event.body
+            elif isinstance(event.body, RunRemoved):
+                known.pop(event.body.run, None)
+        runs = [body for name, body in known.items() if fnmatchcase(name, glob)]
         if not runs:
             raise OfflineError(
                 f"no run matches {glob!r}; `autolab runs list` names those there are"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,15 @@ from typing import Any
 import msgspec
 
 from engine.analysis.outlook import outlook
-from engine.events import Noted
+from engine.events import BaselineKept, Noted, RunRemoved, SnapshotTaken
+from engine.journal import Journal
 from engine.runs.planning import Plan, RunRefusedError, plan, read_spec
 from engine.service.house import House
 from engine.service.roster import Roster
 from engine.session.restoring import RestoreRefusedError, answer, checked, why_not
+from engine.state import run_over
 from engine.storage.history import History
+from engine.storage.removal import Freed, folders, remove_session, remove_snapshots
 from engine.storage.snapshots import Snapshot, SnapshotMissingError
 from engine.verdicts.chain import Chain, verdicts_of
 from engine.verdicts.regrading import Regrading, regrade, subjects
@@ -28,6 +31,13 @@ from verifier.sandbox import get_backend
 from verifier.sandbox.keeper.client import KeeperError
 from verifier.sandbox.spec import SandboxUnavailableError
 from verifier.verdict import AnchorSource, Verdict
+
+_SETTLED_SECONDS = 600.0
+_COARSE_SECONDS = 1.0  # times of files lag behind the clock a little
+
+
+class RemovalRefusedError(RuntimeError):
+    """Something cannot be removed; the message says why and the remedy."""
 
 
 class EngineBusyError(RuntimeError):
@@ -64,17 +74,14 @@ class Commands:
         Raises `RunRefusedError`, and `EngineBusyError` when no sandbox can be had or nothing can
         be recorded.
         """
-        await self._ready.wait()
-        if self._ending.is_set():
-            raise EngineBusyError("the engine is ending; start it again")
-        if trouble := self._trouble():
-            raise EngineBusyError(trouble)
+        await self._able()
         spec = read_spec(data)
         try:
             await asyncio.to_thread(get_backend().require)
         except SandboxUnavailableError as error:
             raise EngineBusyError(str(error)) from error
-        taken = set(self._house.view.state.runs)
+        known = self._house.view.state
+        taken = {*known.runs, *known.removed}
         made = await asyncio.to_thread(
             plan,
             spec,
@@ -150,6 +157,68 @@ class Commands:
                 f"the sandbox of {session_id} does not answer: {error}"
             ) from error
 
+    async def remove(self, run: str, by: str, dry_run: bool) -> dict[str, Any]:
+        """Forget a run that is over, and delete its files; `{run, sessions, freed, dry_run}`.
+
+        Raises `RemovalRefusedError`, and `EngineBusyError` when nothing can be recorded.
+        """
+        await self._able()
+        state = self._house.view.state
+        if run not in state.runs:
+            known = ", ".join(state.runs) or "none"
+            raise RemovalRefusedError(f"there is no run {run!r}; there are: {known}")
+        sessions = list(state.runs[run].sessions)
+        living = {s for s in sessions if self._roster.get(s) is not None}
+        if living or not run_over(state, run):
+            raise RemovalRefusedError(
+                f"run {run} goes on; `autolab stop {run}` ends and scores it first"
+            )
+        if not dry_run:
+            await self._house.view.record(RunRemoved(run=run, by=by), None)
+        freed = await self._free(sessions, dry_run)
+        return {"run": run, "sessions": sessions, "freed": freed, "dry_run": dry_run}
+
+    async def collect(self, dry_run: bool) -> dict[str, Any]:
+        """Delete the files that no session needs; `{sessions, freed, dry_run}`.
+
+        Raises `RemovalRefusedError` and `EngineBusyError`.
+        """
+        await self._able()
+        house = self._house
+        found = await asyncio.to_thread(folders, house.state_dir)
+        # Looked up after the folders were listed: what is made meanwhile is in neither.
+        sessions = [name for name in found if name not in house.view.state.sessions]
+        freed = await self._free(sessions, dry_run)
+        return {"sessions": sessions, "freed": freed, "dry_run": dry_run}
+
+    async def _able(self) -> None:
+        await self._ready.wait()
+        if self._ending.is_set():
+            raise EngineBusyError("the engine is ending; start it again")
+        if trouble := self._trouble():
+            raise EngineBusyError(trouble)
+
+    async def _free(self, sessions: list[str], dry_run: bool) -> Freed:
+        """Delete the folders of these sessions, and the snapshots that no other one needs."""
+        house = self._house
+        others = set(house.view.state.sessions) - set(sessions)
+        # What is stored is in the journal a moment later; nobody stores while no session lives.
+        before = house.clock.wall() - (_SETTLED_SECONDS if self._roster.ids() else _COARSE_SECONDS)
+
+        def free() -> Freed:
+            freed = Freed()
+            for session in sessions:
+                freed += remove_session(house.state_dir, session, dry_run=dry_run)
+            needed = _snapshots_of(house.journal, others)
+            return freed + remove_snapshots(house.snapshots, needed, before=before, dry_run=dry_run)
+
+        try:
+            return await asyncio.to_thread(free)
+        except (OSError, SnapshotMissingError) as error:
+            raise RemovalRefusedError(
+                f"not everything could be deleted: {error}; `autolab runs gc` does the rest later"
+            ) from error
+
     async def regrade(
         self, run: str, by: str, source: AnchorSource | None, dry_run: bool
     ) -> Regrading:
@@ -172,3 +241,14 @@ class Commands:
                     await asyncio.to_thread(self._house.manifests.keep, Path(path))
             await self._chain.keep([Record(v, why=why) for v, why in done.verdicts], by)
         return done
+
+
+def _snapshots_of(journal: Journal, sessions: Collection[str]) -> set[str]:
+    """Every snapshot that was ever taken of these sessions."""
+    found = set()
+    for session in sessions:
+        for kind in ("baseline.kept", "snapshot.taken"):
+            for event in journal.of_session(session, kind):
+                if isinstance(event.body, BaselineKept | SnapshotTaken):
+                    found.add(event.body.snapshot)
+    return found

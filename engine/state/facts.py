@@ -219,6 +219,7 @@ class State(msgspec.Struct):
     runs: dict[str, RunState] = msgspec.field(default_factory=dict)
     sessions: dict[str, SessionState] = msgspec.field(default_factory=dict)
     feed: list[FeedItem] = msgspec.field(default_factory=list)
+    removed: list[str] = msgspec.field(default_factory=list)  # runs, whose ids are not used again
 
 
 def run_over(state: State, run: str) -> bool:

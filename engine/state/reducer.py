@@ -26,6 +26,7 @@ from engine.events import (
     ModelRetried,
     Noted,
     RunCreated,
+    RunRemoved,
     SessionCreated,
     SessionEnded,
     SessionMoved,
@@ -71,6 +72,9 @@ def reduce(state: State, event: Event) -> State:
         case RunCreated(run=run, sessions=sessions, spec=spec, budget=budget):
             state.runs[run] = RunState(run, event.at, spec, list(sessions), dict(budget))
             feed(state, event, "run", f"run {run} created with {len(sessions)} sessions")
+        case RunRemoved(run=run, by=by):
+            _forget(state, run)
+            feed(state, event, "run", f"run {run} removed by {by}")
         case SessionCreated() as created:
             _create(state, event, created)
         case Noted(text=text):
@@ -90,6 +94,16 @@ def reduce(state: State, event: Event) -> State:
                 session.heard_boot, session.heard_stamp = event.boot, event.stamp
                 _reduce_session(state, session, event)
     return state
+
+
+def _forget(state: State, run: str) -> None:
+    gone = state.runs.pop(run, None)
+    if gone is None:
+        return
+    state.removed.append(run)
+    for session in gone.sessions:
+        state.sessions.pop(session, None)
+    state.feed = [item for item in state.feed if item.session not in gone.sessions]
 
 
 def _create(state: State, event: Event, created: SessionCreated) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -67,6 +68,7 @@ class SnapshotStore(SnapshotReader):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        self._lock = threading.Lock()  # between finding a file there and deleting it
         make_private(self._files)
         make_private(self._manifests)
 
@@ -75,15 +77,58 @@ class SnapshotStore(SnapshotReader):
         snapshot = Snapshot(snapshot_id, dict(files))
         hashes = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
         for path, digest in hashes.items():
-            _write_once(self._files / digest, files[path])
-        _write_once(self._manifests / snapshot_id, msgspec.json.encode(_Manifest(hashes)))
+            self._keep(self._files / digest, files[path])
+        self._keep(self._manifests / snapshot_id, msgspec.json.encode(_Manifest(hashes)))
         return snapshot
 
     def put_refused(self, reason: str) -> Snapshot:
         """Store that an artifact was refused, and why."""
         snapshot_id = hashlib.sha256(b"refused\0" + reason.encode()).hexdigest()
-        _write_once(self._manifests / snapshot_id, msgspec.json.encode(_Manifest({}, reason)))
+        self._keep(self._manifests / snapshot_id, msgspec.json.encode(_Manifest({}, reason)))
         return Snapshot(snapshot_id, {}, reason)
+
+    def discard(self, needed: Collection[str], *, before: float, dry_run: bool) -> tuple[int, int]:
+        """Delete what no needed snapshot has and nobody stored since; how many files and bytes.
+
+        `before` is Unix time. Raises `OSError`, and `SnapshotMissingError` where it cannot be told
+        which files a needed snapshot has.
+        """
+        kept: set[str] = set()
+        spare = []
+        for manifest in self._manifests.iterdir():
+            if manifest.name in needed or manifest.stat().st_mtime >= before:
+                kept.update(self._digests(manifest))
+            else:
+                spare.append(manifest)
+        spare += [file for file in self._files.iterdir() if file.name not in kept]
+        files = size = 0
+        for path in spare:
+            with self._lock:
+                facts = path.stat()
+                if facts.st_mtime >= before:
+                    continue
+                if not dry_run:
+                    path.unlink()
+            files, size = files + 1, size + facts.st_size
+        return files, size
+
+    def _digests(self, manifest: Path) -> list[str]:
+        try:
+            return list(msgspec.json.decode(manifest.read_bytes(), type=_Manifest).files.values())
+        except msgspec.MsgspecError as error:
+            raise SnapshotMissingError(
+                f"snapshot {manifest.name} cannot be read: {error}; put the file back from a copy"
+            ) from error
+
+    def _keep(self, path: Path, data: bytes) -> None:
+        """Have a file there, as one that was needed just now."""
+        with self._lock:
+            try:
+                os.utime(path)
+                return
+            except FileNotFoundError:
+                pass
+        _write_once(path, data)
 
 
 def _write_once(path: Path, data: bytes) -> None:

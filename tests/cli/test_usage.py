@@ -117,7 +117,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         *(f"harness {verb}" for verb in ("list", "show", "diff")),
         *(f"models {verb}" for verb in ("list", "check")),
         *(f"snapshot {verb}" for verb in ("list", "diff", "export", "verify", "restore")),
-        "runs list",
+        *(f"runs {verb}" for verb in ("list", "rm", "gc")),
         "config show",
         "export",
     }
@@ -144,6 +144,7 @@ def test_json_and_dry_run_are_where_the_contract_wants_them(name: str) -> None:
         *("verify", "verdicts export", "verdicts release", "verdicts rotate"),
         *("engine start", "engine stop", "engine restart"),
         *("snapshot export", "snapshot verify", "snapshot restore", "attach", "report", "export"),
+        *("runs rm", "runs gc"),
     }
     assert ("--dry-run" in options) is (name in changes)
 

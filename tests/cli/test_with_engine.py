@@ -323,3 +323,42 @@ def test_a_run_is_launched_again(shell: Shell) -> None:
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert "nobody" in unknown.stderr
     assert run.id in unknown.stderr
+
+
+def test_a_run_is_removed_and_its_verdicts_stay(shell: Shell, busy: tuple[str, ...]) -> None:
+    first, second = (launch(shell), launch(shell, *busy))
+    assert shell("watch", first, timeout=120).returncode == 0
+    going = shell("runs", "rm", second, "--yes")
+    assert (going.returncode, going.stdout) == (1, "")
+    assert "goes on" in going.stderr
+    assert shell("runs", "rm", first).returncode == 2  # nobody is there to be asked
+
+    planned = json.loads(shell("runs", "rm", first, "--dry-run", "--json").stdout)
+    shapes.check(planned)
+    assert len(status(shell, first).sessions) == 1
+    ledger = json.loads(shell("verdicts", "list", "--json").stdout)["verdicts"]
+    removed = shell("runs", "rm", first, "--yes", "--json")
+    assert removed.returncode == 0, removed.stderr
+    shapes.check(json.loads(removed.stdout))
+    [gone] = json.loads(removed.stdout)["runs"]
+    assert gone["freed"]["files"] > 0
+    assert not (shell.folder / "sessions" / gone["sessions"][0]).exists()
+
+    assert [run.id for run in status(shell).runs] == [second]
+    assert shell("replay", first, "--json").returncode == 1
+    mine = {v["id"] for v in ledger if v["session"] == gone["sessions"][0]}
+    still = json.loads(shell("verdicts", "list", "--json").stdout)["verdicts"]
+    assert mine
+    assert mine <= {v["id"] for v in still}
+    assert shell("verdicts", "verify").returncode == 0
+
+    left = shell.folder / "sessions" / "r-99"
+    left.mkdir()
+    (left / "transcript.jsonl").write_text("{}\n")
+    collected = json.loads(shell("runs", "gc", "--yes", "--json").stdout)
+    shapes.check(collected)
+    assert collected["sessions"] == ["r-99"]
+    assert not left.exists()
+    assert shell("engine", "restart").returncode == 0
+    assert [run.id for run in status(shell).runs] == [second]
+    assert shell("stop", second).returncode == 0
