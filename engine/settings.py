@@ -27,6 +27,7 @@ from pydantic_settings import (
 from engine.models.types import Api
 from engine.paths import config_dir
 from engine.runs.outcomes import Thresholds
+from tasks.nearest import hint
 from verifier.verdict import AnchorSource
 
 CONFIG_FILE = "autolab.toml"
@@ -182,12 +183,41 @@ def what_is_wrong(error: ValidationError) -> tuple[str, str]:
         or any(word in called for word in ("key", "token", "secret", "password", "urls"))
     )
     shown = "" if hidden else f"= {value!r} "
-    return key, f"{shown}does not fit: {first['msg']}"
+    if first["type"] == "extra_forbidden":
+        return key, f"{shown}is unknown; {_known_beside(first['loc'])}"
+    if first["type"] == "missing":
+        return key, "is missing"
+    if first["type"] == "string_pattern_mismatch" and called == "base_url":
+        return key, f"{shown}is no address; write http://127.0.0.1:8000/v1, without user and key"
+    words = first["msg"].removeprefix("Value error, ")
+    return key, f"{shown}does not fit: {words[:1].lower()}{words[1:]}"
+
+
+def _known_beside(place: tuple[int | str, ...]) -> str:
+    """What may stand where an unknown key stands."""
+    table: Any = Settings
+    for part in place[:-1]:
+        fields = table.model_fields if table is not None else {}
+        field = fields.get(part)
+        # Below a table of tables stands a name of the operator's: the table stays the same.
+        table = _table_of(field.annotation) if field is not None else table
+    names = list(table.model_fields) if table is not None else []
+    return hint(str(place[-1]), names, f"it can be {', '.join(names)}")
+
+
+def _table_of(annotation: Any) -> Any:
+    """The settings table in an annotation, at whatever depth; None where there is none."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_table_of(inner) for inner in getattr(annotation, "__args__", ()))
+    return next((each for each in found if each is not None), None)
 
 
 def load_settings() -> Settings:
     """Read the settings. Raises `SettingsError`."""
     file = config_dir() / CONFIG_FILE
+    if file.exists() and not file.is_file():
+        raise SettingsError(f"{file} is no file; remove it, or write the settings there")
     try:
         return Settings()
     except ValidationError as error:
@@ -196,5 +226,7 @@ def load_settings() -> Settings:
             f"setting {key} {wrong}; mend it in {file} or in the environment "
             f"(AUTOLAB_{key.replace('.', '__').upper()})"
         ) from error
-    except ValueError as error:
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file} is not UTF-8 text (byte {error.start}); save it so") from error
+    except (ValueError, OSError) as error:
         raise SettingsError(f"{file} cannot be read: {error}; mend it") from error

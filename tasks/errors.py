@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +23,6 @@ def show(value: object) -> str:
         text = str(value)
     text = printable(text)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """The known word that `word` was probably meant to be, or an empty string."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), "")
 
 
 class TaskError(ValueError):

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from tasks import consistency, files
 from tasks.autolab import Autolab, Optimization
-from tasks.errors import ABSENT, TaskError, near, printable
+from tasks.errors import ABSENT, TaskError, printable
 from tasks.harbor import SCHEMA_VERSIONS, HarborTask
+from tasks.nearest import hint
 from tasks.tables import known_keys, model_at, unknown_keys, written
 from tasks.task import Task
 
@@ -161,9 +162,8 @@ def _explain(
     if kind == "extra_forbidden":
         table = model_at(model, location)
         known = known_keys(table) if table else []
-        meant = near(str(location[-1]), known)
-        hint = f'did you mean "{meant}"?' if meant else f"known keys here: {', '.join(known)}"
-        return "is not a key that AutoLab knows", hint
+        remedy = hint(str(location[-1]), known, f"known keys here: {', '.join(known)}")
+        return "is not a key that AutoLab knows", remedy
     text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if kind == "missing":
         return "is missing", _REMEDIES[kind]

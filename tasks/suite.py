@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks import files
-from tasks.errors import TaskError, near
+from tasks.errors import TaskError
 from tasks.loader import load_task
+from tasks.nearest import hint
 from tasks.task import Task
 
 
@@ -51,9 +52,8 @@ class Suite:
             if broken.path.name == name:
                 raise broken.error
         known = [task.path.name for task in self.tasks]
-        meant = near(name, known)
-        hint = f'did you mean "{meant}"?' if meant else f"it has {', '.join(known) or 'no tasks'}"
-        raise TaskError(self.path, "is not a task of this suite", value=name, remedy=hint)
+        remedy = hint(name, known, f"it has {', '.join(known) or 'no tasks'}")
+        raise TaskError(self.path, "is not a task of this suite", value=name, remedy=remedy)
 
 
 def shipped() -> Path:

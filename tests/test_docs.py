@@ -296,7 +296,7 @@ def test_every_schema_is_in_the_page() -> None:
     used = {"pause", "resume", "stop", "extend", "message", "acknowledge"}
     for path in (*(ROOT / "autolab_tui" / "cli").glob("*.py"), *(ROOT / "engine").rglob("*.py")):
         source = path.read_text(encoding="utf-8")
-        used |= set(re.findall(r'\bemit\(\s*"([a-z-]+)"', source))
+        used |= set(re.findall(r'(?:\bemit\(\s*|\bschema=)"([a-z-]+)"', source))
         used |= set(re.findall(r'"autolab/([a-z-]+)/1"', source))
     named = set(re.findall(r"`autolab/([a-z-]+)/1`", text_of(ROOT / "docs" / "json.md")))
     assert used == named

@@ -77,6 +77,8 @@ def start(args: argparse.Namespace) -> int:
 
     running = find(args.state)
     if args.dry_run:
+        if running is None:
+            _check_settings()
         said = "an engine runs already" if running else "would start an engine"
         if args.json:
             emit("engine-start", {"would_start": running is None})
@@ -90,6 +92,16 @@ def start(args: argparse.Namespace) -> int:
         how = "runs already" if running else "started"
         print(f"engine {facts['version']} {how}, pid {facts['pid']}, state in {facts['state_dir']}")
     return 0
+
+
+def _check_settings() -> None:
+    """What an engine would refuse to start with."""
+    from engine.settings import SettingsError, load_settings
+
+    try:
+        load_settings()
+    except SettingsError as error:
+        raise CommandError(str(error)) from None
 
 
 def stop(args: argparse.Namespace) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autolab_tui.cli.failures import CommandError
+from tasks.nearest import hint
 
 if TYPE_CHECKING:
     from engine.clock import Clock
@@ -33,14 +34,20 @@ def everything(folder: Path | None) -> tuple[State, Clock]:
     return known
 
 
+def meant(name: str, runs: Iterable[str], sessions: Iterable[str] = ()) -> str:
+    """The end of a complaint about a run (or session) that nobody knows: what there is."""
+    known = list(runs)
+    newest = f"the newest runs: {', '.join(known[-5:]) or 'none yet'}"
+    return hint(name, [*known, *sessions], newest)
+
+
 def sessions_of(state: State, globs: Sequence[str]) -> list[SessionState]:
     """The sessions of the runs that the globs name; without globs, of all runs."""
     chosen: dict[str, None] = {}
     for glob in globs or ("*",):
         found = [run for run in state.runs if fnmatchcase(run, glob)]
         if globs and not found:
-            newest = ", ".join(list(state.runs)[-5:]) or "none yet"
-            raise CommandError(f"no run is called {glob!r}; the newest runs: {newest}")
+            raise CommandError(f"no run is called {glob!r}; {meant(glob, state.runs)}")
         chosen.update(dict.fromkeys(found))
     return [
         state.sessions[session]

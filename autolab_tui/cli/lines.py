@@ -58,7 +58,8 @@ def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case f
         case EngineStopped(reason=reason):
             return f"engine stopped {reason}".rstrip()
         case RunCreated(run=run, sessions=sessions):
-            return f"run {run} created with {len(sessions)} sessions"
+            many = "session" if len(sessions) == 1 else "sessions"
+            return f"run {run} created with {len(sessions)} {many}"
         case RunRemoved(run=run, by=by):
             return f"run {run} removed by {by}"
         case SessionCreated(model=model, agent=agent, task=task, attempt=attempt):

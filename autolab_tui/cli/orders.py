@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from autolab_tui.amounts import BUDGETS, changes_of
-from autolab_tui.cli.failures import UsageError
+from autolab_tui.cli.failures import CommandError, UsageError
 from autolab_tui.cli.output import emit
 from autolab_tui.cli.parser import Commands, Parser, command, converter
 from autolab_tui.cli.values import duration
@@ -160,7 +160,10 @@ def acknowledge(args: argparse.Namespace) -> int:
 def message(args: argparse.Namespace) -> int:
     """Leave a message for a model."""
     args.globs, args.why = [args.session], ""
-    return give(args, "message", {"text": " ".join(args.text)}, "left for", "tell")
+    told = {"text": " ".join(args.text)}
+    return give(
+        args, "message", told, "left for", "tell", nobody="is over, and can be told no more"
+    )
 
 
 def give(
@@ -171,15 +174,18 @@ def give(
     do: str,
     *,
     schema: str = "",
+    nobody: str = "",
 ) -> int:
     """Give the order `name` to the engine and print whom it was for: "pausing: ID", "would pause:
-    ID".
+    ID". Where it is for nobody that is said, or is a failure in the words of `nobody`.
     """
     from engine.client import connect
 
     whole = {"globs": args.globs, "by": operator(), "why": args.why, **order}
     whole = {key: value for key, value in whole.items() if value is not None}
     chosen = connect(args.state, start=False).order(name, whole, dry_run=args.dry_run)
+    if nobody and not chosen:
+        raise CommandError(f"{', '.join(args.globs)} {nobody}")
     if args.json:
         whom = "runs" if order.get("run") else "sessions"
         emit(schema or name, {whom: chosen, "dry_run": args.dry_run})

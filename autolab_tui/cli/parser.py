@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Never, TypeVar
 
+from tasks.nearest import hint
+
 T = TypeVar("T")
 Commands = Any  # argparse gives the subparsers action no public name
 
+_NO_VALUE = "expected one argument"
 _INVALID_CHOICE = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
 
 
@@ -22,16 +24,48 @@ class Parser(argparse.ArgumentParser):
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         settings.setdefault("allow_abbrev", False)
         super().__init__(**settings)
+        self.stray = ""  # what a word too many may have been meant as, with {} for the word
+        self._mixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """The arguments of a command; what it does not know is an error of this command's.
+
+        Options may stand between a command's words: argparse by itself would take the first group
+        of words for all of them. (A parser with commands below it is asked in the plain way.)
+        """
+        if self._mixing or self._subparsers is not None:
+            found, unknown = super().parse_known_args(args, namespace)
+        else:
+            self._mixing = True
+            try:
+                found, unknown = self.parse_known_intermixed_args(args, namespace)
+            finally:
+                self._mixing = False
+        if unknown and not self._mixing:
+            self.error(self._unknown(unknown))
+        return found, unknown
+
+    def _unknown(self, words: list[str]) -> str:
+        first = words[0]
+        if not first.startswith("-"):
+            return f"{first!r} is one word too many; {self.stray.format(first) or 'leave it out'}"
+        option = first.partition("=")[0]
+        known = [name for name in self._option_string_actions if name.startswith("--")]
+        own = [name for name in known if name not in ("--help", "--state")]
+        otherwise = f"it has {', '.join(own)}" if own else "leave it out"
+        return f"there is no {option}; {hint(option, known, otherwise)}"
 
     def error(self, message: str) -> Never:
         """Say what is wrong and where the help is; exit with code 2."""
         wrong = _INVALID_CHOICE.search(message)
         if wrong:
             given, known = wrong[1], re.findall(r"'([^']+)'", wrong[2])
-            near = difflib.get_close_matches(given, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it can be {', '.join(known)}"
-            message = f"{wrong.string[: wrong.start()]}{given!r} is unknown; {hint}"
-        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+            remedy = hint(given, known, f"it can be {', '.join(known)}")
+            message = f"{wrong.string[: wrong.start()]}{given!r} is unknown; {remedy}"
+        if message.endswith(_NO_VALUE):
+            message += " (one that begins with - is written --option=-VALUE)"
+        end = "" if message.endswith("?") else ";"
+        self.exit(2, f"{self.prog}: {message}{end} see `{self.prog} --help`\n")
 
 
 def converter(convert: Callable[[str], T]) -> Callable[[str], T]:
@@ -82,5 +116,5 @@ def group(commands: Commands, name: str, summary: str) -> Commands:
 def add_state(parser: Parser) -> None:
     """The option that every command takes; given anywhere on the line, it counts once."""
     parser.add_argument(
-        "--state", type=Path, metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        "--state", type=Path, metavar="DIR", default=argparse.SUPPRESS, help="the state folder"
     )

@@ -15,7 +15,7 @@ go back and on by 1 %, < and > go from verdict to verdict, { and } to start and 
 
 examples:
   autolab replay RUN
-  autolab replay 'r-2025*'              the newest run that matches
+  autolab replay '*'                    the newest run
   autolab replay RUN --json             what there is to see: times, sessions, verdicts"""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autolab_tui.cli.failures import DONE, CommandError, UsageError
+from autolab_tui.cli.known import meant
 from autolab_tui.cli.leaderboard import add_missing
 from autolab_tui.cli.output import emit
 from autolab_tui.cli.parser import Commands, command
@@ -76,8 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(state: State, name: str) -> RunState:
     if name not in state.runs:
-        newest = ", ".join(list(state.runs)[-5:]) or "none yet"
-        raise CommandError(f"no run is called {name!r}; the newest runs: {newest}")
+        raise CommandError(f"no run is called {name!r}; {meant(name, state.runs)}")
     return state.runs[name]
 
 

@@ -56,12 +56,31 @@ def add_to(commands: Commands) -> None:
         metavar="RUN.toml",
         help="read these options from a file; what the line gives wins over it",
     )
+    parser.stray = "name a task with --task {0}, a file with -f {0}"
     what = parser.add_argument_group("what runs")
     what.add_argument("--suite", type=Path, metavar="DIR", help="default: the shipped tasks")
     what.add_argument("--task", action="append", metavar="GLOB", default=[], help="default: all")
-    what.add_argument("--model", action="append", metavar="P/NAME", default=[])
-    what.add_argument("--agent", action="append", metavar="NAME", default=[])
-    what.add_argument("--harness", action="append", metavar="NAME", default=[])
+    what.add_argument(
+        "--model",
+        action="append",
+        metavar="P/NAME",
+        default=[],
+        help="a provider and its model; `autolab models list` has the providers",
+    )
+    what.add_argument(
+        "--agent",
+        action="append",
+        metavar="NAME",
+        default=[],
+        help="an agent without a model: nop, oracle, ladder",
+    )
+    what.add_argument(
+        "--harness",
+        action="append",
+        metavar="NAME",
+        default=[],
+        help="how models are put to work (default: minimal); `autolab harness list`",
+    )
     what.add_argument(
         "--attempts", type=int, metavar="K", help="default: what the harness says (presets: 1)"
     )
@@ -73,7 +92,13 @@ def add_to(commands: Commands) -> None:
         "calibrate` measured on this machine (default: what the settings say)",
     )
     limits = parser.add_argument_group("limits")
-    limits.add_argument("--budget", action="append", metavar="KEY=AMOUNT,...", default=[])
+    limits.add_argument(
+        "--budget",
+        action="append",
+        metavar="KEY=AMOUNT,...",
+        default=[],
+        help="the ends of a session (default: its task's active time, three times that as wall)",
+    )
     limits.add_argument(
         "--soft",
         action="append",
@@ -103,7 +128,13 @@ def add_to(commands: Commands) -> None:
     )
     limits.add_argument("--concurrency", type=int, metavar="N", help="sessions at the same time")
     providers = parser.add_argument_group("model providers")
-    providers.add_argument("--provider", action="append", metavar="NAME=BASE_URL", default=[])
+    providers.add_argument(
+        "--provider",
+        action="append",
+        metavar="NAME=BASE_URL",
+        default=[],
+        help="where the models NAME/... are, such as local=http://127.0.0.1:8000/v1",
+    )
     providers.add_argument(
         "--provider-key-env",
         action="append",
@@ -149,6 +180,11 @@ def spec_of(args: argparse.Namespace) -> dict[str, Any]:
     """The run spec that the engine is sent. Raises `UsageError` for what cannot be meant."""
     if not args.model and not args.agent:
         raise UsageError("nobody to run: give --model P/NAME or --agent nop|oracle|ladder")
+    if args.harness and not args.model:
+        raise UsageError(
+            f"--harness {args.harness[0]} puts a model to work, and --agent {args.agent[0]} has "
+            "none; leave it out, or give --model P/NAME"
+        )
     for name in ("attempts", "concurrency"):
         value = getattr(args, name)
         if value is not None and value < 1:
@@ -185,10 +221,7 @@ def budget_of(
     soft_name: str = "--soft",
 ) -> dict[str, dict[str, float]]:
     """{key: {hard, soft}} from the two options. Raises `UsageError`."""
-    try:
-        ends, pauses = budgets(hard), budgets(soft)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    ends, pauses = _amounts(hard_name, hard), _amounts(soft_name, soft)
     merged: dict[str, dict[str, float]] = {}
     for name, amounts in (("hard", ends), ("soft", pauses)):
         for key, amount in amounts.items():
@@ -203,13 +236,19 @@ def budget_of(
     return merged
 
 
+def _amounts(option: str, pairs: list[str]) -> dict[str, float]:
+    try:
+        return budgets(pairs)
+    except ValueError as error:
+        raise UsageError(f"{option} {error}") from None
+
+
 def providers_of(urls: list[str], keys: list[str], models: list[str]) -> dict[str, Any]:
     """{name: {base_url, key_env}} from the two options. Raises `UsageError`."""
     providers: dict[str, dict[str, str]] = {}
     for text in urls:
         name, _, url = text.partition("=")
-        parts = urlsplit(url)
-        if not name or parts.scheme not in ("http", "https") or not parts.hostname:
+        if not name or not _is_address(url):
             raise UsageError(
                 f"--provider {text} is not NAME=BASE_URL; write local=http://127.0.0.1:8000/v1"
             )
@@ -229,8 +268,17 @@ def providers_of(urls: list[str], keys: list[str], models: list[str]) -> dict[st
         providers[name]["key_env"] = variable
     for model in models:
         if "/" not in model.strip("/"):
-            raise UsageError(f"--model {model} is not PROVIDER/NAME; write openai/{model}")
+            example = f"openai/{model.strip('/') or 'gpt-5.6'}"
+            raise UsageError(f"model {model!r} is not PROVIDER/NAME; write {example}")
     return providers
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, a bracket too many
+        return False
 
 
 def _announce(args: argparse.Namespace, created: dict[str, Any]) -> None:
@@ -244,11 +292,15 @@ def _announce(args: argparse.Namespace, created: dict[str, Any]) -> None:
         facts["forecast"] = created.get("forecast")  # that of a run that began is in its status
         emit("run-created", facts)
     elif args.dry_run:
-        print(f"would create a run with {len(sessions)} sessions; nothing was changed")
+        print(f"would create a run with {_count(sessions)}; nothing was changed")
         print(outlook_in_words(created["forecast"]))
     else:
-        print(f"run {run} with {len(sessions)} sessions: {', '.join(sessions)}")
+        print(f"run {run} with {_count(sessions)}: {', '.join(sessions)}")
         print(f"follow it with `autolab watch {run}` or in the app with `autolab`")
+
+
+def _count(sessions: list[str]) -> str:
+    return f"{len(sessions)} session{'' if len(sessions) == 1 else 's'}"
 
 
 def outlook_in_words(found: dict[str, Any] | None) -> str:

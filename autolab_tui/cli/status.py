@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autolab_tui.cli.failures import CommandError
+from autolab_tui.cli.known import meant
 from autolab_tui.cli.output import emit, number, plain, table
 from autolab_tui.cli.parser import Commands, command
 from autolab_tui.cli.values import short_duration
@@ -60,8 +61,9 @@ def narrowed(answer: Mapping[str, Any], which: str) -> dict[str, Any]:
                 f"no engine runs and there is no journal, so nothing is known of {which!r}; "
                 "`autolab engine start`"
             )
-        known = ", ".join(r["id"] for r in answer["runs"][-5:]) or "none yet"
-        raise CommandError(f"no run or session is called {which!r}; the newest runs: {known}")
+        runs_known = [r["id"] for r in answer["runs"]]
+        remedy = meant(which, runs_known, [s["id"] for s in answer["sessions"]])
+        raise CommandError(f"no run or session is called {which!r}; {remedy}")
     return {"engine": answer["engine"], "runs": runs, "sessions": sessions}
 
 

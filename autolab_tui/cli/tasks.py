@@ -215,7 +215,9 @@ def pin_tasks(args: argparse.Namespace) -> int:
         return DONE
     for row in rows:
         verb = "would pin" if args.dry_run else "pinned"
-        print(f"{verb} {row['path']}: {row['hash'][:16]}, {len(row['changed'])} changes")
+        changes = len(row["changed"])
+        s = "" if changes == 1 else "s"
+        print(f"{verb} {row['path']}: {row['hash'][:16]}, {changes} change{s}")
         for change in row["changed"]:
             print(plain(f"  {change}"), file=sys.stderr if args.json else sys.stdout)
     return DONE

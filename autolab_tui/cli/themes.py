@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from autolab_tui.cli.failures import DONE, NEGATIVE
-from autolab_tui.cli.output import emit, table
+from autolab_tui.cli.output import emit, plain, table
 from autolab_tui.cli.parser import Commands, command, group
 
 
@@ -26,7 +26,7 @@ def list_themes(args: argparse.Namespace) -> int:
     from autolab_tui.themes import everything
     from engine.paths import config_dir
 
-    themes, _ = everything(config_dir())
+    themes, broken = everything(config_dir())
     rows = [
         {"name": t.name, "title": t.title, "dark": t.dark, "ansi": t.ansi, "source": t.source}
         for t in themes.values()
@@ -36,6 +36,8 @@ def list_themes(args: argparse.Namespace) -> int:
         return DONE
     cells = ((str(r["name"]), "dark" if r["dark"] else "light", str(r["source"])) for r in rows)
     print(table(("theme", "ground", "file"), cells))
+    for error in broken:
+        print(f"broken: {plain(str(error))}")
     return DONE
 
 

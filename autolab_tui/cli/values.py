@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Iterable
 
+from tasks.nearest import hint
+
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _DURATIONS = ("active", "wall", "gpu")
@@ -41,8 +43,9 @@ def budgets(pairs: Iterable[str]) -> dict[str, float]:
     for pair in (p for text in pairs for p in text.split(",") if p.strip()):
         key, equals, value = (part.strip() for part in pair.partition("="))
         if key not in _BUDGETS or not equals or not value:
-            known = ", ".join(_BUDGETS)
-            raise ValueError(f"{pair!r} is not KEY=AMOUNT with KEY one of {known}; write active=2h")
+            known = f"KEY is one of {', '.join(_BUDGETS)}; write active=2h"
+            remedy = hint(key, _BUDGETS, known) if key not in _BUDGETS else known
+            raise ValueError(f"{pair!r} is not KEY=AMOUNT; {remedy}")
         if key in found:
             raise ValueError(f"{key} is given twice; give each budget once")
         found[key] = _amount(key, value)
@@ -51,7 +54,10 @@ def budgets(pairs: Iterable[str]) -> dict[str, float]:
 
 def _amount(key: str, value: str) -> float:
     if key in _DURATIONS:
-        return duration(value)
+        try:
+            return duration(value)
+        except ValueError as error:
+            raise ValueError(f"{key}={value}: {error}") from None
     try:
         amount = float(value)
     except ValueError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autolab_tui.cli.failures import DONE, FAILED, INTERRUPTED, CommandError
+from autolab_tui.cli.known import meant
 from autolab_tui.cli.output import note
 from autolab_tui.cli.parser import Commands, command
 
@@ -58,8 +59,7 @@ def chosen(state: State, run: str | None) -> str:
             raise CommandError("there is no run to watch yet; launch one with `autolab run`")
         return max(state.runs.values(), key=lambda each: each.created).id
     if run not in state.runs:
-        known = ", ".join(list(state.runs)[-5:]) or "none yet"
-        raise CommandError(f"no run is called {run!r}; the newest runs: {known}")
+        raise CommandError(f"no run is called {run!r}; {meant(run, state.runs)}")
     return run
 
 

@@ -51,6 +51,7 @@ from engine.storage.history import SnapshotNameError
 from engine.storage.transcripts import TranscriptReader, transcript_path
 from engine.verdicts.chain import verdicts_of
 from engine.verdicts.regrading import RegradeRefusedError
+from tasks.nearest import hint
 from verifier.sandbox.keeper.client import KeeperError
 
 T = TypeVar("T")
@@ -263,8 +264,14 @@ class Routes:
         name = request.path_params["session"]
         found = self._view.state.sessions.get(name)
         if found is None:
-            raise UnknownSessionError(f"there is no session {name!r}; `autolab status` lists them")
+            raise UnknownSessionError(f"there is no session {name!r}; {self._meant(name)}")
         return found
+
+    def _meant(self, name: str) -> str:
+        run = self._view.state.runs.get(name)
+        if run is not None:
+            return f"it is a run, and its sessions are {', '.join(run.sessions[:5])}"
+        return hint(name, self._view.state.sessions, "`autolab status` lists them")
 
     async def _ask(self, work: Coroutine[Any, Any, T]) -> T:
         """Let the sessions' loop do it."""

@@ -4,7 +4,6 @@ configuration folder. A file may build on another (`extends`) and then states on
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import msgspec
 
 from engine.harnesses.harness import KNOBS, Harness, problem
 from engine.paths import config_dir
+from tasks.nearest import hint
 
 FOLDER = "harnesses"
 _PROMPTS = "prompts"
@@ -102,7 +102,8 @@ def _merged(name: str, heirs: tuple[str, ...]) -> dict[str, Any]:
     path = sources().get(name) if _NAME.fullmatch(name) else None
     if path is None:
         wanted = f", which {heirs[-1]!r} extends" if heirs else ""
-        raise HarnessError(f"there is no harness {name!r}{wanted}; use one of {', '.join(names())}")
+        known = hint(name, names(), f"use one of {', '.join(names())}")
+        raise HarnessError(f"there is no harness {name!r}{wanted}; {known}")
     own = _table(path)
     parent = own.pop(_PARENT, None)
     if parent is None:
@@ -139,9 +140,8 @@ def _table(path: Path) -> dict[str, Any]:
     known = (*KNOBS, _PARENT)
     for key, value in table.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"the knobs are {', '.join(known)}"
-            raise HarnessError(f"{path}: there is no knob {key} (= {value!r}); {hint}")
+            remedy = hint(key, known, f"the knobs are {', '.join(known)}")
+            raise HarnessError(f"{path}: there is no knob {key} (= {value!r}); {remedy}")
     return table
 
 

@@ -18,6 +18,7 @@ from engine.settings import (
     Settings,
     what_is_wrong,
 )
+from tasks.nearest import nearest
 
 # What a provider given for one run may take over from a known one of its name. The key is not
 # among it: it would be sent to another address.
@@ -74,10 +75,15 @@ def chosen_settings(
         key, wrong = what_is_wrong(error)
         raise ModelChoiceError(f"provider key {key} {wrong}") from error
     if provider not in known:
+        meant = nearest(provider, known)
+        there = (
+            f"did you mean {meant!r}? If not,"
+            if meant
+            else f"known are {', '.join(sorted(known))};"
+        )
         raise ModelChoiceError(
-            f"there is no provider {provider!r} (of model {model!r}); known are "
-            f"{', '.join(sorted(known))}; add one with --provider {provider}=BASE_URL or in "
-            f"{config_dir() / CONFIG_FILE}"
+            f"there is no provider {provider!r} (of model {model!r}); {there} add one with "
+            f"--provider {provider}=BASE_URL or in {config_dir() / CONFIG_FILE}"
         )
     return provider, known[provider], name
 

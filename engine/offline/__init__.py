@@ -33,7 +33,7 @@ def folded(state: Path | None = None) -> tuple[State, Clock] | None:
     None when there is no journal. Raises `engine.journal.JournalError` for one that is unreadable.
     """
     path = journal_file(state_dir(state))
-    if not path.is_file():
+    if not path.exists():
         return None
     whole, last = checkpoints.load(path), None
     for event in read(path, after=whole.seq):

@@ -184,6 +184,8 @@ class Stored:
                 f"{directory} has {', '.join(there[:3])}{more} already; choose another folder, "
                 "or give --force to replace them"
             )
+        if directory.exists() and not directory.is_dir():
+            raise OfflineError(f"{directory} is no folder; choose another")
         if not dry_run:
             directory.mkdir(parents=True, exist_ok=True)
             plant(directory, found.files)

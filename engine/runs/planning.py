@@ -19,6 +19,7 @@ from engine.models.types import Api
 from engine.runs import budgets
 from engine.settings import Settings
 from tasks import Suite, Task, TaskError, load_suite
+from tasks.nearest import hint
 from verifier.anchors import Chosen, anchors_for
 from verifier.availability import availability
 from verifier.gpus.device import want_of
@@ -200,7 +201,8 @@ def _workers(spec: RunSpec, settings: Settings) -> list[_Worker]:
     workers = []
     for agent in dict.fromkeys(spec.agents):
         if agent not in SCRIPTED:
-            raise RunRefusedError(f"there is no agent {agent!r}; use one of {', '.join(SCRIPTED)}")
+            known = hint(agent, SCRIPTED, f"use one of {', '.join(SCRIPTED)}")
+            raise RunRefusedError(f"there is no agent {agent!r}; {known}")
         workers.append(_Worker(agent, None, agent, "none", "", Finding(None), 1))
     overrides = msgspec.to_builtins(spec.providers)
     for model in dict.fromkeys(spec.models):
@@ -250,8 +252,9 @@ def _no_such_task(suite: Suite, pattern: str) -> str:
     for broken in suite.broken:
         if fnmatch.fnmatchcase(broken.path.name, pattern):
             return f"task {broken.path.name} is broken: {broken.error}"
-    known = ", ".join(task.path.name for task in suite.tasks) or "none"
-    return f"no task of {suite.path} matches {pattern!r}; there are: {known}"
+    names = [task.path.name for task in suite.tasks]
+    known = hint(pattern, names, f"there are: {', '.join(names) or 'none'}")
+    return f"no task of {suite.path} matches {pattern!r}; {known}"
 
 
 def _wanted(spec: RunSpec, task: Task, worker: _Worker) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from engine.state import SessionState, State
+from tasks.nearest import hint, nearest
 
 _FIELDS = ("model", "task", "harness", "state")
 
@@ -31,13 +32,25 @@ def matching(state: State, globs: Sequence[str]) -> list[str]:
     for glob in globs:
         found = [s for s in state.sessions.values() if _matches(s, glob)]
         if not found:
-            runs = ", ".join(list(state.runs)[-5:]) or "none yet"
-            raise NothingSelectedError(
-                f"no session matches {glob!r}; give a session id, a run id (the newest: {runs}), "
-                "or model:GLOB, task:GLOB, harness:GLOB, state:GLOB"
-            )
+            raise NothingSelectedError(f"no session matches {glob!r}; {_meant(state, glob)}")
         chosen.update({s.id: None for s in found})
     return list(chosen)
+
+
+def _meant(state: State, glob: str) -> str:
+    field, colon, pattern = glob.partition(":")
+    if colon and field in _FIELDS:
+        there = {getattr(each, field) or each.agent for each in state.sessions.values()}
+        shown = ", ".join(sorted(there)[:8]) or "none"
+        meant = nearest(pattern, there)
+        return f"did you mean '{field}:{meant}'?" if meant else f"{field} is one of {shown}"
+    runs = ", ".join(list(state.runs)[-5:]) or "none yet"
+    return hint(
+        glob,
+        [*state.runs, *state.sessions],
+        f"give a session id, a run id (the newest: {runs}), "
+        "or model:GLOB, task:GLOB, harness:GLOB, state:GLOB",
+    )
 
 
 def _matches(session: SessionState, glob: str) -> bool:

@@ -50,7 +50,18 @@ def usage(capsys: pytest.CaptureFixture[str], *line: str) -> str:
         (("tasks", "check"), ("--all",)),
         (("harness", "diff", "minimal"), ("B",)),
         (("run", "--agent", "nop", "--watch", "--detach"), ("--detach", "--watch")),
-        (("status", "--nonsense"), ("--nonsense",)),
+        (("status", "--nonsense"), ("autolab status", "--nonsense")),
+        (("gpus", "--watc"), ("autolab gpus", "--watc", "'--watch'")),
+        (("run", "median_filter"), ("'median_filter'", "--task median_filter")),
+        (("themes", "check", "mine"), ("'mine'", "leave it out")),
+        (("extend", "x", "--active", "-30m"), ("--active", "--option=-VALUE")),
+        (("run", "--agent", "nop", "--budget", "actve=2h"), ("actve=2h", "'active'")),
+        (("run", "--agent", "nop", "--budget", "wall=2hours"), ("--budget", "wall=2hours", "2h")),
+        (("run", "--agent", "nop", "--run-soft", "cost=x"), ("--run-soft", "cost=x")),
+        (("run", "--agent", "nop", "--harness", "minimal"), ("--harness minimal", "--model")),
+        (("run", "--model", ""), ("''", "PROVIDER/NAME")),
+        (("run", "--model", "a/b", "--provider", "a=http://x:99999/v1"), ("99999", "http://")),
+        (("models", "check", "openai"), ("'openai'", "PROVIDER/NAME")),
         ((), ("terminal", "autolab watch")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
@@ -147,6 +158,20 @@ def test_json_and_dry_run_are_where_the_contract_wants_them(name: str) -> None:
         *("runs rm", "runs gc"),
     }
     assert ("--dry-run" in options) is (name in changes)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("verify median_filter --size full ./app", {"task": "median_filter", "size": "full"}),
+        ("pause a --why because b", {"globs": ["a", "b"], "why": "because"}),
+        ("snapshot diff s --against baseline last", {"snapshot": "last", "against": "baseline"}),
+        ("message s -- --all hands", {"session": "s", "text": ["--all", "hands"]}),
+    ],
+)
+def test_options_may_stand_between_words(line: str, words: dict[str, object]) -> None:
+    found = vars(build().parse_args(line.split()))
+    assert {name: found[name] for name in words} == words
 
 
 def test_state_may_stand_before_and_after_the_command() -> None:

@@ -219,8 +219,15 @@ def test_the_file_and_the_environment_make_settings(
     ("text", "said"),
     [
         ("concurrency = 0", r"setting concurrency = 0 does not fit"),
-        ("colour = 1", r"setting colour = 1 does not fit"),
-        ("[providers.x]\nbase_url = 'x'", r"setting providers.x.base_url = 'x'"),
+        ("colour = 1", r"setting colour = 1 is unknown; it can be concurrency, "),
+        ("concurency = 1", r"concurency = 1 is unknown; did you mean 'concurrency'"),
+        ("[notify]\nurl = 1", r"notify.url = 1 is unknown; did you mean 'urls'"),
+        (
+            "[providers.x]\nbase_url = 'http://x'\nprices.b = {input = 1, output = 1, cache = 1}",
+            r"prices.b.cache = 1 is unknown; it can be input",
+        ),
+        ("[providers.x]\napi = 'chat'", r"providers.x.base_url is missing; mend it in"),
+        ("[providers.x]\nbase_url = 'x'", r"providers.x.base_url = 'x' is no address; write http"),
         ("= broken", r"autolab.toml cannot be read"),
     ],
 )
@@ -229,6 +236,17 @@ def test_a_setting_that_does_not_fit_is_named(tmp_path: Path, text: str, said: s
     config.mkdir()
     (config / "autolab.toml").write_text(text)
     with pytest.raises(SettingsError, match=said):
+        load_settings()
+
+
+def test_a_settings_file_that_is_none_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "config" / "autolab.toml"
+    file.mkdir(parents=True)
+    with pytest.raises(SettingsError, match=r"autolab.toml is no file; remove it"):
+        load_settings()
+    file.rmdir()
+    file.write_bytes("concurrency = 2".encode("utf-16"))
+    with pytest.raises(SettingsError, match=r"autolab.toml is not UTF-8 text \(byte 0\)"):
         load_settings()
 
 
@@ -241,7 +259,7 @@ def test_the_harness_is_data_with_a_hash() -> None:
     assert minimal.feedback == "sealed"
     assert minimal.tools == ("bash", "edit", "submit")
     assert minimal.hash == harnesses.load("minimal").hash != ""
-    with pytest.raises(harnesses.HarnessError, match="use one of"):
+    with pytest.raises(harnesses.HarnessError, match="did you mean 'minimal'"):
         harnesses.load("../minimal")
 
 
@@ -279,8 +297,14 @@ def test_globs_choose_sessions(suite: Path) -> None:
     assert select(state, ["model:big"]) == select(state, ["model:local/big"])
     assert len(select(state, ["task:count*"])) == 5
     assert len(select(state, ["state:queued", made.run.run])) == 5
-    with pytest.raises(NothingSelectedError, match="no session matches 'model:huge'"):
-        select(state, ["model:huge"])
+    for glob, said in (
+        ("model:huge", "no session matches 'model:huge'; model is one of local/big, local/small"),
+        ("task:count_dwn", "did you mean 'task:count_down'"),
+        ("tsk:x", "or model:GLOB, task:GLOB"),
+        (ids[0][:-1] + "x", "did you mean"),
+    ):
+        with pytest.raises(NothingSelectedError, match=said):
+            select(state, [glob])
 
 
 def test_the_documented_settings_are_all_there_are(tmp_path: Path) -> None:

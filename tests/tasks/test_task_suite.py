@@ -110,7 +110,7 @@ def test_find(checkout: Path, pattern: str, names: list[str]) -> None:
 def test_get_names_the_nearest(checkout: Path) -> None:
     suite = load_suite(checkout)
     assert suite.get("plain").name == "plain"
-    with pytest.raises(TaskError, match='did you mean "plain"'):
+    with pytest.raises(TaskError, match="did you mean 'plain'"):
         suite.get("plane")
     with pytest.raises(TaskError, match="it has hosts, served"):
         suite.get("qqqq")

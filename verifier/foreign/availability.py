@@ -50,7 +50,10 @@ def limits_problem(task: Task) -> str | None:
             f"needs {facts.min_cpus if facts else 0} CPUs, and {cpus} may be used: "
             "its workload would run into its own time limit",
         ),
-        (not (task.tests / "test.sh").is_file(), "has no tests/test.sh"),
+        (
+            not (task.tests / "test.sh").is_file(),
+            "has no tests/test.sh, and no [autolab] table in task.toml",
+        ),
     )
     return next((words for wrong, words in problems if wrong), None)
 

@@ -110,6 +110,8 @@ def write(
         "verdicts": b"".join(line + b"\n" for line in lines),
         **{f"{_TASKS}{name}.json": each for name, each in sorted(tasks.items())},
     }
+    if not path.parent.is_dir():
+        raise BundleError(f"there is no folder {path.parent}; make it, or name another file")
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with tarfile.open(new, "w:gz") as tar:

@@ -84,7 +84,7 @@ def test_an_unknown_provider_is_told_the_known_ones() -> None:
         ('key_env = "sk-secret"\nkey_file = "y"', "key_env and key_file are given"),
         ('api = "smoke"', r"providers.lab.api = 'smoke'"),
         ("silence_seconds = 0", r"silence_seconds = 0"),
-        ('key = "sk-secret"', "Extra inputs"),
+        ('key = "sk-secret"', r"lab.key is unknown; it can be base_url"),
     ],
 )
 def test_settings_that_do_not_fit_are_named_and_secrets_are_not(
