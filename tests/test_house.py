@@ -38,6 +38,7 @@ HEAVY = {
     "pynvml",
     "pydantic",
     "pydantic_settings",
+    "shtab",
     "starlette",
     "textual",
     "uvicorn",

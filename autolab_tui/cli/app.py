@@ -14,11 +14,22 @@ def add_to(parser: Parser) -> None:
     """The app is what the top-level parser does when no command is named."""
     parser.add_argument("--theme", metavar="NAME", help="the app's theme, remembered")
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    parser.add_argument(
+        "--install-completion",
+        nargs="?",
+        const="",
+        metavar="SHELL",
+        help="let Tab complete commands and options (bash or zsh; default: $SHELL)",
+    )
     parser.set_defaults(handler=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Open the app on the engine of the state folder, starting the engine when none runs."""
+    if args.install_completion is not None:
+        from autolab_tui.cli.completion import install
+
+        return install(args.install_completion)
     return open_app(args.state, args.theme, mouse=not args.no_mouse)
 
 
