@@ -31,7 +31,10 @@ typedef struct {
 
 typedef struct ledger ledger;
 
-/* An empty ledger for at most so many different accounts, or NULL. Called before the threads start. */
+/*
+ * An empty ledger for at most so many different accounts, or NULL. Called by one thread while the
+ * others wait. Once it is freed another may be made, with the same threads.
+ */
 ledger *ledger_new(uint32_t most_accounts, int threads);
 
 /*
@@ -40,7 +43,7 @@ ledger *ledger_new(uint32_t most_accounts, int threads);
  */
 void ledger_run(ledger *l, int thread, const operation *operations, result *results, int count);
 
-/* Called when all threads are done. */
+/* Called by one thread when all are done with this ledger. */
 void ledger_free(ledger *l);
 
 #endif
