@@ -9,12 +9,12 @@ from statistics import fmean
 
 from autolab_tui import words
 from autolab_tui.glyphs import Glyphs
-from autolab_tui.plain import cut, cut_middle, fit, plain, wrapped
+from autolab_tui.plain import cut, cut_middle, fit, plain, width, wrapped
 from autolab_tui.plotting.chart import Axis, Series, Trajectory
 from autolab_tui.roles import Line, Role, Span
 from autolab_tui.store import Moment
 from autolab_tui.views import sessions as say
-from autolab_tui.views.layout import Column, between, pad, widths
+from autolab_tui.views.layout import Column, between, pad, remark, remarks, widths
 from engine.analysis.comparison import Comparison, ComparisonError, compare
 from engine.analysis.counting import Missing, name_of
 from engine.analysis.leaderboard import Estimate
@@ -24,6 +24,7 @@ KINDS = ("model", "harness", "run", "session")
 _ROLES: tuple[Role, ...] = ("plot-1", "plot-2", "plot-3", "plot-4", "plot-5", "plot-6")
 _DASHES = ((1, 0), (4, 2), (1, 2), (6, 2), (2, 2), (1, 4))
 MOST_SIDES = len(_ROLES)
+_NAME = 24  # cells of a side's name that nothing else takes
 EVERY = "\n"  # the identity of the row for all tasks together
 _PAIRS = (
     Column("task", "task", 14, 30),
@@ -82,11 +83,13 @@ def sides(
             lead = [(" ", "text"), (f"{letter} ", "key"), (glyphs.rule, _ROLES[at])]
         what = members[0].task if len(members) == 1 and name == members[0].id else ""
         shown = f"{plain(what)}, {say.who(members[0])}, {name}" if what else plain(name)
-        right: list[Span] = [(words.plural(len(members), "session"), "dim")]
+        said = [remark(words.plural(len(members), "session"), "dim", rank=1)]
         if open_ones:
-            right.append((f", {open_ones} going on", "dim"))
+            said.append(remark(f"{open_ones} going on", "dim", rank=2))
         if finals:
-            right.append((f"   mean final {fmean(finals):.3f}", "text"))
+            said.append(remark(f"mean final {fmean(finals):.3f}"))
+        free = cells - 8 - min(width(shown), _NAME)  # what is said of a name never hides it
+        right = remarks(said, free, ("  ", "text")) if free > 0 else []
         room = max(8, cells - sum(len(t) for t, _ in (*lead, *right)) - 3)
         left: list[Span] = [*pad(lead, 5), (cut_middle(shown, room), "strong")]
         rows.append((name, (between(left, [*right, (" ", "text")], cells),)))
@@ -97,7 +100,7 @@ def verdict(compared: Compared | None, count: int, cells: int) -> list[Line]:
     """What tells the two sides apart, in words and numbers."""
     if count < 2:
         said = "Choose two to compare them; more are only drawn over one another."
-        return [((f" {said}"[:cells], "dim"),)]
+        return [((f" {part}", "dim"),) for part in wrapped(said, cells - 2)]
     if compared is None:
         return [((" Comparing.", "dim"),)]
     if compared.made is None:

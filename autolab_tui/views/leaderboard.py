@@ -20,7 +20,7 @@ from engine.state import SessionState, State
 
 PAGES = ("scores", "domains", "endings", "persistence")
 _NAME = (
-    Column("rank", "", 3, 3, align="right"),
+    Column("rank", "", 2, 3, align="right"),
     Column("model", "model", 14, 30),
     Column("harness", "harness", 7, 16, rank=3),
 )

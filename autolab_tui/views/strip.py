@@ -23,6 +23,8 @@ def strip(tabs: Sequence[tuple[str, str, bool]], frame: Frame, cells: int) -> Li
     taken = sum(width(text) for text, _ in (*left, *clock)) + 6
     if taken + sum(width(text) for text, _ in shown) > cells:
         shown = _tabs([tab for tab in tabs if tab[2]])
+    if taken + sum(width(text) for text, _ in shown) > cells:
+        clock = []
     return between([*left, ("   ", "text"), *shown], clock, cells)
 
 
