@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from engine.client import Heartbeat
+from engine.client import EngineDownError, EngineSilentError, Heartbeat
 from engine.events import Event
 from engine.state import State
 
@@ -71,6 +71,7 @@ class Batch:
     events: list[Event] = field(default_factory=list)
     heartbeat: Heartbeat | None = None
     lost: str | None = None
+    silent: bool = False  # lost, but it is there and only says nothing
     connected: bool = False
 
     @property
@@ -128,7 +129,7 @@ class Link:
                 heard = self._read_until_lost()
             except Exception as error:  # a thread that died would look like a silent engine
                 heard = False
-                self._lose(str(error) or type(error).__name__)
+                self._lose(error)
             pause = FIRST_RETRY if heard else min(LAST_RETRY, pause * 2)
             self._stopping.wait(pause)
 
@@ -152,18 +153,19 @@ class Link:
                     else:
                         batch.events.append(item)
         except Exception as error:  # whatever it was, the line is broken and is made anew
-            self._lose(str(error) or type(error).__name__)
+            self._lose(error)
             return True
         finally:
             self._stream = None
             stream.close()
-        self._lose("the engine closed the stream")
+        self._lose(EngineDownError("the engine closed the stream"))
         return True
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, error: Exception) -> None:
         if not self._stopping.is_set():
             with self._change() as batch:
-                batch.lost, batch.connected = why, False
+                batch.lost, batch.connected = str(error) or type(error).__name__, False
+                batch.silent = isinstance(error, EngineSilentError)
 
     @contextmanager
     def _change(self) -> Iterator[Batch]:

@@ -122,7 +122,10 @@ class Ordering:
             "pause": ("Pausing", f"{number} will stand still, after a model turn in flight."),
             "resume": ("Resuming", f"{number} will go on as soon as there is a slot."),
             "extend": ("Budget changed", f"{number} will keep to it from now on."),
-            "verify": ("Verify now", f"{number} will be judged before other checkpoints."),
+            "verify": (
+                "Verify now",
+                f"{number} will be judged next, unless a verdict knows these files.",
+            ),
             "acknowledge": ("Acknowledged", f"{number} will not ask again for the same."),
             "message": ("Left a message", f"{number} will read it before the next turn."),
         }[message.order]

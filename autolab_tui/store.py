@@ -51,6 +51,7 @@ class Store:
         self._heard: float | None = None
         self._engine: tuple[str, float] | None = None
         self._lost: str | None = None
+        self._silent = False
         self._lag = 0.0
         self._trouble = ""
 
@@ -76,7 +77,7 @@ class Store:
             self._lag, self._trouble = beat.loop_lag, beat.trouble
         # A batch may hold a loss and the connection after it; the newer of the two is `connected`.
         if batch.lost is not None:
-            self._lost = batch.lost
+            self._lost, self._silent = batch.lost, batch.silent
         elif batch.connected or batch.heartbeat is not None or batch.events:
             self._lost = None
 
@@ -84,7 +85,7 @@ class Store:
         """How the line to the engine stands now."""
         age = 0.0 if self._heard is None else max(0.0, self.clock.now() - self._heard)
         if self._lost is not None:
-            return Health("down", age, self._lost)
+            return Health("stale" if self._silent else "down", age, self._lost)
         if self._heard is None:
             return Health("connecting", 0.0)
         standing: Standing = "stale" if age > SILENCE else "live"

@@ -35,6 +35,7 @@ STREAM_TIMEOUT = 5.0  # heartbeats come once a second
 START_TIMEOUT = 30.0
 END_TIMEOUT = 15.0
 _REMEDY = "start it with `autolab engine start`"
+_AWAKE = "`autolab engine anomalies` shows what it is at, `autolab engine restart` starts it anew"
 
 
 class EngineError(RuntimeError):
@@ -43,6 +44,10 @@ class EngineError(RuntimeError):
 
 class EngineDownError(EngineError):
     """Nobody answers on the engine's socket, or the engine fell silent."""
+
+
+class EngineSilentError(EngineDownError):
+    """An engine has its socket and says nothing: it is stopped, stuck or very busy."""
 
 
 class EngineRefusedError(EngineError):
@@ -369,7 +374,9 @@ def _down(path: Path) -> Iterator[None]:
         yield
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise EngineDownError(f"no engine runs at {path}; {_REMEDY}") from error
-    except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
+    except TimeoutError as error:
+        raise EngineSilentError(f"the engine at {path} does not answer; {_AWAKE}") from error
+    except (ConnectionError, http.client.HTTPException) as error:
         said = str(error) or type(error).__name__
         raise EngineDownError(
             f"the engine at {path} does not answer ({said}); {_REMEDY}"
@@ -392,18 +399,24 @@ def connect(state: Path | None = None, start: bool = True) -> EngineClient:
     """A client of the engine of a state folder, which is started, detached, when none runs.
 
     Two callers at once start one engine. Raises `EngineDownError` with the end of `engine.log`
-    when it does not come up, or at once when `start` is false and none runs.
+    when it does not come up, or at once when `start` is false and none runs; `EngineSilentError`
+    when one runs and does not answer.
     """
     folder = state_dir(state)
-    client = find(folder)
-    if client is not None:
+    client = EngineClient(engine_socket(folder))
+    try:
+        client.engine()
+    except EngineSilentError:
+        raise
+    except EngineDownError:
+        pass
+    else:
         return client
     if not start:
         raise EngineDownError(f"no engine runs for {folder}; {_REMEDY}")
     make_private(folder)
     with _start_lock(folder):
-        client = find(folder)
-        return client if client is not None else _start(folder)
+        return find(folder) or _start(folder)
 
 
 @contextmanager

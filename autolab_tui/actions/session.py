@@ -20,18 +20,18 @@ ACTIONS: tuple[Action, ...] = (
         "session",
         ("right_square_bracket", "n"),
         "step(1)",
-        "next",
+        "session",
         "The next session of the fleet",
         3,
+        word="[ ]",
     ),
     Action(
         "session.previous",
         "session",
         ("left_square_bracket", "N"),
         "step(-1)",
-        "previous",
+        "",
         "The previous session of the fleet",
-        4,
     ),
     Action(
         "session.pane",
@@ -50,7 +50,7 @@ ACTIONS: tuple[Action, ...] = (
         "open",
         "open",
         "Open the verdict, or fold and unfold the entry, under the cursor",
-        5,
+        4,
         False,
     ),
     Action(
@@ -60,7 +60,7 @@ ACTIONS: tuple[Action, ...] = (
         "axis",
         "axis",
         "Plot along the next budget: active time, wall time, turns, tokens, money",
-        6,
+        7,
     ),
     Action(
         "session.zoom",
@@ -96,7 +96,7 @@ ACTIONS: tuple[Action, ...] = (
         "pause",
         "pause",
         "Pause this session (its processes stand still), or let it go on",
-        6,
+        5,
         order=True,
     ),
     Action(
@@ -106,7 +106,7 @@ ACTIONS: tuple[Action, ...] = (
         "stop",
         "stop",
         "Stop this session and score it (asks first)",
-        7,
+        6,
         order=True,
     ),
     Action(

@@ -21,6 +21,13 @@ def hint(store: Store, choice: Choice, health: Health) -> list[Line]:
                     ("starts it; this screen goes on trying", "dim"),
                 ),
             ]
+        if health.reason:
+            return [
+                (("The engine does not answer.", "strong"),),
+                ((" ", "text"),),
+                (("autolab engine anomalies   ", "key"), ("shows what it is at", "dim")),
+                (("autolab engine restart     ", "key"), ("starts it anew", "dim")),
+            ]
         return [(("Waiting for the engine's first answer.", "dim"),)]
     if choice.words and in_scope(store.state, choice):
         return [

@@ -73,7 +73,10 @@ def between(left: Sequence[Span], right: Sequence[Span], cells: int) -> Line:
     right_cells = sum(width(text) for text, _ in right)
     if right_cells >= cells:
         return tuple(pad(right, cells))
-    return (*pad(left, cells - right_cells), *right)
+    room = cells - right_cells
+    if right and sum(width(text) for text, _ in left) > room:  # what is cut touches nothing
+        return (*pad(left, room - 1), (" ", "text"), *right)
+    return (*pad(left, room), *right)
 
 
 def heading(name: str, note: str, rule: str, cells: int, focused: bool = False) -> Line:

@@ -37,7 +37,8 @@ def heartbeat(frame: Frame) -> list[Span]:  # noqa: PLR0911 - one return for eac
         seen = f", data {words.duration(health.age)} old" if health.age else ""
         return [(f"{glyphs.failed} engine down{seen}", "bad")]
     if health.standing == "stale":
-        return [(f"{glyphs.alert} engine silent, data {words.duration(health.age)} old", "warn")]
+        seen = f", data {words.duration(health.age)} old" if health.age else ""
+        return [(f"{glyphs.alert} engine silent{seen}", "warn")]
     if health.trouble:
         return [(f"{glyphs.alert} engine in trouble", "bad")]
     if health.loop_lag >= LAGGING:
@@ -107,6 +108,9 @@ def lines(  # noqa: PLR0917 - all but the first four may be left out
         # The remedy first: a reason is often longer than the line.
         second = [("autolab engine start", "key"), (" starts it; trying again. ", "dim")]
         second.append((cut(plain(health.reason), max(0, cells - 48)), "warn"))
+    elif health.reason:
+        second = [("autolab engine anomalies", "key"), (" shows what it is at, ", "dim")]
+        second += [("engine restart", "key"), (" starts it anew", "dim")]
     elif health.trouble:
         second = [(plain(health.trouble), "warn")]
     else:

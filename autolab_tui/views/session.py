@@ -136,6 +136,11 @@ def verdicts(session: SessionState, frame: Frame, cells: int) -> list[tuple[str,
         sign = frame.glyphs.states["verifying"]
         said: list[Span] = [(f"  {sign} verifying {plain(session.verifying)[:8]}", "run-verifying")]
         rows.append(("verifying", (tuple(pad(said, cells)),)))
+    elif session.verify_asked or session.verify_dropped:
+        text = f"no new verdict: {plain(session.verify_dropped)}"
+        if session.verify_asked:
+            text = "a verdict was asked for, and waits its turn"
+        rows.append(("asked", (tuple(pad([(f"  {cut(text, cells - 3)}", "dim")], cells)),)))
     befores = say.best_before(session.points)
     for point, before in zip(reversed(session.points), reversed(befores), strict=True):
         line: list[Span] = [("  ", "text")]

@@ -171,6 +171,7 @@ class SessionState(msgspec.Struct, kw_only=True):
     unjudged: SnapshotTaken | None = None
     judging: SnapshotTaken | None = None
     verify_asked: bool = False
+    verify_dropped: str = ""  # why no verdict came of it, until its files change
     cycles: Cycles = msgspec.field(default_factory=Cycles)
     retry_causes: dict[str, int] = msgspec.field(default_factory=dict)
     gaps: list[Gap] = msgspec.field(default_factory=list)

@@ -130,20 +130,20 @@ def _reduce_session(  # noqa: PLR0912 - one case for each kind of event reads be
             session.transcript_bytes, session.transcript_entries = end, entries
         case SnapshotTaken(snapshot=snapshot, active=active) as taken:
             session.last_snapshot, session.last_snapshot_active = snapshot, active
-            session.unjudged = taken
+            session.unjudged, session.verify_dropped = taken, ""
             session.snapshots += 1
             session.cycles.edited()
         case BaselineKept(snapshot=snapshot):
             session.baseline = snapshot
         case VerificationStarted(snapshot=snapshot):
-            session.verifying, session.verify_asked = snapshot, False
+            session.verifying, session.verify_asked, session.verify_dropped = snapshot, False, ""
             if session.unjudged is not None and session.unjudged.snapshot == snapshot:
                 session.judging, session.unjudged = session.unjudged, None
         case VerificationAsked(by=by, why=why):
-            session.verify_asked = True
+            session.verify_asked, session.verify_dropped = True, ""
             feed(state, event, "verify", f"a verdict is asked for by {by}{because(why)}")
         case VerificationDropped(why=why):
-            session.verify_asked = False
+            session.verify_asked, session.verify_dropped = False, why
             feed(state, event, "verify", f"no new verdict: {why}")
         case VerdictGiven() as given:
             take_verdict(state, session, event, given)

@@ -9,6 +9,7 @@ import pytest
 from autolab_tui.screens.processes import ProcessesScreen
 from autolab_tui.screens.session import SessionScreen
 from autolab_tui.views.processes import lines, shares, size
+from engine.events import VerificationAsked, VerificationDropped
 from tests.app.served import EngineServer
 
 
@@ -81,4 +82,15 @@ async def test_a_verdict_is_asked_for(desk: Any, engine: EngineServer) -> None:
         await at.press("enter", "V")
         await at.until(lambda: len(engine.orders) == 2, "the order of the session")
         assert engine.orders == [("verify", ["s-rising"])] * 2
-        await at.until(lambda: "before other checkpoints" in at.text(), "what will come of it")
+        await at.until(lambda: "will be judged next" in at.text(), "what will come of it")
+
+
+async def test_what_came_of_the_wish_is_said_with_the_verdicts(
+    desk: Any, engine: EngineServer
+) -> None:
+    async with desk((120, 40)) as at:
+        await at.press("j", "enter")
+        engine.publish(VerificationAsked(by="ann"), "s-rising")
+        await at.until(lambda: "waits its turn" in at.text(), "that it is known")
+        engine.publish(VerificationDropped(why="its files are being judged"), "s-rising")
+        await at.until(lambda: "no new verdict: its files are" in at.text(), "why none came")

@@ -83,6 +83,8 @@ def test_health_goes_from_connecting_to_live_to_stale_to_down_and_back() -> None
     store.absorb(Batch(lost="the engine closed the stream"))
     assert store.health().standing == "down"
     assert store.health().reason == "the engine closed the stream"
+    store.absorb(Batch(lost="the engine does not answer", silent=True))
+    assert store.health().standing == "stale"
     hands.now += 60
     assert store.health().age == SILENCE + 61
     store.absorb(Batch(state=State(), connected=True))

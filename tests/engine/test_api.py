@@ -25,6 +25,7 @@ from engine.client import (
     EngineClient,
     EngineDownError,
     EngineRefusedError,
+    EngineSilentError,
     Heartbeat,
     connect,
     find,
@@ -191,7 +192,10 @@ def test_a_silent_engine_is_noticed_in_seconds(
 
         server = threading.Thread(target=answer)
         server.start()
-        with EngineClient(path).events() as stream, pytest.raises(EngineDownError):
+        with (
+            EngineClient(path).events() as stream,
+            pytest.raises(EngineSilentError, match="anomalies"),
+        ):
             next(stream)
         server.join()
 

@@ -37,6 +37,7 @@ def test_it_is_given_in_the_middle_of_a_command_and_not_twice(
         assert order() == [session.id]  # the same files again: said, not judged
         wait_for(lambda: session.events(VerificationDropped))
         facts = engine.session(session.id)
+        assert facts.verify_dropped.startswith("its files are as verdict")
         assert (len(facts.points), facts.verify_asked, facts.assisted) == (1, False, False)
         # A paused one is judged, too.
         (session.workspace / "answer.txt").write_text("20\n")
