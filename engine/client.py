@@ -35,7 +35,7 @@ STREAM_TIMEOUT = 5.0  # heartbeats come once a second
 START_TIMEOUT = 30.0
 END_TIMEOUT = 15.0
 _REMEDY = "start it with `autolab engine start`"
-_AWAKE = "`autolab engine anomalies` shows what it is at, `autolab engine restart` starts it anew"
+_WHY = "`autolab engine anomalies` says why, and what helps"
 
 
 class EngineError(RuntimeError):
@@ -375,7 +375,7 @@ def _down(path: Path) -> Iterator[None]:
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise EngineDownError(f"no engine runs at {path}; {_REMEDY}") from error
     except TimeoutError as error:
-        raise EngineSilentError(f"the engine at {path} does not answer; {_AWAKE}") from error
+        raise EngineSilentError(f"the engine at {path} does not answer; {_WHY}") from error
     except (ConnectionError, http.client.HTTPException) as error:
         said = str(error) or type(error).__name__
         raise EngineDownError(
@@ -386,10 +386,23 @@ def _down(path: Path) -> Iterator[None]:
 
 
 def find(state: Path | None = None) -> EngineClient | None:
-    """A client of the engine that runs for a state folder, or None when none runs."""
+    """A client of the engine that answers for a state folder, or None when none does."""
+    try:
+        return running(state)
+    except EngineSilentError:
+        return None
+
+
+def running(state: Path | None = None) -> EngineClient | None:
+    """A client of the engine that runs for a state folder, or None when none runs.
+
+    Raises `EngineSilentError` when one is there and says nothing.
+    """
     client = EngineClient(engine_socket(state_dir(state)))
     try:
         client.engine()
+    except EngineSilentError:
+        raise
     except EngineDownError:
         return None
     return client
@@ -403,14 +416,8 @@ def connect(state: Path | None = None, start: bool = True) -> EngineClient:
     when one runs and does not answer.
     """
     folder = state_dir(state)
-    client = EngineClient(engine_socket(folder))
-    try:
-        client.engine()
-    except EngineSilentError:
-        raise
-    except EngineDownError:
-        pass
-    else:
+    client = running(folder)
+    if client is not None:
         return client
     if not start:
         raise EngineDownError(f"no engine runs for {folder}; {_REMEDY}")

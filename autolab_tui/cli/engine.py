@@ -73,23 +73,23 @@ def add_to(commands: Commands) -> None:
 
 def start(args: argparse.Namespace) -> int:
     """Start the engine when none runs; print who runs."""
-    from engine.client import connect, find
+    from engine.client import connect, running
 
-    running = find(args.state)
+    client = running(args.state)
     if args.dry_run:
-        if running is None:
+        if client is None:
             _check_settings()
-        said = "an engine runs already" if running else "would start an engine"
+        said = "an engine runs already" if client else "would start an engine"
         if args.json:
-            emit("engine-start", {"would_start": running is None})
+            emit("engine-start", {"would_start": client is None})
         else:
             print(said)
         return 0
-    facts = (running or connect(args.state)).engine()
+    facts = (client or connect(args.state)).engine()
     if args.json:
         emit("engine", {key: facts[key] for key in _STATUS_KEYS})
     else:
-        how = "runs already" if running else "started"
+        how = "runs already" if client else "started"
         print(f"engine {facts['version']} {how}, pid {facts['pid']}, state in {facts['state_dir']}")
     return 0
 
@@ -106,9 +106,9 @@ def _check_settings() -> None:
 
 def stop(args: argparse.Namespace) -> int:
     """End the engine and wait until it is gone."""
-    from engine.client import find
+    from engine.client import running
 
-    client = find(args.state)
+    client = running(args.state)
     if client is None or args.dry_run:
         would = client is not None
         if args.json:
@@ -116,22 +116,22 @@ def stop(args: argparse.Namespace) -> int:
         else:
             print("would stop the engine" if would else "no engine runs")
         return 0
-    running = client.engine()["sessions_running"]
+    open_ones = client.engine()["sessions_running"]
     client.shutdown()
     _wait_until_gone(args.state)
     if args.json:
         emit("engine-stop", {"was_running": True, "stopped": True})
     else:
-        left = f"; {running} sessions go on when it runs again" if running else ""
+        left = f"; {open_ones} sessions go on when it runs again" if open_ones else ""
         print(f"engine stopped{left}")
     return 0
 
 
 def restart(args: argparse.Namespace) -> int:
     """End the engine, leave its sandboxes standing still, and start another on the same state."""
-    from engine.client import connect, find
+    from engine.client import connect, running
 
-    client = find(args.state)
+    client = running(args.state)
     if args.dry_run:
         would = "restart" if client is not None else "start"
         if args.json:

@@ -30,16 +30,19 @@ def add_to(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the engine, the runs and the sessions, from the journal when no engine runs."""
-    from engine.client import find
+    from engine.client import EngineSilentError, running
 
-    client = find(args.state)
+    try:
+        client, silent = running(args.state), ""
+    except EngineSilentError as error:
+        client, silent = None, str(error)
     answer = client.status() if client else _from_journal(args.state)
     if args.which:
         answer = narrowed(answer, args.which)
     if args.json:
         emit("status", {key: answer[key] for key in ("engine", "runs", "sessions")})
     else:
-        _show(answer)
+        _show(answer, silent)
     return 0
 
 
@@ -67,12 +70,14 @@ def narrowed(answer: Mapping[str, Any], which: str) -> dict[str, Any]:
     return {"engine": answer["engine"], "runs": runs, "sessions": sessions}
 
 
-def _show(answer: Mapping[str, Any]) -> None:
+def _show(answer: Mapping[str, Any], silent: str = "") -> None:
     engine = answer["engine"]
-    if engine is None and not answer["sessions"]:
+    if silent:
+        print(f"{silent[:1].upper()}{silent[1:]}. What the journal says:")
+    elif engine is None and not answer["sessions"]:
         print("No engine runs. Start one with `autolab engine start`, or see `autolab demo`.")
         return
-    if engine is None:
+    elif engine is None:
         print("No engine runs; `autolab engine start` goes on from what the journal says:")
     else:
         running = engine["sessions_running"]

@@ -25,8 +25,10 @@ def hint(store: Store, choice: Choice, health: Health) -> list[Line]:
             return [
                 (("The engine does not answer.", "strong"),),
                 ((" ", "text"),),
-                (("autolab engine anomalies   ", "key"), ("shows what it is at", "dim")),
-                (("autolab engine restart     ", "key"), ("starts it anew", "dim")),
+                (
+                    ("autolab engine anomalies   ", "key"),
+                    ("says why, and what helps; this screen goes on trying", "dim"),
+                ),
             ]
         return [(("Waiting for the engine's first answer.", "dim"),)]
     if choice.words and in_scope(store.state, choice):

@@ -109,8 +109,10 @@ def lines(  # noqa: PLR0917 - all but the first four may be left out
         second = [("autolab engine start", "key"), (" starts it; trying again. ", "dim")]
         second.append((cut(plain(health.reason), max(0, cells - 48)), "warn"))
     elif health.reason:
-        second = [("autolab engine anomalies", "key"), (" shows what it is at, ", "dim")]
-        second += [("engine restart", "key"), (" starts it anew", "dim")]
+        second = [
+            ("autolab engine anomalies", "key"),
+            (" says why, and what helps; trying again", "dim"),
+        ]
     elif health.trouble:
         second = [(plain(health.trouble), "warn")]
     else:

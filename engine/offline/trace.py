@@ -267,7 +267,10 @@ def _anomalies(
     where = next((f"; it stood in {line.detail}" for line in recent if line.detail), "")
     silent = 0.0 if told.ticked is None else now - told.ticked
     if life == "running" and silent > _SILENT_SECONDS:
-        yield f"the sessions' loop has not come round for {silent:.0f} s{where}"
+        yield (
+            f"the sessions' loop has not come round for {silent:.0f} s{where}; `kill -9 {pid}` "
+            "ends the engine, and the next one takes its sessions up"
+        )
     elif recent and recent[0].seconds > _LATE_SECONDS:
         yield f"the sessions' loop was up to {recent[0].seconds:.1f} s late{where}"
     if life in ("running", "stopped"):

@@ -174,6 +174,21 @@ def test_a_stream_can_be_closed_from_another_thread(shared_engine: EngineProcess
     assert not reader.is_alive()
 
 
+def test_an_engine_that_says_nothing_is_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.client.READ_TIMEOUT", 0.2)
+    path = engine_socket(tmp_path / "state")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()  # as one that is stopped: the kernel takes the call, and nobody answers
+        assert find(tmp_path / "state") is None
+        with pytest.raises(EngineSilentError, match=r"does not answer.*anomalies"):
+            connect(tmp_path / "state")
+    path.unlink()
+
+
 def test_a_silent_engine_is_noticed_in_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
