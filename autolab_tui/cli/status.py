@@ -107,7 +107,7 @@ def _row(session: Mapping[str, Any]) -> tuple[str, ...]:
         number(session["final_reward"]),
         number(session["best_reward"]),
         short_duration(session["clocks"]["active"]),
-        plain(_outcome(session) or _paused(session["pause"]) or session["activity"] or "", 48),
+        plain(_outcome(session) or _paused(session) or session["activity"] or "", 96),
     )
 
 
@@ -117,8 +117,11 @@ def _outcome(session: Mapping[str, Any]) -> str:
     return f"{session['outcome']}{anew}" if session["outcome"] else ""
 
 
-def _paused(pause: Mapping[str, Any] | None) -> str:
+def _paused(session: Mapping[str, Any]) -> str:
+    """Who paused it and why, and what it keeps of its GPUs, which its activity says."""
+    pause = session["pause"]
     if pause is None:
         return ""
     why = f": {pause['why']}" if pause["why"] else ""
-    return f"{pause['cause']}{why} (by {pause['by']})"
+    kept = f"; {session['activity']}" if session["gpus"] and session["activity"] else ""
+    return f"{pause['cause']}{why} (by {pause['by']}){kept}"

@@ -11,6 +11,8 @@ from engine.client import EngineError, Heartbeat
 from engine.events import Event
 from engine.state import State
 
+_GPU_SECONDS = 180  # looked back for a minute in which GPUs were seen
+
 
 class _Silence:
     """A stream on which nothing comes until it is closed."""
@@ -56,10 +58,13 @@ class ReplayClient:
         return self._store.recording.verdicts_of(session, self._store.position)
 
     def gpus(self, seconds: int = 0) -> dict[str, Any]:
-        """What GPUs did second by second is not kept."""
-        del seconds
-        said = "a replay has no GPUs: what they did each minute is in the journal"
-        return {"reading": {"driver": "", "trouble": said, "gpus": []}, "history": {}}
+        """What the GPUs did then, minute by minute: seconds are not kept."""
+        store = self._store
+        leases: dict[str, tuple[str, ...]] = {}
+        for session in tuple(store.state.sessions.values()):
+            for gpu in session.lease:
+                leases[gpu.uuid] = (*leases.get(gpu.uuid, ()), session.id)
+        return store.recording.gpus(store.position, max(seconds, _GPU_SECONDS), leases)
 
     def processes(self, session: str) -> dict[str, Any]:
         """Refused: what ran then is not kept."""

@@ -43,7 +43,7 @@ def trouble(answer: Mapping[str, Any] | None, cells: int) -> list[Line]:
 def summary(gpus: Sequence[Gpu]) -> str:
     """All devices in a few words: how many are busy, leased, leased in vain, and lost."""
     whole = [gpu for gpu in gpus if not gpu.get("parent")]
-    busy = sum((gpu["utilization"] or 0) >= BUSY for gpu in whole)
+    busy = sum(gpu["standing"] == "ok" and (gpu["utilization"] or 0) >= BUSY for gpu in whole)
     leased, wasted = sum(bool(gpu.get("leases")) for gpu in gpus), sum(map(is_wasted, gpus))
     said = [f"{busy} of {len(whole)} busy"]
     if leased:

@@ -119,6 +119,10 @@ def lines(  # noqa: PLR0917 - all but the first four may be left out
         said = list(counted.spent)
         if counted.trust:
             said += [_left(counted.sessions, moment), *counted.trust]
+        on_gpus = [one.gpu_time for one in counted.sessions if one.want.count]
+        if on_gpus:
+            seconds = sum(time.seconds(moment.boot, moment.stamp) for time in on_gpus)
+            said.insert(2, Remark((("GPU ", "dim"), (words.duration(seconds), "text")), rank=4))
         if ahead is not None and any(not s.over for s in counted.sessions):
             said[2:2] = foresight.remarks(ahead, moment)
         second = remarks(said, cells - 2, separator)

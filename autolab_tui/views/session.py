@@ -86,6 +86,9 @@ def clocks(session: SessionState, frame: Frame, cells: int) -> tuple[Line, Line]
     if used.active_limit is not None:
         first.append(Remark(tuple(say.bar(used, max(8, min(40, cells - 56)), glyphs)), rank=2))
     first.append(_figure("wall", used.wall, used.wall_limit, rank=1))
+    if session.want.count:
+        on_gpus = session.gpu_time.seconds(moment.boot, moment.stamp)
+        first.append(_figure("GPU", on_gpus, say.hard(session, "gpu"), rank=1))
     second: list[Remark] = []
     for key in ("frozen", "waiting", "paused"):
         seconds = session.clocks.seconds(key, moment.boot, moment.stamp)

@@ -104,7 +104,9 @@ def activity(session: SessionState, moment: Moment) -> tuple[str, float | None]:
     if session.pause is not None:
         running = session.state != "paused" and clocks.state != "paused"
         word = "pausing" if running else "paused"
-        return plain(f"{word}: {session.pause}"), max(0.0, moment.at - session.pause.at)
+        # What is leased says what it keeps of its GPUs as its activity.
+        kept = f"; {session.activity}" if session.lease and not running else ""
+        return plain(f"{word}: {session.pause}{kept}"), max(0.0, moment.at - session.pause.at)
     if clocks.state in ("paused", "frozen", "waiting") and clocks.reason:
         age = moment.stamp - clocks.since if clocks.boot == moment.boot else None
         word = "frozen" if clocks.state == "frozen" else clocks.state

@@ -24,7 +24,8 @@ class LeaseReturned(Body, frozen=True, kw_only=True, tag="lease.returned"):
 class GpuMinute(msgspec.Struct, frozen=True):
     """One GPU over a minute: least, mean and most; null where the driver does not tell.
 
-    Percent, bytes, watts, degrees Celsius.
+    Percent, bytes, watts, degrees Celsius. What it is called, what it has in all, and the UUID of
+    the GPU that a slice is on, are for those who read it when the device is gone.
     """
 
     uuid: str
@@ -32,6 +33,11 @@ class GpuMinute(msgspec.Struct, frozen=True):
     memory: tuple[float, float, float] | None = None
     power: tuple[float, float, float] | None = None
     temperature: tuple[float, float, float] | None = None
+    index: int = 0
+    name: str = ""
+    parent: str = ""
+    memory_total: int | None = None
+    power_limit: float | None = None
 
 
 class GpusSampled(Body, frozen=True, kw_only=True, tag="gpu.sampled"):

@@ -205,4 +205,9 @@ def _minute(uuid: str, seen: Sequence[GpuReading]) -> GpuMinute:
         memory=three([float(g.memory_used) for g in seen if g.memory_used is not None]),
         power=three([g.power for g in seen if g.power is not None]),
         temperature=three([float(g.temperature) for g in seen if g.temperature is not None]),
+        index=seen[-1].index,
+        name=seen[-1].name,
+        parent=seen[-1].parent,
+        memory_total=seen[-1].memory_total,
+        power_limit=seen[-1].power_limit,
     )

@@ -6,15 +6,24 @@ was opened.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from engine.events import Event, RunCreated, RunRemoved, TurnFinished, Usage, VerdictGiven
+from engine.events import (
+    Event,
+    GpusSampled,
+    RunCreated,
+    RunRemoved,
+    TurnFinished,
+    Usage,
+    VerdictGiven,
+)
+from engine.gpu.recorded import recorded
 from engine.journal import read_run, read_runs
 from engine.offline.snapshots import OfflineError
 from engine.paths import journal_file
@@ -122,6 +131,19 @@ class Recording:
         """What each whole turn of a session's model used, by its number."""
         bodies = (event.body for event in self._events if event.session == session)
         return {body.turn: body.usage for body in bodies if isinstance(body, TurnFinished)}
+
+    def gpus(
+        self, time: float, seconds: float, leases: Mapping[str, tuple[str, ...]]
+    ) -> dict[str, Any]:
+        """What the GPUs did at a time and in the `seconds` before, as an engine tells it.
+
+        `leases` are those of that time, sessions by UUID.
+        """
+        first, until = bisect_left(self._times, time - seconds), bisect_right(self._times, time)
+        pairs = zip(self._times[first:until], self._events[first:until], strict=True)
+        minutes = [(at, event.body) for at, event in pairs if isinstance(event.body, GpusSampled)]
+        reading, history = recorded(minutes, time, seconds, leases)
+        return {"reading": msgspec.to_builtins(reading), "history": history}
 
     def verdicts_of(self, session: str, time: float) -> list[dict[str, Any]]:
         """Every verdict of a session up to a time, whole."""

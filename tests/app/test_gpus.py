@@ -11,7 +11,15 @@ from autolab_tui.plain import width
 from autolab_tui.roles import text_of
 from autolab_tui.screens.gpus import GpusScreen
 from autolab_tui.views import gpus as view
+from autolab_tui.views import overview
+from autolab_tui.views import session as session_view
+from autolab_tui.views import sessions as say
+from autolab_tui.views.fleet import Choice
+from engine.events import ActivityChanged, LeaseGranted, Limit, SessionMoved, SessionPaused
+from tests.app.journal import Journal
 from tests.app.served import EngineServer
+from tests.app.test_views import frame
+from verifier.gpus.device import Gpu, Want
 
 
 def gpu(index: int, **facts: Any) -> dict[str, Any]:
@@ -109,3 +117,50 @@ async def test_the_fleet_has_them_in_a_line_where_there_are_any(
         assert "50%" in line
         assert "6 ✗ lost" in line
         assert "median_filter" in at.text()
+
+
+def test_the_strip_and_the_title_say_who_wastes_what() -> None:
+    idle = gpu(2, utilization=0, leases=["s-1"], idle_seconds=240.0)
+    gpus = [gpu(0), gpu(9, leases=["s-2"], idle_seconds=0.0), idle, gpu(3, standing="lost")]
+    assert view.summary(gpus) == "1 of 4 busy, 2 leased (1 idle), 1 lost"
+    said = {cells: text_of(view.strip({"gpus": gpus}, cells, UNICODE) or ()) for cells in (80, 200)}
+    assert "2 ▁ 0% 10% full leased, idle 4m" in said[200]
+    assert said[80].strip() == f"GPUs ▁▇▁✗  {view.summary(gpus)}"
+    hung = {"gpus": gpus, "trouble": "the NVIDIA driver has not answered for 9 s"}
+    assert "has not answered for 9 s" in text_of(view.strip(hung, 80, UNICODE) or ())
+    _, rows = view.rows(answer(*gpus), "power", 120, UNICODE, {"s-1"})
+    lines = [text_of(line) for _, lines in rows for line in lines]
+    assert any("s-1 (paused)" in line for line in lines)
+    assert any("leased, and idle for 4m" in line for line in lines)
+
+
+def test_slices_stand_below_the_gpu_that_is_cut() -> None:
+    part = {"name": "NVIDIA H100 MIG 1g.10gb", "parent": "GPU-0", "utilization": None}
+    gpus = [gpu(0, slices=2), gpu(0, uuid="a", **part), gpu(0, uuid="b", **part), gpu(1)]
+    _, rows = view.rows(answer(*gpus), "memory", 120, UNICODE)
+    names = [text_of(lines[0]).strip().split("  ")[0] for _, lines in rows]
+    assert names == ["0 H100 80GB HBM3", "0.0 1g.10gb", "0.1 1g.10gb", "1 H100 80GB HBM3"]
+    assert "cut into 2 slices" in text_of(rows[0][1][1])
+    strip = view.strip({"gpus": gpus}, 120, UNICODE)
+    assert strip is not None and "2 of 2" not in text_of(strip)
+
+
+def test_gpu_time_and_what_a_pause_holds_are_shown(journal: Journal) -> None:
+    leased = LeaseGranted(gpus=(Gpu("GPU-a", "H100", 0),), shared=False)
+    journal.write(leased, "s-rising")
+    journal.wait(60)
+    state, at = journal.state(), frame(journal)
+    session = state.sessions["s-rising"]
+    session.want = Want(1)
+    session.budget["gpu"] = Limit(600)
+    line, _ = session_view.clocks(session, at, 120)
+    assert "GPU 1:00 of 10m" in text_of(line).replace("10:00", "10m")
+    _, second = overview.lines(state, Choice(), at, 200)
+    assert "GPU 1:00" in text_of(second)
+    journal.write(SessionPaused(cause="operator", by="ann"), "s-rising")
+    journal.clock("s-rising", "paused")
+    journal.write(SessionMoved(state="paused"), "s-rising")
+    held = "1 GPU stays leased with 3.0 GiB of GPU memory held"
+    journal.write(ActivityChanged(activity=held), "s-rising")
+    said, _ = say.activity(journal.state().sessions["s-rising"], frame(journal).moment)
+    assert said == f"paused: operator (by ann); {held}"

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autolab_tui.replay.app import ReplayApp
+from autolab_tui.replay.client import ReplayClient
+from autolab_tui.replay.store import ReplayStore
 from autolab_tui.screens.fleet import FleetScreen
 from autolab_tui.screens.session import SessionScreen
 from engine.clock import Clock
-from engine.events import Event
+from engine.events import Event, GpuMinute, GpusSampled, LeaseGranted, Noted
 from engine.journal import Journal as Stored
 from engine.offline import recordings
 from engine.offline.recordings import Recording
@@ -23,6 +25,7 @@ from engine.offline.snapshots import OfflineError
 from engine.state import State, reduce
 from tests.app.conftest import Desk
 from tests.app.journal import BOOT, Journal, three_sessions
+from verifier.gpus.device import Gpu
 
 
 def recording(folder: Path, journal: Journal | None = None) -> Recording:
@@ -166,3 +169,36 @@ async def test_the_key_line_and_the_help_have_the_keys_of_time_and_no_orders(
         await at.press("question_mark")
         assert "Let time pass" in at.text()
         assert "(asks first)" not in at.text()
+
+
+async def test_gpus_are_shown_by_the_minutes_that_the_journal_has(tmp_path: Path) -> None:
+    journal = three_sessions()
+    journal.write(
+        LeaseGranted(gpus=(Gpu("GPU-a", "NVIDIA H100", 0),), shared=False), session="s-rising"
+    )
+    for use in (10.0, 90.0):
+        journal.wait(60)
+        row = GpuMinute("GPU-a", (0.0, use, 100.0), memory=(1.0, 2.0, 3.0), name="NVIDIA H100")
+        journal.write(GpusSampled(seconds=60.0, gpus=(row,)))
+    journal.wait(500)
+    journal.write(Noted(text="the end"))
+    found = recording(Path("/nowhere"), journal)
+    store = ReplayStore(found, Clock())
+    client = ReplayClient(store)
+    assert "nothing of GPUs" in client.gpus()["reading"]["trouble"]
+    store.seek(found.end - 501)  # the last minute but a second
+    (gpu,) = client.gpus()["reading"]["gpus"]
+    assert (gpu["utilization"], gpu["leases"], gpu["name"]) == (10, ("s-rising",), "NVIDIA H100")
+    store.seek(found.end - 499)
+    answer = client.gpus(900)
+    (gpu,) = answer["reading"]["gpus"]
+    assert gpu["utilization"] == 90
+    assert answer["history"]["GPU-a"]["utilization"][-10:] == [100.0] * 10
+    assert answer["history"]["GPU-a"]["utilization"][0] is None
+    app = ReplayApp(found, config=tmp_path)
+    app.store.seek(found.end - 499)
+    async with app.run_test(size=(100, 30)) as pilot:
+        at = Desk(app, pilot)
+        await at.press("5")
+        await at.until(lambda: "0 H100" in at.text(), "the device")
+        assert "90%" in at.text() and "s-rising" in at.text()

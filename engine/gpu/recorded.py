@@ -1,0 +1,62 @@
+"""What GPUs did, out of the minutes that a journal has of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from engine.events import GpuMinute, GpusSampled
+from engine.gpu.history import Series, histories
+from engine.gpu.reading import GpuReading, Reading
+
+NOW_SECONDS = 120.0  # a minute is the newest word of a device for so long
+_NOTHING = "the journal has nothing of GPUs at this moment; minutes are written where there are any"
+
+
+def recorded(
+    minutes: Sequence[tuple[float, GpusSampled]],
+    time: float,
+    seconds: float,
+    leases: Mapping[str, tuple[str, ...]],
+) -> tuple[Reading, dict[str, Series]]:
+    """The newest minute before `time` as a reading of means, and the most of each before that.
+
+    `minutes` come with the times (Unix) at which they ended, in order.
+    """
+    past = [(time - at, minute) for at, minute in minutes if 0 <= time - at < seconds]
+    history = [(age, Reading(gpus=tuple(_of(gpu, 2) for gpu in m.gpus))) for age, m in past]
+    # A part is shorter than a minute: the minute is drawn for all the time that it speaks of.
+    spread = [
+        (age + part * minute.seconds / 10, reading)
+        for (age, reading), (_, minute) in zip(history, past, strict=True)
+        for part in range(10)
+    ]
+    newest = past[-1] if past and past[-1][0] < NOW_SECONDS else None
+    if newest is None:
+        return Reading(trouble=_NOTHING), histories(spread, seconds) if seconds else {}
+    gpus = sorted((_of(gpu, 1, leases) for gpu in newest[1].gpus), key=lambda gpu: gpu.index)
+    return Reading(gpus=tuple(gpus)), histories(spread, seconds) if seconds else {}
+
+
+def _of(gpu: GpuMinute, which: int, leases: Mapping[str, tuple[str, ...]] = {}) -> GpuReading:
+    """A minute's least (0), mean (1) or most (2) as a reading."""
+
+    def figure(three: tuple[float, float, float] | None) -> float | None:
+        return None if three is None else three[which]
+
+    def whole(three: tuple[float, float, float] | None) -> int | None:
+        value = figure(three)
+        return None if value is None else round(value)
+
+    return GpuReading(
+        index=gpu.index,
+        uuid=gpu.uuid,
+        name=gpu.name or gpu.uuid,
+        parent=gpu.parent,
+        utilization=whole(gpu.utilization),
+        memory_used=whole(gpu.memory),
+        memory_total=gpu.memory_total,
+        power=figure(gpu.power),
+        power_limit=gpu.power_limit,
+        temperature=whole(gpu.temperature),
+        leases=leases.get(gpu.uuid, ()),
+    )
