@@ -18,7 +18,7 @@
 #define __constant__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
-#define __align__(n) alignas(n)
+#define __align__(n) __attribute__((aligned(n)))
 #define __shared__ static __attribute__((section("autolab_shared")))
 #define __grid_constant__
 #define __CUDACC__ 1
