@@ -18,10 +18,12 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
+from autolab_tui import themes
 from autolab_tui.cli.nouns import build
 from autolab_tui.cli.parser import Parser
-from engine import settings
+from engine import harnesses, settings
 from engine.events import KNOWN_TYPES
+from tasks.autolab import Autolab, Optimization
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -189,7 +191,9 @@ def complaint(line: str) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_every_command_in_a_code_block_parses(page: Path) -> None:
-    blocks = (body for kind, body in FENCE.findall(text_of(page)) if kind in ("", "sh", "bash"))
+    text = text_of(page)
+    blocks = [body for kind, body in FENCE.findall(text) if kind in ("", "sh", "bash")]
+    blocks += re.findall(r"^ {4}autolab .*$", FENCE.sub("", text), re.MULTILINE)
     wrong = [said for body in blocks for line in lines_of(body) if (said := complaint(line))]
     assert not wrong
 
@@ -305,3 +309,41 @@ def test_every_schema_is_in_the_page() -> None:
 def test_every_event_of_the_page_is_one() -> None:
     section = text_of(ROOT / "docs" / "json.md").split("\n## event\n")[1].split("\n## ")[0]
     assert set(re.findall(r"^\| `([a-z.]+)` \|", section, re.MULTILINE)) == KNOWN_TYPES
+
+
+# --- examples of files ---
+
+
+def examples(page: str) -> list[str]:
+    """The TOML blocks of a page."""
+    return [body for kind, body in FENCE.findall(text_of(ROOT / "docs" / page)) if kind == "toml"]
+
+
+def test_the_harnesses_of_the_page_can_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOLAB_CONFIG", str(tmp_path))
+    (tmp_path / "harnesses").mkdir()
+    program = tmp_path / "program"
+    (program / "bin").mkdir(parents=True)
+    found = examples("harnesses.md")
+    assert len(found) == 2
+    for text in found:
+        shown = re.sub(r'program = "[^"]*"', f'program = "{program}"', text)
+        (tmp_path / "harnesses" / "mine.toml").write_text(shown)
+        harness = harnesses.load("mine")
+        assert harness.description == tomllib.loads(text)["description"]
+
+
+def test_the_theme_of_the_page_can_be_used() -> None:
+    (text,) = examples("terminal-app.md")
+    theme = themes.parse(text, "terminal-app.md")
+    assert theme.name == "mine"
+    assert not themes.shortfalls(theme)
+
+
+def test_the_task_of_the_page_has_no_unknown_key() -> None:
+    whole = examples("tasks.md")[0]
+    table = tomllib.loads(whole)
+    Optimization.model_validate(table["optimization"])
+    assert set(Autolab.model_validate(table["autolab"]).model_fields_set) == set(table["autolab"])

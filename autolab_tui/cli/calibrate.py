@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _DETAILS = """\
 Times the last stage of the reference beside the untouched baseline with the sealed verifier, and
 keeps both figures in the state folder for this task, size and machine. Runs and verdicts use them
-with --anchors calibrated (or anchors = "calibrated" in autolab.toml). Without TASK: every timed
+with --anchors calibrated (or anchors = "calibrated" in autolab.toml). Without NAME: every timed
 task of the suite that is available here. The machine should be quiet meanwhile.
 
 examples:

@@ -28,7 +28,9 @@ def add_to(commands: Commands) -> None:
         "doctor",
         run,
         summary="what this machine enforces, and how to mend what is missing",
-        details="Exit code 3 when something needs mending.",
+        details="Exit code 3 when something needs mending.\n\n"
+        "examples:\n  autolab doctor\n"
+        "  autolab doctor --json | jq '.checks[] | select(.ok | not)'",
     )
 
 

@@ -27,6 +27,31 @@ _STATUS_KEYS = (
     "api_errors",
     "trouble",
 )
+_START_DETAILS = """\
+Every command that needs the engine starts it. It has the environment of the shell that it is
+started from, keys of providers included, and goes on when that shell is gone.
+
+examples:
+  autolab engine start
+  autolab engine start --dry-run        whether one runs, and whether the settings are sound"""
+_STOP_DETAILS = """\
+example:
+  autolab engine stop"""
+_RESTART_DETAILS = """\
+example (the engine has the environment of the shell that starts it):
+  export ANTHROPIC_API_KEY=...
+  autolab engine restart"""
+_STATUS_DETAILS = """\
+Exit code 1 when no engine runs.
+
+examples:
+  autolab engine status
+  autolab engine status --json | jq .loop_lag"""
+_SERVE_DETAILS = """\
+For a supervisor such as systemd; `autolab engine start` does the same in the background.
+
+example:
+  autolab engine serve"""
 _METRICS_DETAILS = """\
 examples:
   autolab engine metrics > /var/lib/node_exporter/autolab.prom.new     then rename it
@@ -38,12 +63,20 @@ The engine listens on no port: `GET /metrics` is answered on its Unix socket."""
 def add_to(commands: Commands) -> None:
     """Declare the noun."""
     verbs = group(commands, "engine", "the daemon that owns the sessions")
-    command(verbs, "start", start, summary="start the engine, detached", dry_run=True)
+    command(
+        verbs,
+        "start",
+        start,
+        summary="start the engine, detached",
+        details=_START_DETAILS,
+        dry_run=True,
+    )
     command(
         verbs,
         "stop",
         stop,
         summary="end the engine and its sandboxes; open sessions go on when it runs again",
+        details=_STOP_DETAILS,
         dry_run=True,
     )
     command(
@@ -51,9 +84,16 @@ def add_to(commands: Commands) -> None:
         "restart",
         restart,
         summary="a new engine (for another key, say); sandboxes and their commands live on",
+        details=_RESTART_DETAILS,
         dry_run=True,
     )
-    command(verbs, "status", status, summary="whether it runs, and how it is")
+    command(
+        verbs,
+        "status",
+        status,
+        summary="whether it runs, and how it is",
+        details=_STATUS_DETAILS,
+    )
     anomalies.add_to(verbs)
     command(
         verbs,
@@ -67,6 +107,7 @@ def add_to(commands: Commands) -> None:
         "serve",
         serve,
         summary="be the engine, in the foreground, until Ctrl-C",
+        details=_SERVE_DETAILS,
         json=False,
     )
 

@@ -21,7 +21,13 @@ a preset in a single knob is two lines:
   extends = "minimal"
   time = "every-turn"
 
+examples:
+  autolab harness list
+  autolab harness list --json | jq '.harnesses[] | [.name, .hash]'
+
 docs/harnesses.md has every knob and what is known of it."""
+_SHOW_DETAILS = "example:\n  autolab harness show persistent"
+_DIFF_DETAILS = "example:\n  autolab harness diff minimal persistent"
 
 
 def add_to(commands: Commands) -> None:
@@ -30,9 +36,21 @@ def add_to(commands: Commands) -> None:
     command(
         verbs, "list", list_harnesses, summary="the presets and your own", details=_LIST_DETAILS
     )
-    show = command(verbs, "show", show_harness, summary="every knob of one, and its prompt")
+    show = command(
+        verbs,
+        "show",
+        show_harness,
+        summary="every knob of one, and its prompt",
+        details=_SHOW_DETAILS,
+    )
     show.add_argument("name", metavar="NAME")
-    diff = command(verbs, "diff", diff_harnesses, summary="the knobs in which two differ")
+    diff = command(
+        verbs,
+        "diff",
+        diff_harnesses,
+        summary="the knobs in which two differ",
+        details=_DIFF_DETAILS,
+    )
     diff.add_argument("first", metavar="A")
     diff.add_argument("second", metavar="B")
 

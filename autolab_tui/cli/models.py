@@ -26,6 +26,10 @@ configuration folder:
 Prices are those of the settings and, for models that these name without a price, of the price list
 that came with autolab. With PROVIDER: everything that the price list has of that provider.
 
+examples:
+  autolab models list
+  autolab models list openai
+
 docs/settings.md has every key, docs/models.md what each API wants."""
 _CHECK_DETAILS = """\
 examples:

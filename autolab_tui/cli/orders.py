@@ -36,7 +36,11 @@ _RESUME = f"""\
 {_GLOBS}
 
 A session goes on where it stood as soon as there is a slot. Where its processes are gone (the
-machine was started anew), its sandbox is built anew around its files and its model is told."""
+machine was started anew), its sandbox is built anew around its files and its model is told.
+
+examples:
+  autolab resume RUN
+  autolab resume 'state:paused'"""
 _STOP = f"""\
 {_GLOBS}
 
@@ -59,10 +63,17 @@ _ACKNOWLEDGE = f"""\
 {_GLOBS}
 
 An alert that is acknowledged no longer asks for anybody; it stays until what it warns of is over,
-and is raised anew should that happen again."""
+and is raised anew should that happen again.
+
+examples:
+  autolab acknowledge SESSION
+  autolab acknowledge '*' --why 'seen, known server trouble'"""
 _MESSAGE = """\
 The model reads it before its next turn, as a message of the user's that begins with [operator]. The
-session counts as assisted from then on."""
+session counts as assisted from then on. One that is over can be told nothing: exit code 1.
+
+example:
+  autolab message SESSION 'the input is sorted: use it'"""
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 

@@ -21,8 +21,23 @@ FOREIGN_GATES = ("artifact", "test_sh", "correct")
 def add_to(commands: Commands) -> None:
     """Declare the noun."""
     verbs = group(commands, "tasks", "the tasks of a suite: list, show, check, calibrate, new, pin")
-    _suite(command(verbs, "list", list_tasks, summary="the tasks of a suite"))
-    show = command(verbs, "show", show_task, summary="one task: what it asks and how it is judged")
+    _suite(
+        command(
+            verbs,
+            "list",
+            list_tasks,
+            summary="the tasks of a suite",
+            details="Exit code 3 when a task cannot be read.\n\nexamples:\n  autolab tasks list\n"
+            "  autolab tasks list --suite ./my-tasks",
+        )
+    )
+    show = command(
+        verbs,
+        "show",
+        show_task,
+        summary="one task: what it asks and how it is judged",
+        details="examples:\n  autolab tasks show median_filter\n  autolab tasks show ./my-task",
+    )
     show.add_argument("task", metavar="NAME", help="a task's name or directory")
     _suite(show)
     checking.add_to(verbs)
@@ -43,6 +58,7 @@ def add_to(commands: Commands) -> None:
         "pin",
         pin_tasks,
         summary="write pins.json: this is the task as its author means it",
+        details="example:\n  autolab tasks pin ./my-task --dry-run      what has changed since",
         dry_run=True,
     )
     pin.add_argument("tasks", nargs="+", metavar="NAME|DIR")

@@ -8,16 +8,29 @@ from autolab_tui.cli.failures import DONE, NEGATIVE
 from autolab_tui.cli.output import emit, plain, table
 from autolab_tui.cli.parser import Commands, command, group
 
+_LIST = """\
+Your own are TOML files in themes/ of the configuration folder; docs/terminal-app.md has one.
+
+examples:
+  autolab themes list
+  autolab --theme autolab-paper         the app in one, and from now on"""
+_CHECK = """\
+example:
+  autolab themes check
+
+exit codes: 0 all are sound, 3 something was found"""
+
 
 def add_to(commands: Commands) -> None:
     """Declare the noun."""
     verbs = group(commands, "themes", "how the app can look: list, check")
-    command(verbs, "list", list_themes, summary="the themes, shipped and your own")
+    command(verbs, "list", list_themes, summary="the themes, shipped and your own", details=_LIST)
     command(
         verbs,
         "check",
         check_themes,
         summary="whether every theme file is sound and readable (WCAG AA)",
+        details=_CHECK,
     )
 
 

@@ -50,13 +50,20 @@ examples:
   autolab verdicts rotate
   autolab verdicts rotate --lost       the key's file is gone, or is another one's"""
 
+_LIST = """\
+examples:
+  autolab verdicts list
+  autolab verdicts list --session RUN --json | jq '.verdicts[] | [.id, .reward]'"""
+
 
 def add_to(commands: Commands) -> None:
     """Declare the noun."""
     verbs = group(
         commands, "verdicts", "the ledger of verdicts: list, verify, export, release, rotate"
     )
-    listing = command(verbs, "list", list_verdicts, summary="every verdict that is recorded")
+    listing = command(
+        verbs, "list", list_verdicts, summary="every verdict that is recorded", details=_LIST
+    )
     listing.add_argument("--session", metavar="ID", help="of this session or run only")
     verify = command(
         verbs,
