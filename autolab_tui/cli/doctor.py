@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autolab_tui.cli.failures import DONE, NEGATIVE
 from autolab_tui.cli.output import emit, plain
 from autolab_tui.cli.parser import Commands, command
+
+if TYPE_CHECKING:
+    from tasks import Task
 
 Check = dict[str, Any]  # {name, ok, found, remedy}
 _FREE_GB = 2.0
@@ -116,8 +118,10 @@ def gpu_checks() -> Iterable[Check]:
     from tasks import load_suite
 
     found = gpus.reading()
-    wanting = [t.name for t in load_suite().tasks if t.config.environment.gpus]
-    wanted = f"wanted by {', '.join(wanting)}" if wanting else "no shipped task wants one"
+    wanting = [task for task in load_suite().tasks if task.config.environment.gpus]
+    wanted = f"wanted by {', '.join(task.name for task in wanting)}"
+    if not wanting:
+        wanted = "no shipped task wants one"
     said = (
         _counted((gpu.name, gpu.standing) for gpu in found.gpus)
         or found.trouble
@@ -136,9 +140,24 @@ def gpu_checks() -> Iterable[Check]:
     nvcc = shutil.which("nvcc")
     missing = "not installed: tasks in CUDA cannot be built (Debian: nvidia-cuda-toolkit)"
     yield _check("cuda toolkit", True, nvcc or missing)
-    there = importlib.util.find_spec("pycuda") is not None
-    lacking = "not installed: tasks in CUDA cannot be run (pip install 'autolab-tui[cuda]')"
-    yield _check("pycuda", True, "installed" if there else lacking)
+    from verifier.cuda.python import missing as missing_python
+
+    lacking = missing_python()
+    words = "installed" if lacking is None else f"tasks in CUDA cannot be run: {lacking}"
+    yield _check("pycuda", True, words)
+    yield _check("gpu tasks", True, _for_each(wanting))
+
+
+def _for_each(wanting: Sequence[Task]) -> str:
+    """Which of these tasks can be judged here, and what keeps the others from it."""
+    from verifier.availability import availability
+
+    if not wanting:
+        return "no shipped task wants a GPU"
+    reasons: dict[str, list[str]] = {}
+    for name, why in availability(wanting).items():
+        reasons.setdefault(why or "can be judged here", []).append(name)
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
 
 
 def _counted(gpus: Iterable[tuple[str, str]]) -> str:
