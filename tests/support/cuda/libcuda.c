@@ -9,8 +9,8 @@
  * becomes an illegal address, after which every call fails, as it does there. Functions that are
  * not here return CUDA_ERROR_NOT_SUPPORTED: see building.py.
  *
- * A file `late` beside the libraries with a number of milliseconds makes every kernel do its work
- * once more so long after the stream was done.
+ * A file `pace` beside the libraries with a number of milliseconds makes every kernel take at least
+ * so long, for times that a busy machine does not disturb.
  */
 #define _GNU_SOURCE
 #include <cuda.h>
@@ -53,7 +53,7 @@ typedef struct work {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static work *first, *last;
-static int busy, started, broken, context, late_ms;
+static int busy, started, broken, context, pace_ms;
 static sigjmp_buf out;
 static __thread volatile int guarded;
 
@@ -84,12 +84,6 @@ static int run(work *w) {
     return 0;
 }
 
-static void *again(void *given) {
-    usleep(late_ms * 1000);
-    run(given);
-    return NULL;
-}
-
 static void *serve(void *forever) {
     (void)forever;
     for (;;) {
@@ -108,13 +102,12 @@ static void *serve(void *forever) {
         } else if (w->event) {
             w->event->at = now();
             w->event->done = 1;
-        } else if (w->run) dead = run(w);
-        else memset((void *)w->at, w->value, w->bytes);
-        if (!dead && w->run && late_ms) {
-            pthread_t thread;
-            pthread_create(&thread, NULL, again, w);
-            continue;
-        }
+        } else if (w->run) {
+            double until = now() + pace_ms / 1e3;
+            dead = run(w);
+            double left = until - now();
+            if (left > 0) usleep((useconds_t)(left * 1e6));
+        } else memset((void *)w->at, w->value, w->bytes);
         pthread_mutex_lock(&lock);
         broken = dead;
         pthread_mutex_unlock(&lock);
@@ -169,10 +162,10 @@ static const char *folder(void) {
 
 CUresult cuInit(unsigned flags) {
     char path[4200];
-    snprintf(path, sizeof path, "%s/late", folder());
+    snprintf(path, sizeof path, "%s/pace", folder());
     FILE *file = fopen(path, "r");
     if (file) {
-        if (fscanf(file, "%d", &late_ms) != 1) late_ms = 0;
+        if (fscanf(file, "%d", &pace_ms) != 1) pace_ms = 0;
         fclose(file);
     }
     return flags ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;

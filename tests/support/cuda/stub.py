@@ -14,6 +14,8 @@ from tempfile import mkdtemp
 
 import pytest
 
+from tests.support.cuda.building import build
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 NOT_SUPPORTED = 801  # CUDA_ERROR_NOT_SUPPORTED
@@ -71,9 +73,14 @@ class Stub:
         made = self.kernels / f"{name}.so"
         subprocess.run(["gcc", *_FLAGS, "-w", "-o", str(made), str(text)], check=True)
 
-    def late(self, milliseconds: int) -> None:
-        """From now on, let every kernel do its work once more, so long after it was done."""
-        (self.kernels / "late").write_text(str(milliseconds))
+    def teach_source(self, cubin: bytes, source: bytes) -> None:
+        """Let launches of this cubin's kernels call the same source, as the emulation builds it."""
+        name = hashlib.sha256(cubin).hexdigest()
+        build(source.decode(), self.kernels / f"{name}.so")
+
+    def pace(self, milliseconds: int) -> None:
+        """Let every kernel take at least so long."""
+        (self.kernels / "pace").write_text(str(milliseconds))
 
     def environ(self) -> dict[str, str]:
         """Of a verifier that finds this driver."""
