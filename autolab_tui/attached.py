@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from autolab_tui.plain import fit, plain
 from autolab_tui.sieve import Sieve
 from engine.client import EngineDownError, EngineRefusedError
-from engine.client_terminal import Over, Shown, Still, TerminalStream
+from engine.client.terminal import Over, Shown, Still, TerminalStream
 
 DETACH = b"\x1c"  # Ctrl-\
 _LOOKING_ENDS = (b"q", b"\x03", b"\x04", DETACH)  # for who only looks: q, Ctrl-C, Ctrl-D

@@ -18,7 +18,6 @@ ROOMS = ("autolab_tui", "engine", "verifier", "tasks")  # each may import itself
 ENGINE_DOORS = {
     "engine.analysis",
     "engine.client",
-    "engine.client_terminal",
     "engine.clock",
     "engine.events",
     "engine.harnesses",

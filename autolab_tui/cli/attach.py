@@ -90,7 +90,7 @@ def _plan(client: EngineClient, session: str, args: argparse.Namespace) -> int:
 
 def _lines(client: EngineClient, session: str) -> int:
     from autolab_tui.sieve import Sieve
-    from engine.client_terminal import Over, Shown, Still
+    from engine.client.terminal import Over, Shown, Still
 
     columns, rows = 200, 50
     sieve = Sieve(rows)

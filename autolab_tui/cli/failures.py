@@ -11,8 +11,8 @@ DONE, FAILED, USAGE, NEGATIVE, INTERRUPTED = 0, 1, 2, 3, 130
 # Failures of other rooms whose message is already fit for an operator. An exception can only be of
 # a class whose module is loaded, so they are looked up instead of imported.
 _SPEAKING = (
-    ("engine.client", "EngineError"),
-    ("engine.client", "EngineDownError"),
+    ("engine.client.connection", "EngineError"),
+    ("engine.client.connection", "EngineDownError"),
     ("engine.journal", "JournalError"),
     ("engine.offline.snapshots", "OfflineError"),
     ("engine.harnesses", "HarnessError"),

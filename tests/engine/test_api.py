@@ -192,7 +192,7 @@ def test_an_engine_that_says_nothing_is_not_taken_for_none(
 def test_a_silent_engine_is_noticed_in_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.client.STREAM_TIMEOUT", 0.3)
+    monkeypatch.setattr("engine.client.streams.STREAM_TIMEOUT", 0.3)
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))

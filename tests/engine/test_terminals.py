@@ -17,7 +17,7 @@ import pytest
 
 from engine.api.terminals import TerminalRoutes
 from engine.client import EngineRefusedError
-from engine.client_terminal import Over, Shown, Still, TerminalStream
+from engine.client.terminal import Over, Shown, Still, TerminalStream
 from engine.clock import Clock
 from engine.events import AnyBody, Intervened
 from engine.session.meter import Meter

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from engine.client import LineStream
+from engine.client.streams import LineStream
 
 Ask = Callable[[str, str, None, dict[str, Any] | bytes], bytes]
 
