@@ -23,6 +23,7 @@ from verifier.foreign import clock, reward
 from verifier.foreign.image import Image, packages_stamp
 from verifier.foreign.layout import Layout
 from verifier.foreign.reward import RewardError, Stated
+from verifier.foreign.rewriting import Rewriting
 from verifier.foreign.running import Hardware, room, run_tests
 from verifier.foreign.sandboxed import Ended
 from verifier.outcomes import FailedError, NotJudgedError
@@ -50,10 +51,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A test.sh that ended well: what it stated, and how it ran."""
+    """A test.sh that ended well: what it stated, how it ran, and what became of its reward."""
 
     stated: Stated
     ended: Ended
+    rewritten: Finding | None = None
 
 
 class _Note(msgspec.Struct, frozen=True):
@@ -76,12 +78,14 @@ def attempt(case: Case, artifact: Mapping[str, bytes]) -> Attempt:
     on = Hardware(case.machine.backend, cpus.measuring if timed else cpus.working)
     with turn, room(case.image, case.layout, artifact, "run") as place:
         case.progress("timing: test.sh" if timed else "test.sh")
-        ended = run_tests(case.task, case.pinned, case.image, place, on)
+        with Rewriting(place.logs) as rewriting:
+            ended = run_tests(case.task, case.pinned, case.image, place, on)
         try:
             stated, trouble = reward.read(place.logs), ""
         except RewardError as error:
             stated, trouble = None, str(error)
-    return Attempt(_ending(case.task, ended, stated, trouble), ended)
+    stated = _ending(case.task, ended, stated, trouble)
+    return Attempt(stated, ended, rewriting.finding)
 
 
 def _ending(task: Task, ended: Ended, stated: Stated | None, trouble: str) -> Stated:

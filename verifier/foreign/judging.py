@@ -86,6 +86,8 @@ def judge(
     try:
         found = attempt(case, kept)
         said.gates.append(Gate("test_sh", True, f"ended well after {found.ended.seconds:.2f} s"))
+        if found.rewritten is not None:
+            said.findings.append(found.rewritten)
         _decide(task, facts, found, said)
     except FailedError as failure:
         _hold_against_baseline(case, failure, untouched=untouched)
