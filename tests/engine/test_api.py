@@ -177,7 +177,7 @@ def test_a_stream_can_be_closed_from_another_thread(shared_engine: EngineProcess
 def test_an_engine_that_says_nothing_is_not_taken_for_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.client.READ_TIMEOUT", 0.2)
+    monkeypatch.setattr("engine.client.calls.READ_TIMEOUT", 0.2)
     path = engine_socket(tmp_path / "state")
     path.parent.mkdir(parents=True, exist_ok=True)
     with socket.socket(socket.AF_UNIX) as listening:
