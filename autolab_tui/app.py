@@ -32,10 +32,7 @@ from autolab_tui.ordering import Ordering
 from autolab_tui.plain import plain
 from autolab_tui.screens import tops
 from autolab_tui.screens.base import DrawnScreen
-from autolab_tui.screens.confirm import ConfirmScreen
 from autolab_tui.screens.fleet import FleetScreen
-from autolab_tui.screens.help import HelpScreen
-from autolab_tui.screens.session import SessionScreen
 from autolab_tui.screens.top import TopScreen
 from autolab_tui.screens.tops import HOME, TOPS
 from autolab_tui.store import Store
@@ -43,7 +40,7 @@ from autolab_tui.terminal import AsciiFilter, refusal
 from autolab_tui.views.fleet import LEAST_NEED, SORTS, Choice, in_scope, need
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.groups import GROUPS
-from autolab_tui.widgets.lines import Lines
+from autolab_tui.widgets.lines import LOOKS, Lines
 from engine.clock import Clock
 from engine.paths import config_dir
 
@@ -64,6 +61,7 @@ class AutolabApp(App[None]):
         Path(__file__).with_name("app.tcss"),
         *(Path(__file__).parent / "screens" / f"{n}.tcss" for n in ("fleet", "session", "popup")),
     ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(LOOKS)
     BINDINGS = bindings("app")
     takes_orders = True
     ENABLE_COMMAND_PALETTE = True
@@ -84,6 +82,9 @@ class AutolabApp(App[None]):
         local: Local | None = None,
         store: Store | None = None,
     ) -> None:
+        # Textual asks for their variables while it is put together, and again and again.
+        self._config = config if config is not None else config_dir()
+        self._themes, self._theme_problems = themes.everything(self._config)
         super().__init__()
         self.glyphs: Glyphs = choose(unicode, os.environ)
         if not unicode:
@@ -96,7 +97,6 @@ class AutolabApp(App[None]):
         self.orders = Ordering(self, self.store, self.calls)
         self.thrifty = os.environ.get("AUTOLAB_FULL_FRAMES", "") in ("", "0")
         self._link = Link(client, self._wake)
-        self._config = config if config is not None else config_dir()
         self._remembered = preferences.load(self._config)
         self.choice = self._recall(run)
         self._drawn = float("-inf")
@@ -106,7 +106,6 @@ class AutolabApp(App[None]):
         self._narrowed = run is not None
         self._came_back = False
         self._focused_terminal = True
-        self._themes, self._theme_problems = themes.everything(self._config)
         for one in self._themes.values():
             self.register_theme(one.to_textual())
         self._chosen_theme = self._theme_to_use(theme)
@@ -138,6 +137,8 @@ class AutolabApp(App[None]):
     def _remember(self) -> None:
         """Keep what is open, for the next time."""
         top = next((s.PLACE for s in self.screen_stack if isinstance(s, TopScreen)), "")
+        from autolab_tui.screens.session import SessionScreen
+
         session = next((s.identity for s in self.screen_stack if isinstance(s, SessionScreen)), "")
         choice = self.choice
         shown = {"sort": choice.sort, "group": choice.group, "words": choice.words}
@@ -146,7 +147,7 @@ class AutolabApp(App[None]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our variables, for Textual's own themes which lack them."""
-        return themes.shipped()[themes.DEFAULT].variables()
+        return self._themes[themes.DEFAULT].variables()
 
     def get_default_screen(self) -> FleetScreen:
         """The fleet is home."""
@@ -306,6 +307,8 @@ class AutolabApp(App[None]):
         yield from commands(screen, self._places(screen), self.takes_orders)
 
     def _places(self, screen: Screen[object]) -> Sequence[Place]:
+        from autolab_tui.screens.session import SessionScreen
+
         if isinstance(screen, SessionScreen):
             return ("session", "list", "app")
         if isinstance(screen, TopScreen):
@@ -314,6 +317,8 @@ class AutolabApp(App[None]):
 
     def action_help(self) -> None:
         """Explain the screen."""
+        from autolab_tui.screens.help import HelpScreen
+
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self._places(self.screen), self.glyphs, self.takes_orders))
 
@@ -331,6 +336,8 @@ class AutolabApp(App[None]):
 
     def open_session(self, session: str) -> None:
         """Show a session's screen."""
+        from autolab_tui.screens.session import SessionScreen
+
         if isinstance(self.screen, SessionScreen):
             self.screen.show_session(session)
         elif session in self.store.state.sessions:
@@ -360,6 +367,8 @@ class AutolabApp(App[None]):
             "Three scripted models work on three real tasks for some minutes, through the real "
             "engine, sandbox, compiler and verifier. No key, nothing to pay.",
         )
+        from autolab_tui.screens.confirm import ConfirmScreen
+
         self.push_screen(ConfirmScreen("Start the demo?", text), answered)
 
     @on(Computed)
@@ -429,11 +438,12 @@ def run(
     if problem:
         print(f"autolab: {problem}", file=sys.stderr)
         return 1
-    known, _ = themes.everything(config_dir())
-    if theme is not None and theme not in known:
-        names = themes.names(known.values())
-        print(f"autolab: there is no theme {theme!r}; there are {names}", file=sys.stderr)
-        return 2
+    if theme is not None:
+        known, _ = themes.everything(config_dir())
+        if theme not in known:
+            names = themes.names(known.values())
+            print(f"autolab: there is no theme {theme!r}; there are {names}", file=sys.stderr)
+            return 2
     unicode = terminal_is_unicode(os.environ)
     app = AutolabApp(
         EngineClient(socket_path),

@@ -15,8 +15,6 @@ from autolab_tui import amounts, words
 from autolab_tui.calls import Calls
 from autolab_tui.messages import Ordered
 from autolab_tui.plain import plain
-from autolab_tui.screens.confirm import ConfirmScreen
-from autolab_tui.screens.prompt import PromptScreen
 from autolab_tui.store import Store
 from autolab_tui.views import sessions as say
 from engine.state import SessionState
@@ -48,6 +46,8 @@ class Ordering:
         said = "Its processes end, what it left is scored, and it cannot go on afterwards."
         many = "Their processes end, what they left is scored, and they cannot go on afterwards."
         title = "Stop this session?" if one else f"Stop {len(going)} sessions?"
+        from autolab_tui.screens.confirm import ConfirmScreen
+
         self._app.push_screen(ConfirmScreen(title, [*lines, "", said if one else many]), answered)
 
     def pause_or_resume(self, sessions: Sequence[str]) -> None:
@@ -79,6 +79,8 @@ class Ordering:
 
         notes = [*self._named(going), "", "active +30m   cost +5   turns 80   soft cost 4"]
         title = "Change the budget" if len(going) == 1 else f"Change {len(going)} budgets"
+        from autolab_tui.screens.prompt import PromptScreen
+
         self._app.push_screen(PromptScreen(title, notes, "+30m", problem), answered)
 
     def tell(self, sessions: Sequence[str]) -> None:
@@ -97,6 +99,8 @@ class Ordering:
             "Read before the next turn; the session counts as assisted from then on.",
         ]
         title = "Say to the model" if len(going) == 1 else f"Say to {len(going)} models"
+        from autolab_tui.screens.prompt import PromptScreen
+
         self._app.push_screen(PromptScreen(title, notes, "", lambda text: ""), answered)
 
     def verify(self, sessions: Sequence[str]) -> None:

@@ -6,14 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from autolab_tui import words
 from autolab_tui.roles import Span
 from autolab_tui.store import Moment
 from autolab_tui.views.layout import Remark
-from engine.analysis.forecast import Forecast, prospect
 from engine.clock import Clock
 from engine.state import State
+
+if TYPE_CHECKING:
+    from engine.analysis.forecast import Forecast
 
 Three = tuple[float, float, float]  # expected, low, high
 
@@ -28,6 +31,8 @@ class Ahead:
 
 def reckon(state: State, runs: Sequence[str], moment: Moment) -> Callable[[], Ahead | None]:
     """What makes the outlook of these runs, on any thread; all of `state` has been read before."""
+    from engine.analysis.forecast import prospect  # not before the first paint
+
     clock = Clock(boot=lambda: moment.boot, now=lambda: moment.stamp, wall=lambda: moment.at)
     makers = [prospect(state, state.runs[run], clock) for run in runs if run in state.runs]
     return partial(_together, [make for make in makers if make is not None])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -23,14 +22,13 @@ from autolab_tui.roles import ROLES, Line
 from autolab_tui.views.layout import HEADING
 from autolab_tui.views.rows import Flat, Row
 
+# Textual works out each of these for each widget that names them: 3 ms, and a screen has a dozen.
+LOOKS = frozenset(f"line--{role}" for role in (*ROLES, "cursor", "cursor-blurred"))
+
 
 class Lines(ScrollView):
     """Shows lines; scrolls when there are more than fit."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{role}" for role in ROLES} | {
-        "line--cursor",
-        "line--cursor-blurred",
-    }
     can_focus = False
 
     def __init__(self, identity: str | None = None) -> None:
@@ -56,10 +54,10 @@ class Lines(ScrollView):
         return self._lines
 
     def style_of(self, role: str) -> Style:
-        """The style of a role in the current theme."""
+        """The style of a role in the current theme, as the app has it for all of them."""
         style = self._styles_by_role.get(role)
         if style is None:
-            style = self.get_component_rich_style(f"line--{role}", partial=True)
+            style = self.app.get_component_styles(f"line--{role}").partial_rich_style
             self._styles_by_role[role] = style
         return style
 
