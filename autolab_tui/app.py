@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -453,6 +454,7 @@ def run(
         start_demo=start_demo,
         local=local,
     )
+    gc.freeze()  # what was loaded is there for good; to look through it all takes 25 ms
     app.run(mouse=mouse)
     if app.return_code == 0:
         print(app.farewell())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from pathlib import Path
 
-from benchmarks import journal_rate, million, peer, screen, spread, turns
+from benchmarks import journal_rate, million, peer, screen, screen_peers, spread, turns
 from benchmarks.measuring import machine
 from engine.paths import CONFIG_VARIABLE
 
@@ -15,6 +16,7 @@ _REPORTS = {
     "journal": journal_rate.report,
     "million": million.report,
     "screen": screen.report,
+    "screen-peers": screen_peers.report,
     "inspect": peer.report,
     "spread": spread.report,
 }
@@ -30,6 +32,9 @@ def main(names: list[str]) -> int:
     code = 0
     with tempfile.TemporaryDirectory(prefix="autolab-bench-") as folder:
         os.environ[CONFIG_VARIABLE] = folder  # what the user has set shall not count
+        # Nor whether compiled code may be kept: an installed program has it, and so has Textual.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(folder) / "compiled")
         for name in names or list(_REPORTS):
             try:
                 print(_REPORTS[name](), flush=True)

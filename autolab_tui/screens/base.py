@@ -72,6 +72,7 @@ class DrawnScreen(Screen[None]):
         if host.thrifty:
             self._compositor = ThriftyCompositor()
         self.ready = False  # whether all parts are there to be drawn
+        self._mounted = self._to_redraw = False
         self.time_bar = host.time_bar()
 
     def draw_frame(self, frame: Frame) -> None:
@@ -101,16 +102,23 @@ class DrawnScreen(Screen[None]):
         """The first paint waits for nothing but the parts."""
         if self.time_bar is not None:
             await self.mount(self.time_bar)
-        self.call_after_refresh(self._first)
+        self._mounted = True
+        self._redraw_soon()
 
-    def _first(self) -> None:
-        self.ready = True
+    def _redraw_soon(self) -> None:
+        """Draw once the parts know their sizes, however often it is asked for until then."""
+        if not self._to_redraw:
+            self._to_redraw = True
+            self.call_after_refresh(self._redraw_now)
+
+    def _redraw_now(self) -> None:
+        self._to_redraw, self.ready = False, self._mounted
         self.redraw()
 
     def on_resize(self) -> None:
-        """Lay out anew once the parts know their sizes."""
-        self.call_after_refresh(self.redraw)
+        """Lay out anew."""
+        self._redraw_soon()
 
     def on_screen_resume(self) -> None:
         """Bring up to date what was covered."""
-        self.call_after_refresh(self.redraw)
+        self._redraw_soon()

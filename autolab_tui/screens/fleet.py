@@ -167,6 +167,8 @@ class FleetScreen(DrawnScreen):
             return  # what came is there to be seen
         if not store.loaded or now - self._looked_ahead < AHEAD_SECONDS:
             return
+        if self._drawn is None and self._ahead is None:
+            return  # the first paint does not wait for what reckons
         runs = fleet.runs_shown(store.state, self.host.choice)
         open_runs = [run for run in runs if not run_over(store.state, run)][:MOST_RUNS_AHEAD]
         if open_runs:
