@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import journal_rate, million, peer, screen, screen_peers, spread, turns
+from benchmarks import gpus, journal_rate, million, peer, screen, screen_peers, spread, turns
 from benchmarks.measuring import machine
 from engine.paths import CONFIG_VARIABLE
 
@@ -18,6 +18,7 @@ _REPORTS = {
     "screen": screen.report,
     "screen-peers": screen_peers.report,
     "inspect": peer.report,
+    "gpus": gpus.report,
     "spread": spread.report,
 }
 

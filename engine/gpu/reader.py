@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,14 +10,22 @@ from typing import Any, TypeVar
 from engine.gpu.reading import GpuProcess, GpuReading, Reading, throttle_in_words
 from engine.gpu.xids import Xids
 from verifier.gpus.inventory import NAMELESS
-from verifier.gpus.nvml import MOST_DEVICES, processes, size, slices, text, told, within
+from verifier.gpus.nvml import (
+    MOST_DEVICES,
+    NO_DRIVER,
+    is_there,
+    processes,
+    size,
+    slices,
+    text,
+    told,
+    within,
+)
 
 T = TypeVar("T")
-_LIBRARY = "libnvidia-ml.so.1"
 _LISTED = 32  # processes of a device
 _MOST_MILLIWATTS, _MOST_DEGREES, _MOST_MHZ = 20_000_000, 200, 20_000
 _MOST_ERRORS = 1 << 48
-NO_DRIVER = "this machine has no NVIDIA driver (no libnvidia-ml.so.1)"
 NOT_LOADED = "the NVIDIA driver is not loaded; modprobe nvidia, or look into dmesg"
 _FELL = "it fell off the bus; look into dmesg for an Xid, and reset or reboot"
 _NOT_LISTED = "it was there and is no longer listed"
@@ -88,9 +95,7 @@ class Reader:
                 nvml.nvmlShutdown()
 
     def _open(self) -> str:
-        try:
-            ctypes.CDLL(_LIBRARY)  # a try that costs nothing where there is no driver
-        except OSError:
+        if not is_there():
             return NO_DRIVER
         import pynvml
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from engine.gpu.reader import NO_DRIVER, NOT_LOADED, Reader
+from engine.gpu.reader import NOT_LOADED, Reader
 from engine.gpu.reading import Reading
 from verifier.gpus.inventory import PATIENCE, patiently
+from verifier.gpus.nvml import NO_DRIVER
 
 
 def reading(patience: float = PATIENCE) -> Reading:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from verifier.gpus.device import Gpu
-from verifier.gpus.nvml import MOST_DEVICES, size, slices, text, told, within
+from verifier.gpus.nvml import MOST_DEVICES, NO_DRIVER, is_there, size, slices, text, told, within
 from verifier.gpus.nvml import processes as processes_on
 
 T = TypeVar("T")
@@ -98,6 +98,8 @@ def patiently(ask: Callable[[], T], patience: float, otherwise: T) -> T:
 
 
 def _inventory() -> Inventory:
+    if not is_there():
+        return Inventory((), NO_DRIVER)
     import pynvml
 
     try:
@@ -122,7 +124,7 @@ def _inventory() -> Inventory:
 def _in_words(nvml: Any, error: Any) -> str:
     match error.value:
         case nvml.NVML_ERROR_LIBRARY_NOT_FOUND:
-            return "this machine has no NVIDIA driver (no libnvidia-ml.so.1)"
+            return NO_DRIVER
         case nvml.NVML_ERROR_DRIVER_NOT_LOADED:
             return "the NVIDIA driver is not loaded"
         case nvml.NVML_ERROR_NO_PERMISSION:
@@ -187,6 +189,8 @@ def _memory(nvml: Any, handle: Any) -> int:
 
 
 def _memory_of_processes(uuid: str) -> dict[int, int | None] | None:
+    if not is_there():
+        return None
     import pynvml
 
     try:

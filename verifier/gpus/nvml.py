@@ -1,16 +1,28 @@
 """Asking NVML: what an older driver lacks, what a smaller device does not tell, what is nonsense.
 
-Every function takes the module `pynvml`, which only those import who have found a driver.
+What takes the module `pynvml` is for those who have found a driver: others do not import it.
 """
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_LIBRARY = "libnvidia-ml.so.1"
+NO_DRIVER = f"this machine has no NVIDIA driver (no {_LIBRARY})"
 MOST_DEVICES = 64  # looked at; a driver that counts more is not to be believed
 _MOST_BYTES = 1 << 50
+
+
+def is_there() -> bool:
+    """Whether the driver's library is: a try that costs nothing, as `pynvml` would, without one."""
+    try:
+        ctypes.CDLL(_LIBRARY)
+    except OSError:
+        return False
+    return True
 
 
 def told(nvml: Any, *questions: Callable[[], T]) -> T | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -42,6 +43,7 @@ class Driver:
 
 def present(monkeypatch: pytest.MonkeyPatch, **answers: Any) -> Inventory:
     monkeypatch.setitem(sys.modules, "pynvml", Driver(**answers))
+    monkeypatch.setattr(inventory, "is_there", lambda: True)
     return inventory.present()
 
 
@@ -99,6 +101,17 @@ def test_slices_stand_in_for_the_gpu_that_is_cut_into_them(monkeypatch, tmp_path
     )  # fmt: skip
     name = "NVIDIA A100 MIG 1g.5gb"
     assert found.gpus == (Gpu("UUID-gpu-slice", name, 0, 0, (66, 67), "UUID-gpu"),)
+
+
+def test_without_a_driver_its_binding_is_not_even_imported():
+    if inventory.is_there():
+        pytest.skip("this machine has a driver's library")
+    code = (
+        "import sys\nfrom verifier.gpus import inventory\n"
+        "print(inventory.present().trouble, inventory.memory('GPU-0'), 'pynvml' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("(no libnvidia-ml.so.1) None False\n")
 
 
 def test_nonsense_from_a_driver_is_no_crash(monkeypatch):
