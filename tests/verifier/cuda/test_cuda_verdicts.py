@@ -24,6 +24,7 @@ from verifier.sandbox import get_backend
 from verifier.verdict import Verdict
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
+_TRIES = 4
 KERNEL = """extern "C" __global__ void {name}(const unsigned *matrix, unsigned *sums, unsigned rows,
                                     unsigned columns) {{ {body} }}
 """
@@ -70,14 +71,18 @@ class Bench:
 
     def judged(self, files: dict[str, bytes]) -> Verdict:
         request = VerifyRequest(task=str(self.task), files=files, stage="checkpoint")
-        done = subprocess.run(
-            [sys.executable, "-m", "verifier"], input=encode(request), capture_output=True,
-            env=self.driver.environ(), check=False, timeout=120,
-        )  # fmt: skip
-        lines = [msgspec.json.decode(line) for line in done.stdout.splitlines()]
-        said = [line["verdict"] for line in lines if "verdict" in line]
-        assert said, done.stderr.decode()
-        return msgspec.convert(said[0], Verdict)
+        for _ in range(_TRIES):
+            done = subprocess.run(
+                [sys.executable, "-m", "verifier"], input=encode(request), capture_output=True,
+                env=self.driver.environ(), check=False, timeout=120,
+            )  # fmt: skip
+            lines = [msgspec.json.decode(line) for line in done.stdout.splitlines()]
+            said = [line["verdict"] for line in lines if "verdict" in line]
+            assert said, done.stderr.decode()
+            verdict = msgspec.convert(said[0], Verdict)
+            if verdict.cause != "contention":
+                return verdict
+        pytest.skip(f"this machine is too busy to measure: {verdict.reason}")
 
     def artifact(self, body: str, name: str = "kernel_of_mine") -> dict[str, bytes]:
         """Kernel and plan of an artifact that does `body` on the host; its name makes it new."""
@@ -136,3 +141,10 @@ def test_what_kernels_may_not_do(
     verdict = bench.judged(bench.artifact(body, name))
     assert (verdict.failed_gate, verdict.cause, verdict.reward) == (gate, cause, 0.0), verdict
     assert words in verdict.reason
+
+
+@pytest.mark.slow
+def test_globals_begin_anew_in_every_repetition(bench: Bench) -> None:
+    body = f"static int used; {SUM} if (used++) sums[0] += 1; usleep(2000);"
+    verdict = bench.judged(bench.artifact(body, "remembers"))
+    assert verdict.status == "scored", verdict.reason
