@@ -48,7 +48,6 @@ from engine.paths import config_dir
 FRAME = 1.0  # seconds between frames while something changes
 PRESENCE = 60.0  # seconds between two words to the engine that somebody is here
 _AFTER_RESIZE = 0.1
-TERMINATED = 128 + signal.SIGTERM
 RESTING = 5  # ticks from frame to frame while nobody looks
 QUIET = 2  # and while nothing happens
 
@@ -158,14 +157,19 @@ class AutolabApp(App[None]):
         """Start to read and to draw."""
         self.set_class(not self.glyphs.unicode, "-ascii")
         if not self.is_headless:
-            # Asked to end, give the terminal back as it was: no mouse reports, no second screen.
-            asyncio.get_running_loop().add_signal_handler(
-                signal.SIGTERM, self.exit, None, TERMINATED
-            )
+            # Asked to end, or without its terminal since the line to it was dropped.
+            loop = asyncio.get_running_loop()
+            for asked in (signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(asked, self._end, 128 + asked)
         self._link.start()
         self.set_interval(FRAME, self._tick)
         for problem in self._theme_problems:
             self.notify(plain(str(problem)), title="A theme was left out", severity="warning")
+
+    def _end(self, code: int) -> None:
+        """Give the terminal back as it was: no mouse reports, no second screen."""
+        self._remember()
+        self.exit(None, code)
 
     def on_unmount(self) -> None:
         """Stop reading."""

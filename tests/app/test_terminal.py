@@ -27,6 +27,7 @@ from rich.style import Style
 from textual.color import Color
 from textual.strip import Strip
 
+from autolab_tui import preferences
 from autolab_tui.framediff import cells_of, changes
 from autolab_tui.glyphs import UNICODE, terminal_is_unicode, to_ascii
 from autolab_tui.pen import Pen
@@ -267,6 +268,16 @@ def test_terminated_it_gives_the_terminal_back(engine: EngineServer, tmp_path: P
         os.kill(at.pid, signal.SIGTERM)
         assert at.wait() == 0
         assert b"\x1b[?1049l" in at.received and b"\x1b[?1003l" in at.received
+
+
+def test_a_dropped_line_leaves_word_of_what_was_open(engine: EngineServer, tmp_path: Path) -> None:
+    with terminal(still_app(engine, tmp_path), (80, 24)) as at:
+        at.until(lambda: "median_filter" in at.text(), "the fleet")
+        at.press("3")
+        at.until(lambda: "leaderboard" in at.text(), "another screen")
+        os.kill(at.pid, signal.SIGHUP)  # what the system sends when the terminal is gone
+        assert at.wait() == 0
+        assert preferences.load(tmp_path).screen == "leaderboard"
 
 
 @pytest.mark.parametrize(
