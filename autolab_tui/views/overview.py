@@ -114,7 +114,7 @@ def lines(  # noqa: PLR0917 - all but the first four may be left out
             (" says why, and what helps; trying again", "dim"),
         ]
     elif health.trouble:
-        second = [(plain(health.trouble), "warn")]
+        second = [(_trouble(plain(health.trouble), cells - 2), "warn")]
     else:
         said = list(counted.spent)
         if counted.trust:
@@ -127,6 +127,12 @@ def lines(  # noqa: PLR0917 - all but the first four may be left out
             said[2:2] = foresight.remarks(ahead, moment)
         second = remarks(said, cells - 2, separator)
     return top, tuple(pad([(" ", "text"), *second], cells))
+
+
+def _trouble(text: str, cells: int) -> str:
+    """What is wrong and what to do; where that is too long, what to do first."""
+    what, _, remedy = text.partition("; ")
+    return text if width(text) <= cells or not remedy else cut(f"{remedy}: {what}", cells)
 
 
 def _progress(sessions: list[SessionState]) -> list[Remark]:

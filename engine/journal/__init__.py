@@ -357,12 +357,28 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, ValueError) as error:
         raise JournalError(
-            f"cannot read the journal {path}: {error}; check the file and its rights"
+            f"cannot read the journal {path}: {error}; check the file and its rights, restore it "
+            "from a copy, or use another folder with --state DIR"
         ) from error
 
 
-def _reader(path: Path) -> closing[sqlite3.Connection]:
-    return closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
+@contextmanager
+def _reader(path: Path) -> Iterator[sqlite3.Connection]:
+    place = f"{path.absolute().as_uri()}?mode=ro"
+    with _reading(path), closing(sqlite3.connect(place, uri=True)) as reader:
+        _check_version(path, reader)
+        yield reader
+
+
+def _check_version(path: Path, db: sqlite3.Connection) -> int:
+    """The journal's format. Raises `JournalError` for one that only a newer version reads."""
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > _SCHEMA:
+        raise JournalError(
+            f"the journal {path} was written by a newer version (format {version}, this one "
+            f"reads {_SCHEMA}); update autolab, or use another folder with --state DIR"
+        )
+    return version
 
 
 def _stored(path: Path, where: str, values: tuple[object, ...]) -> Iterator[Event]:
@@ -384,13 +400,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > _SCHEMA:
-            raise JournalError(
-                f"the journal {path} was written by a newer version (format {version}, this one "
-                f"reads {_SCHEMA}); update autolab, or use another folder with --state DIR"
-            )
-        if version == 0:
+        if _check_version(path, db) == 0:
             with db:
                 for statement in _TABLES:
                     db.execute(statement)

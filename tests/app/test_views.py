@@ -167,6 +167,20 @@ def test_the_engine_s_health_in_words(health: Health, said: str) -> None:
     assert said in texts(overview.lines(journal.state(), Choice(), frame(journal, health), 100))
 
 
+def test_what_to_do_about_trouble_is_said_where_the_line_is_short() -> None:
+    journal = three_sessions()
+    trouble = (
+        "the journal /some/where/deep/journal.sqlite3 cannot be written (full); make room on it"
+    )
+    health = Health("live", 0, "", 0, trouble)
+
+    def said(cells: int) -> str:
+        return texts(overview.lines(journal.state(), Choice(), frame(journal, health), cells))
+
+    assert trouble in said(120)
+    assert "make room on it: the journal /some" in said(60)
+
+
 def test_the_heartbeat_moves() -> None:
     journal = three_sessions()
     signs = {

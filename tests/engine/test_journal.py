@@ -316,6 +316,24 @@ def test_a_newer_journal_is_refused(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(JournalError, match=r"format 99, this one reads 1.*--state"):
         Journal(tmp_path / "j")
+    with pytest.raises(JournalError, match="format 99, this one reads 1"):
+        list(read(tmp_path / "j"))  # without an engine, too
+
+
+def test_a_journal_with_a_hole_is_refused_in_words(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    for number in range(300):
+        last = journal.append(Noted(text=f"{number} " * 40))
+    last.result(10)
+    journal.close()
+    size = (tmp_path / "j").stat().st_size
+    with (tmp_path / "j").open("r+b") as file:
+        file.seek(size // 8192 * 4096)
+        file.write(bytes(16384))
+    journal = Journal(tmp_path / "j")
+    with pytest.raises(JournalError, match=r"cannot read the journal .* restore it"):
+        list(journal.events())
+    journal.close()
 
 
 def test_the_engines_identity_stays(tmp_path: Path) -> None:
