@@ -189,6 +189,9 @@ def spec_of(args: argparse.Namespace) -> dict[str, Any]:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise UsageError(f"--{name} {value} is below 1; give a whole number from 1 on")
+    for task in args.task:
+        if args.suite is None and "/" in task and Path(task).is_dir():
+            raise UsageError(f"--task {task} is a directory; give it with --suite {task}")
     spec: dict[str, Any] = {
         "tasks": args.task or ["*"],
         "models": args.model,

@@ -210,6 +210,7 @@ def new_task(args: argparse.Namespace) -> int:
         if not args.dry_run:
             print(f"next: edit it, then `autolab tasks pin {target}`", end="")
             print(f" and `autolab tasks check {target}`")
+            print(f"a model at it: `autolab run --suite {target} --model P/NAME --size quick`")
     return DONE
 
 

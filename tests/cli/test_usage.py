@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,13 @@ def test_wrong_usage_is_one_line_that_names_thing_and_remedy(
     said = usage(capsys, *line)
     for part in parts:
         assert part in said
+
+
+def test_a_directory_for_a_task_is_told_where_it_belongs(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    said = usage(capsys, "run", "--agent", "nop", "--task", str(tmp_path))
+    assert f"--suite {tmp_path}" in said
 
 
 def test_a_key_on_the_command_line_is_refused_and_not_repeated(
