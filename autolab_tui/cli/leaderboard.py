@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from autolab_tui import words
 from autolab_tui.cli.failures import DONE
 from autolab_tui.cli.output import emit, number, plain, table
 from autolab_tui.cli.parser import Commands, Parser, command
@@ -142,6 +143,7 @@ def tally_in_words(tally: Tally, missing: str) -> str:
     parts.append(f"{tally.not_judged} not judged ({missing})" if tally.not_judged else "")
     parts.append(f"{tally.suspect} suspect (left out)" if tally.suspect else "")
     parts.append(f"{tally.unfinished} unfinished" if tally.unfinished else "")
+    parts.append(f"GPU time {words.duration(tally.gpu_seconds)}" if tally.gpu_seconds else "")
     plural = "" if tally.sessions == 1 else "s"
     return f"{tally.sessions} session{plural}: " + ", ".join(part for part in parts if part)
 

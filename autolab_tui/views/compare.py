@@ -84,6 +84,9 @@ def sides(
         what = members[0].task if len(members) == 1 and name == members[0].id else ""
         shown = f"{plain(what)}, {say.who(members[0])}, {name}" if what else plain(name)
         said = [remark(words.plural(len(members), "session"), "dim", rank=1)]
+        on_gpus = sum(s.gpu_time.closed for s in members if s.over)
+        if on_gpus:
+            said.append(remark(f"GPU {words.duration(on_gpus)}", "dim", rank=2))
         if open_ones:
             said.append(remark(f"{open_ones} going on", "dim", rank=2))
         if finals:

@@ -198,6 +198,8 @@ def _who(gpu: Gpu, cells: int, paused: Collection[str]) -> Span:
         return fitted, "warn" if strangers else "text"
     if gpu["standing"] != "ok":
         return "", "dim"
+    if (gpu["utilization"] or 0) >= BUSY:
+        return "in use, by whom is not told", "warn"  # those of other containers are not listed
     return ("free" if processes is not None else "free (users not told)"), "dim"
 
 

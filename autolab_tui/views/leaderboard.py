@@ -105,6 +105,8 @@ def counts(made: Leaderboard, cells: int) -> Line:
     for number, text, role in remarks:
         if number:
             said.append((f"  {number} {text}", role))
+    if tally.gpu_seconds:
+        said.append((f"  GPU time {words.duration(tally.gpu_seconds)}", "dim"))
     said.append((f"  {words.plural(made.tasks, 'task')}", "text"))
     return tuple(pad(said, cells))
 
@@ -135,8 +137,10 @@ def table(
 
 def _columns(shown: Board, page: str) -> tuple[Column, ...]:
     if page == "scores":
+        on_gpus = Column("gpu", "GPU time", 8, 9, rank=4, align="right")
         return (
             Column("n", "n", 3, 5, rank=1, align="right"),
+            *([on_gpus] if shown.made.tally.gpu_seconds else []),
             Column("tasks", "tasks", 5, 7, rank=4, align="right"),
             Column("avg", "avg@k", 18, 20),
             Column("best", "best@k", 18, 20, rank=1),
@@ -168,6 +172,7 @@ def _cell(
         "model": (cut_middle(plain(row.model), cells), "strong"),
         "harness": (cut_middle(harness(made, row), cells), "text"),
         "n": (str(row.tally.counted), "text"),
+        "gpu": (words.duration(row.tally.gpu_seconds), "text"),
         "tasks": (f"{scores.tasks}/{made.tasks}", "dim"),
         "error": (_number(scores.error), "dim"),
         "above": ("" if row.above_next is None else f"{row.above_next:.0%}", "dim"),

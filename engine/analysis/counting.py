@@ -39,7 +39,10 @@ class Subject(NamedTuple):
 
 
 class Tally(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many sessions, and of those that are counted how many are of a special kind."""
+    """How many sessions, and of those that are counted how many are of a special kind.
+
+    `gpu_seconds` is the GPU time of those that are over, counted or not.
+    """
 
     sessions: int
     counted: int
@@ -50,6 +53,7 @@ class Tally(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     assisted: int
     unofficial: int
     timed_by_task: int
+    gpu_seconds: float = 0.0
 
 
 class LeftOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -161,6 +165,7 @@ def tally(sessions: Iterable[SessionState]) -> Tally:
         assisted=sum(s.assisted for s in counted),
         unofficial=sum(not s.official for s in counted),
         timed_by_task=sum(s.timed_by == "task" for s in counted),
+        gpu_seconds=round(sum(s.gpu_time.closed for s in every if s.over), 3),
     )
 
 

@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 
+from autolab_tui.cli.leaderboard import tally_in_words
 from autolab_tui.glyphs import UNICODE
 from autolab_tui.plain import width
 from autolab_tui.roles import text_of
 from autolab_tui.screens.gpus import GpusScreen
 from autolab_tui.views import gpus as view
+from autolab_tui.views import leaderboard as board_view
 from autolab_tui.views import overview
 from autolab_tui.views import session as session_view
 from autolab_tui.views import sessions as say
 from autolab_tui.views.fleet import Choice
+from engine.analysis.leaderboard import leaderboard
 from engine.events import ActivityChanged, LeaseGranted, Limit, SessionMoved, SessionPaused
 from tests.app.journal import Journal
 from tests.app.served import EngineServer
@@ -132,6 +135,35 @@ def test_the_strip_and_the_title_say_who_wastes_what() -> None:
     lines = [text_of(line) for _, lines in rows for line in lines]
     assert any("s-1 (paused)" in line for line in lines)
     assert any("leased, and idle for 4m" in line for line in lines)
+
+
+def test_a_busy_device_of_nobody_is_not_called_free() -> None:
+    _, rows = view.rows(answer(gpu(0), gpu(9)), "power", 120, UNICODE)
+    first, second = (text_of(lines[0]) for _, lines in rows)
+    assert first.rstrip().endswith("free") and "in use, by whom is not told" in second
+
+
+async def test_a_driver_that_hangs_is_said_above_the_figures(
+    desk: Any, engine: EngineServer
+) -> None:
+    engine.gpus = answer(gpu(0), trouble="the NVIDIA driver has not answered for 9 s")
+    async with desk((80, 24)) as at:
+        await at.press("5")
+        await at.until(lambda: "has not answered for 9 s" in at.text(), "the trouble")
+        assert "held by" in at.text() and "H100" in at.text()
+
+
+def test_the_leaderboard_and_comparisons_have_gpu_time(journal: Journal) -> None:
+    state = journal.state()
+    over = [session for session in state.sessions.values() if session.over]
+    made = leaderboard(state, state.sessions.values(), replicates=20)
+    assert made.tally.gpu_seconds == 0.0
+    assert "GPU" not in text_of(board_view.counts(made, 200))
+    over[0].gpu_time.closed = 3723.0
+    made = leaderboard(state, state.sessions.values(), replicates=20)
+    assert made.tally.gpu_seconds == 3723.0
+    assert "GPU time 1:02:03" in text_of(board_view.counts(made, 200))
+    assert "GPU time 1:02:03" in tally_in_words(made.tally, "left out")
 
 
 def test_slices_stand_below_the_gpu_that_is_cut() -> None:
