@@ -81,6 +81,11 @@ class DiffScreen(Popup[None]):
         self._against = what
         self._read()
 
+    def action_keep(self) -> None:
+        """Compare the others with the snapshot that is shown."""
+        self._against = self._snapshots[self._at]
+        self.app.notify("[ and ] compare the others with it", title="This one is the other side")
+
     def action_step(self, by: int) -> None:
         """Show an older or newer judged snapshot."""
         self._at = min(len(self._snapshots) - 1, max(0, self._at + by))

@@ -50,6 +50,11 @@ async def test_what_a_snapshot_changes(desk: Any, tmp_path: Path, size: tuple[in
         await at.until(lambda: len(local.asked) == 4, "the other readings")
         assert local.asked[-1][2] == "previous"
         assert local.asked[-1][1] != newest[1]
+        shown = local.asked[-1][1]
+        await at.press("m", "left_square_bracket")
+        await at.until(lambda: len(local.asked) == 5, "another beside it")
+        assert local.asked[-1][2] == shown
+        assert local.asked[-1][1] != shown
         local.trouble = "snapshot 3fa2 has no files"
         await at.press("b")
         await at.until(lambda: "has no files" in at.text(), "the reason")
