@@ -154,13 +154,28 @@ def _progress(sessions: list[SessionState]) -> list[Remark]:
 
 
 def _held_up(sessions: list[SessionState]) -> list[Remark]:
-    """How many wait for a provider, and why: that is how an API in trouble looks from here."""
+    """How many wait for which provider, why, and how often its calls were retried so far.
+
+    That is how an API in trouble looks from here.
+    """
     causes = Counter(
-        s.clocks.cause or "provider"
+        (_provider(s), s.clocks.cause or "no answer")
         for s in sessions
-        if not s.over and s.clocks.state == "waiting" and s.clocks.cause != "slot"
+        if not s.over and s.clocks.state == "waiting" and s.clocks.cause not in ("slot", "GPU")
     )
-    return [remark(f"{count} waiting: {cause}", "warn", 1) for cause, count in causes.most_common()]
+    retries = Counter[str]()
+    for s in sessions:
+        retries[_provider(s)] += 0 if s.over else sum(s.retry_causes.values())
+    said = []
+    for (provider, cause), count in causes.most_common():
+        again = f", {words.plural(retries[provider], 'call')} retried" if retries[provider] else ""
+        said.append(remark(f"{provider}: {count} waiting: {cause}{again}", "warn", 1))
+    return said
+
+
+def _provider(session: SessionState) -> str:
+    """Whose API a session's model is reached at."""
+    return plain((session.model or session.agent).partition("/")[0])
 
 
 def _left(sessions: Sequence[SessionState], moment: Moment) -> Remark:

@@ -48,11 +48,17 @@ async def test_the_fleet_says_when_and_for_how_much(desk: Any) -> None:
 def test_who_waits_for_a_provider_is_counted() -> None:
     from autolab_tui.views import overview
     from autolab_tui.views.fleet import Choice
-    from engine.events import ClockMoved
+    from engine.events import ClockMoved, ModelRetried
     from tests.app.test_views import texts
 
     journal = three_sessions()
     moved = ClockMoved(to="waiting", reason="429", moment=journal.now, cause="rate limit")
     journal.write(moved, "s-rising")
-    strip = texts(overview.lines(journal.state(), Choice(), frame(journal), 120))
-    assert "1 waiting: rate limit" in strip
+    strip = texts(overview.lines(journal.state(), Choice(), frame(journal), 160))
+    assert "local: 1 waiting: rate limit" in strip
+    assert "retried" not in strip
+    for attempt in (1, 2):
+        retried = ModelRetried(attempt=attempt, cause="rate_limited", wait=45.0, detail="429")
+        journal.write(retried, "s-rising")
+    strip = texts(overview.lines(journal.state(), Choice(), frame(journal), 160))
+    assert "local: 1 waiting: rate limit, 2 calls retried" in strip
