@@ -72,13 +72,15 @@ class VerifierProcess:
 
     async def _once(self, request: VerifyRequest, limit: float, phases: Phases) -> Verdict:
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        # After our own, what the engine was started with: PyCUDA may be found there.
+        path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
         with self._cpus.all_at_hand():  # the process is started on this thread
             process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                env={**environment, "PYTHONPATH": str(_ROOT)},
+                env={**environment, "PYTHONPATH": path},
                 start_new_session=True,
                 limit=_LINE_LIMIT,
             )
