@@ -79,7 +79,7 @@ def attempt(case: Case, artifact: Mapping[str, bytes]) -> Attempt:
     with turn, room(case.image, case.layout, artifact, "run") as place:
         case.progress("timing: test.sh" if timed else "test.sh")
         with Rewriting(place.logs) as rewriting:
-            ended = run_tests(case.task, case.pinned, case.image, place, on)
+            ended = run_tests(case.task, case.pinned, case.image, place, on, begun=rewriting.begin)
         try:
             stated, trouble = reward.read(place.logs), ""
         except RewardError as error:

@@ -52,9 +52,13 @@ class Rewriting:
             os.close(fd)
             return self
         self._fd, self._stop = fd, os.eventfd(0, os.EFD_CLOEXEC)
-        self._thread = threading.Thread(target=self._watch, name="reward", daemon=True)
-        self._thread.start()
         return self
+
+    def begin(self) -> None:
+        """Begin to read; what happened since it was entered is not lost."""
+        if self._fd >= 0:
+            self._thread = threading.Thread(target=self._watch, name="reward", daemon=True)
+            self._thread.start()
 
     def __exit__(
         self,
@@ -62,10 +66,11 @@ class Rewriting:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._thread is None:
+        if self._fd < 0:
             return
-        os.eventfd_write(self._stop, 1)
-        self._thread.join()
+        if self._thread is not None:
+            os.eventfd_write(self._stop, 1)
+            self._thread.join()
         os.close(self._fd)
         os.close(self._stop)
 

@@ -13,7 +13,7 @@ import posixpath
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,8 +104,19 @@ def _lay(app: Path, image: Image, layout: Layout, artifact: Mapping[str, bytes],
             os.utime(found)
 
 
-def run_tests(task: Task, pinned: PinnedTask, image: Image, place: Room, on: Hardware) -> Ended:
-    """Run /tests/test.sh to its end, or to the end of `[verifier] timeout_sec`."""
+def run_tests(
+    task: Task,
+    pinned: PinnedTask,
+    image: Image,
+    place: Room,
+    on: Hardware,
+    *,
+    begun: Callable[[], None] = lambda: None,
+) -> Ended:
+    """Run /tests/test.sh to its end, or to the end of `[verifier] timeout_sec`.
+
+    `begun` is called once it runs.
+    """
     tests = {f"tests/{name}": data for name, data in _image_tests(image)}
     tests |= {f"tests/{name}": data for name, data in pinned.below("tests").items()}
     if "tests/test.sh" not in tests:
@@ -134,7 +145,7 @@ def run_tests(task: Task, pinned: PinnedTask, image: Image, place: Room, on: Har
         limits=_limits(task, on.cpu_set),
     )
     argv = ("/bin/bash", "-c", "/tests/test.sh")
-    return run_inside(on.backend, spec, argv, seconds=verifier.timeout_sec)
+    return run_inside(on.backend, spec, argv, seconds=verifier.timeout_sec, begun=begun)
 
 
 def run_solution(task: Task, image: Image, place: Room, on: Hardware) -> Ended:

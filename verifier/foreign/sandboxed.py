@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from verifier.sandbox import uids
@@ -40,8 +40,11 @@ def run_inside(
     seconds: float,
     stdin: int | None = None,
     fds: Mapping[int, int] | None = None,
+    begun: Callable[[], None] = lambda: None,
 ) -> Ended:
     """Run `argv`; after `seconds`, and at its end, every process inside is gone.
+
+    `begun` is called once it runs: threads may be started then, but not before a fork.
 
     Both output pipes are one pipe that belongs to the sandbox's uid: a script may open
     /dev/stderr again, which only a pipe's owner may.
@@ -60,6 +63,7 @@ def run_inside(
         os.close(writer)
     said = _Kept()
     try:
+        begun()
         _listen(reader, started + seconds, said)
         ended = process.wait(max(0.0, started + seconds - time.monotonic()))
         timed_out = False
