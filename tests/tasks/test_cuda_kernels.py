@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tasks import Task, load_task
+from tests.support.cuda.building import HOPPER
 from tests.support.cuda.host import Built, EmulationError, artifact, built
 from tests.support.cuda.judging import Judge, has_numpy
 from verifier.cuda.__main__ import main
@@ -106,8 +107,12 @@ def test_the_baseline_is_right(folder: Path, libraries: Path) -> None:
 def test_a_stage_is_right(stage: Path, libraries: Path) -> None:
     folder = stage.parents[2]
     layers = [layer for layer in stages(folder) if layer.name <= stage.name]
+    task = load_task(folder)
     with Judge(folder) as judge:
-        assert failures(built(load_task(folder), layers, libraries, named(stage)), judge) == []
+        assert failures(built(task, layers, libraries, named(stage)), judge) == []
+        if HOPPER in artifact(task, layers)["kernel.cu"]:
+            made = built(task, layers, libraries, f"{named(stage)}-hopper", hopper=True)
+            assert failures(made, judge) == []
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ _DYNAMIC = re.compile(
     r"extern\s+__shared__\s+(?:__align__\(\d+\)\s+)?([\w\s]+?)\s+(\w+)\s*\[\s*\]\s*;"
 )
 _ASM = re.compile(r"\basm\s*(?:volatile)?\s*\(")
-_ARCHITECTURE = 800
+HOPPER = "__CUDA_ARCH_FEAT_SM90_ALL"  # defined where a kernel may use what only Hopper has
 
 
 class NotBuiltError(Exception):
@@ -70,7 +70,7 @@ def _instructions(text: str) -> str:
 
 def host_source(source: str) -> str:
     """kernel.cu as C++ for the host, with a function to launch each of its kernels."""
-    names = _KERNEL.findall(source)
+    names = sorted(set(_KERNEL.findall(source)))  # one may be written for each architecture
     text = _DYNAMIC.sub(r"\1 *\2 = (\1 *)autolab::dynamic_shared();", _instructions(source))
     launchers = "\n".join(
         f'extern "C" void autolab_host_launch_{name}(unsigned gx, unsigned gy, unsigned gz, '
@@ -97,8 +97,8 @@ def _compile(*words: str | Path) -> None:
         raise NotBuiltError(ran.stderr[:4000])
 
 
-def build(source: str, library: Path) -> None:
-    """Make the shared library `library` of the kernels in `source`.
+def build(source: str, library: Path, hopper: bool = False) -> None:
+    """Make the shared library `library` of the kernels in `source`, as for sm_80 or for sm_90a.
 
     Raises `NotBuiltError` where g++ refuses it.
     """
@@ -107,8 +107,8 @@ def build(source: str, library: Path) -> None:
         made.write_text(host_source(source))
         kernel = Path(folder, "kernel.o")
         checks = ("-fsanitize=alignment", "-fsanitize-undefined-trap-on-error")
-        defined = f"-D__CUDA_ARCH__={_ARCHITECTURE}"
-        _compile(*checks, defined, "-c", made, "-o", kernel)
+        defined = ("-D__CUDA_ARCH__=900", f"-D{HOPPER}") if hopper else ("-D__CUDA_ARCH__=800",)
+        _compile(*checks, *defined, "-c", made, "-o", kernel)
         part = Path(folder, "library.so")
         # Several libraries live in one process, and none may see the state of another.
         _compile("-shared", "-Wl,-Bsymbolic", kernel, *_support(library.parent), "-o", part)

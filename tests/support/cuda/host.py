@@ -124,12 +124,14 @@ class Built:
         return repeat(device, plan, inputs, outputs, b"seed" + given[:16], clock=device.clock)
 
 
-def built(task: Task, layers: Sequence[Path], folder: Path, name: str) -> Built:
+def built(
+    task: Task, layers: Sequence[Path], folder: Path, name: str, hopper: bool = False
+) -> Built:
     """The artifact of `layers` over the baseline, its library made in `folder`."""
     assert task.autolab is not None
     driver = task.autolab.driver
     files = artifact(task, layers)
     library = folder / f"{name}.so"
-    build(files["kernel.cu"], library)
+    build(files["kernel.cu"], library, hopper)
     plan = parse(files[FILE].encode(), [*driver.inputs, *driver.outputs])
     return Built(task, plan, library)
