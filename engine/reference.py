@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.session import workspace
+from engine.session.editable import foreign
 from tasks import Task
 
 
 def editable(task: Task) -> tuple[str, ...]:
     """The files that count, as an agent is told of them. May build a foreign task's image."""
-    return task.autolab.editable if task.autolab else workspace.foreign(task).words
+    return task.autolab.editable if task.autolab else foreign(task).words
 
 
 def solved(task: Task) -> Mapping[str, bytes]:
@@ -26,7 +26,7 @@ def solved(task: Task) -> Mapping[str, bytes]:
         return steps[-1].artifact
     from verifier.foreign.workspace import OracleError
 
-    place = workspace.foreign(task)
+    place = foreign(task)
     try:
         found = place.solve().files
     except OracleError as error:

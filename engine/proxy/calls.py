@@ -24,10 +24,11 @@ from engine.proxy.forwarding import Asked, Forwarding
 from engine.proxy.still import Still
 from engine.runs import budgets
 from engine.session.gate import CallInterruptedError
+from engine.session.live import Live
 from engine.session.meter import Meter
 from engine.session.retrying import Trouble, clock_cause
+from engine.session.services import Services
 from engine.session.untold import warn_of_untold
-from engine.session.workbench import Live, Services
 
 _LOOK_SECONDS = 1.0  # between two looks at the files on account of a call
 _LONG_WAIT = 20.0  # seconds after which a program may have given up while it stood still,

@@ -22,7 +22,7 @@ from engine.gpu.desk import GpuDesk
 from engine.journal import Journal
 from engine.oversight.vitals import Sign, read_sign
 from engine.service.keeping import Keepers
-from engine.session.workspace import Place
+from engine.session.place import Place
 from engine.state import SessionState, State
 from engine.verdicts.queue import Job, Marks, Verifications
 from verifier.sandbox import places

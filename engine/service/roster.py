@@ -16,8 +16,8 @@ from engine.events import (
 from engine.runs.outcomes import Ending
 from engine.runs.scheduler import Entry
 from engine.service.house import House
+from engine.session.place import Place
 from engine.session.session import Leaving, Session
-from engine.session.workspace import Place
 from engine.state import SessionState
 from engine.storage.tidying import place_file
 from verifier.sandbox.keeper.client import KeeperError

@@ -22,9 +22,11 @@ from engine.events import (
     VerificationDropped,
 )
 from engine.service.house import House
-from engine.session import restoring, workspace
+from engine.session import restoring
+from engine.session.editable import baseline, edited_pins, put_back, take_snapshot
 from engine.session.meter import Meter
-from engine.session.workspace import Place, Workspace
+from engine.session.place import Place
+from engine.session.workspace import Workspace
 from engine.state import SessionState
 from engine.storage.snapshots import Snapshot
 from engine.storage.tidying import place_file, tidy
@@ -70,7 +72,7 @@ class SessionFiles:
         They are stored, so that they can be looked at when the task is gone.
         """
         if self._facts().baseline is None:
-            files = await asyncio.to_thread(workspace.baseline, task)
+            files = await asyncio.to_thread(baseline, task)
             kept = await self._store(snapshot_hash(files), files)
             names = tuple(sorted(files))
             await self._record(BaselineKept(snapshot=kept.id, files=names, size=kept.size))
@@ -199,7 +201,7 @@ class SessionFiles:
         await self._tell(restoring.told(snapshot, removed, facts.baseline), by)
         if place is not None and laid_out:
             try:
-                removed = await asyncio.to_thread(workspace.put_back, place, task, snapshot)
+                removed = await asyncio.to_thread(put_back, place, task, snapshot)
             except (PlantingError, OSError) as error:
                 await self._record(Noted(text=f"the files of {facts.id} could not be set: {error}"))
                 await self._tell(restoring.NOT_DONE, by)
@@ -260,10 +262,10 @@ class SessionFiles:
     async def _collect(self, place: Place, task: Task) -> Snapshot:
         store = self._house.snapshots
         with self._house.trace.doing("snapshot", self._facts().id):
-            self._edited = await asyncio.to_thread(workspace.edited_pins, place, task)
+            self._edited = await asyncio.to_thread(edited_pins, place, task)
             return await self._house.disk.keep(
                 "the snapshot store",
-                lambda: asyncio.to_thread(workspace.take_snapshot, place, task, store),
+                lambda: asyncio.to_thread(take_snapshot, place, task, store),
             )
 
     async def _took(self, snapshot: Snapshot, marks: Marks) -> None:

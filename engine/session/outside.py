@@ -21,8 +21,9 @@ from engine.proxy.calls import Calls
 from engine.proxy.door import Door, Guests
 from engine.proxy.reception import Reception
 from engine.proxy.still import Still
+from engine.session.live import Live
 from engine.session.meter import Meter
-from engine.session.workbench import Live, Services
+from engine.session.services import Services
 from engine.session.workspace import Workspace
 from engine.storage.transcripts import Entry, Transcript
 

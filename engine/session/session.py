@@ -17,9 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from engine import harnesses
 from engine.agents.registry import make_agent
-from engine.agents.toolbox import Toolbox
 from engine.events import (
     ActivityChanged,
     AnyBody,
@@ -37,29 +35,23 @@ from engine.events import (
     VerificationDropped,
 )
 from engine.journal import JournalError
-from engine.models.choice import choose_provider
-from engine.models.http_model import HttpModel
-from engine.models.retry import RetryPolicy
-from engine.proxy.door import Door
-from engine.runs import budgets
 from engine.runs.outcomes import Ending
 from engine.service.house import House
 from engine.session.endings import ending_of, in_words, session_ended
+from engine.session.equipping import Equipping
 from engine.session.files import SessionFiles
 from engine.session.gate import Gate
+from engine.session.live import Live
 from engine.session.meter import Meter
-from engine.session.outside import Outside
 from engine.session.pausing import LOST, RELEASED, Pausing, first
 from engine.session.restoring import RestoreRefusedError
-from engine.session.setting_up import Setting, unchanged
+from engine.session.setting_up import Setting
 from engine.session.watching import BudgetWatch, watch_storage
-from engine.session.workbench import Live, Workbench
-from engine.session.workspace import Workspace, agent_uid
+from engine.session.workspace import Workspace
 from engine.state import SessionState
 from engine.storage.snapshots import Snapshot
-from engine.storage.transcripts import Transcript, TranscriptDamagedError, transcript_path
 from engine.verdicts.queue import VerificationsClosedError
-from tasks import Task, TaskError, load_task
+from tasks import Task, load_task
 from verifier.sandbox.keeper.client import KeeperError
 from verifier.sandbox.spec import SandboxUnavailableError
 from verifier.verdict import Verdict
@@ -106,6 +98,7 @@ class Session:
             tell=self.record,
             ended=self._ended,
         )
+        self._equipping = Equipping(house, self, self.meter, self.live)
         self._budget = BudgetWatch(lambda: self.facts, house.clock, self._end, self.record)
 
     @property
@@ -235,7 +228,7 @@ class Session:
             session=self.id,
             slot=self.slot,
             task=task,
-            harness=self._harness,
+            harness=self._equipping.harness,
             house=self._house,
             meter=self.meter,
             record=self.record,
@@ -319,102 +312,13 @@ class Session:
 
     async def _agent(self, task: Task, desk: Workspace) -> None:
         try:
-            bench = await self._bench(task, desk)
+            bench = await self._equipping.bench(task, desk)
             self._end(await make_agent(self.facts.agent).work(bench))
         except KeeperError as error:
             self._lose(error)
         except Exception as error:
             _log.warning("session %s: the agent failed\n%s", self.id, traceback.format_exc())
             self._end(Ending("infrastructure", f"{type(error).__name__}: {error}"))
-
-    async def _bench(self, task: Task, desk: Workspace) -> Workbench:
-        facts, house = self.facts, self._house
-        await self._same_task(task)
-        harness = self._harness()
-        toolbox = Toolbox(
-            desk,
-            harness.command_timeout_sec,
-            harness.command_timeout_max_sec,
-            harness.output_chars,
-        )
-        settings = house.settings
-        policy = RetryPolicy(settings.retry_attempts, patience=settings.retry_patience_seconds)
-        model, transcript = self._model(facts), await self._transcript()
-        doing = house.trace.of(self.id)
-        outside = None
-        if model is not None and desk.place.door is not None:
-            outside = Outside(
-                desk=desk,
-                door=Door(desk.place.door, agent_uid(desk.place.slot)),
-                model=model,
-                services=self,
-                transcript=transcript,
-                live=self.live,
-                meter=self.meter,
-                clock=house.clock,
-                policy=policy,
-                doing=doing,
-            )
-        return Workbench(
-            task=task,
-            harness=harness,
-            budget=budgets.in_words(facts.budget),
-            active_sec=budgets.counted(facts.budget, facts.counts) or 0.0,
-            size=house.view.state.runs[facts.run].spec.get("size", "full"),
-            services=self,
-            transcript=transcript,
-            toolbox=toolbox,
-            meter=self.meter,
-            model=model,
-            live=self.live,
-            clock=house.clock,
-            policy=policy,
-            outside=outside,
-            doing=doing,
-        )
-
-    def _harness(self) -> harnesses.Harness:
-        """The session's harness. Raises `HarnessError` when it is not what it was."""
-        facts = self.facts
-        harness = harnesses.load(facts.harness if facts.model else harnesses.DEFAULT)
-        if facts.model and harness.hash != facts.harness_hash:
-            raise harnesses.HarnessError(
-                f"the harness {facts.harness} was changed after the run was created; restore it, "
-                "or launch the run again"
-            )
-        return harness
-
-    async def _same_task(self, task: Task) -> None:
-        """Go on only with the task as it was; one that was changed waits for the operator."""
-        while True:
-            try:
-                return await unchanged(self._house, task, self.facts)
-            except (ValueError, TaskError) as error:
-                await self.record(SessionPaused(cause="damaged", why=str(error)))
-                await self.gate.passed()
-
-    async def _transcript(self) -> Transcript:
-        """The conversation so far; one that is damaged waits for the operator's word."""
-        house, path = self._house, transcript_path(self._house.state_dir, self.id)
-        try:
-            return Transcript.open(
-                path, self.note, house.clock, self.facts.transcript_bytes, house.disk
-            )
-        except TranscriptDamagedError as error:
-            await self.record(SessionPaused(cause="damaged", why=str(error)))
-            await self.gate.passed()
-        return Transcript.mend(
-            path, self.note, house.clock, self.facts.transcript_bytes, house.disk
-        )
-
-    def _model(self, facts: SessionState) -> HttpModel | None:
-        if facts.model is None:
-            return None
-        overrides = self._house.view.state.runs[facts.run].spec.get("providers") or {}
-        provider, name = choose_provider(facts.model, self._house.settings, overrides)
-        pace = self._house.paces.of(provider)
-        # The price of the day on which the session was created, whatever is known by now.
-        return HttpModel(self._house.http, provider, name, facts.price, pace)
 
     async def _watch_storage(self, task: Task, desk: Workspace) -> None:
         self._end(await watch_storage(task, desk.place))

@@ -15,9 +15,9 @@ from pathlib import Path
 from engine.events import AnyBody, MessageLeft, SessionRebuilt
 from engine.harnesses import Harness
 from engine.service.house import House
-from engine.session import workspace
 from engine.session.meter import Meter
-from engine.session.workspace import END_SECONDS, Place, Workspace
+from engine.session.place import Place, lay_out, remove
+from engine.session.workspace import END_SECONDS, Workspace
 from engine.state import SessionState
 from engine.storage.snapshots import SnapshotMissingError
 from tasks import Task
@@ -119,7 +119,7 @@ class Setting:
                 ) from error
         harness = self.harness()
         place = await asyncio.to_thread(
-            workspace.lay_out, self.house.state_dir, self.task, self.slot, kept, harness
+            lay_out, self.house.state_dir, self.task, self.slot, kept, harness
         )
         place.save(self.place_file)
         return place
@@ -137,7 +137,7 @@ class Setting:
         """Remove the workspace of a preparation that was cut short."""
         place = Place.load(self.place_file)
         if place is not None:
-            await asyncio.to_thread(workspace.remove, place)
+            await asyncio.to_thread(remove, place)
 
 
 async def unchanged(house: House, task: Task, facts: SessionState) -> None:

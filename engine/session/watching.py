@@ -10,7 +10,7 @@ from engine.clock import Clock
 from engine.events import SessionPaused
 from engine.runs import budgets
 from engine.runs.outcomes import Ending
-from engine.session.workspace import Place
+from engine.session.place import Place
 from engine.state import SessionState
 from engine.storage import quota
 from tasks import Task

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from engine import reference
 from engine.agents.conversation import Conversation, carried_fields
@@ -23,7 +23,6 @@ from engine.agents.toolbox import Output, Toolbox, summary
 from engine.clock import Clock
 from engine.events import (
     ActivityChanged,
-    AnyBody,
     CompactedBecause,
     ContextCompacted,
     MessageTold,
@@ -38,92 +37,24 @@ from engine.harnesses import Harness
 from engine.models.retry import RetryPolicy
 from engine.models.spending import request_bytes
 from engine.models.types import (
-    Delta,
     Message,
     Model,
     ModelError,
-    ReasoningDelta,
-    TextDelta,
     ToolCall,
-    ToolDelta,
     ToolSchema,
     Turn,
 )
 from engine.oversight.trace import Doing
-from engine.session.gate import CallInterruptedError, Gate
+from engine.session.gate import CallInterruptedError
+from engine.session.live import Live
 from engine.session.meter import Meter
 from engine.session.retrying import Trouble, clock_cause
+from engine.session.services import Launcher, Services
 from engine.session.untold import warn_of_untold
-from engine.state import SessionState
 from engine.storage.transcripts import Entry, Transcript
 from tasks import Task
 
 _JUDGED_POLL = 0.1
-_LIVE_CHARS = 16_384  # of each part of a turn that is being streamed
-
-
-class Live:
-    """The turn of one session that is being streamed, for whoever watches. Replaced, never edited.
-
-    Written on the sessions' loop, read on the API's thread. `committed` is what the calls under way
-    will probably cost, in US dollars; 0 without any or without a price.
-    """
-
-    def __init__(self) -> None:
-        self.turn: dict[str, str] | None = None
-        self.committed = 0.0
-
-    def take(self, delta: Delta) -> None:
-        """Add what came."""
-        turn = dict(self.turn or {"text": "", "reasoning": "", "tool": ""})
-        match delta:
-            case TextDelta(text):
-                turn["text"] += text
-            case ReasoningDelta(text):
-                turn["reasoning"] += text
-            case ToolDelta(name, arguments):
-                turn["tool"] = (turn["tool"] or f"{name} ") + arguments
-            case Turn():
-                return
-        self.turn = {name: text[-_LIVE_CHARS:] for name, text in turn.items()}
-
-
-class Launcher(Protocol):
-    """What runs an agent of somebody else's."""
-
-    async def run(self, launch: Launch, again: bool) -> Exit:
-        """See `Bench.launch`."""
-        ...
-
-
-class Services(Protocol):
-    """What the bench needs of its session."""
-
-    @property
-    def facts(self) -> SessionState:
-        """What the journal says of it."""
-        ...
-
-    @property
-    def gate(self) -> Gate:
-        """Where model calls wait while the session is paused."""
-        ...
-
-    def record(self, body: AnyBody) -> Awaitable[object]:
-        """Journal an event of this session. To be awaited: it is then durable, and in `facts`."""
-        ...
-
-    def note(self, body: AnyBody) -> None:
-        """Journal an event of this session without waiting for it."""
-        ...
-
-    async def after_tool(self) -> None:
-        """Take a snapshot if the editable files changed."""
-        ...
-
-    def verifying(self) -> bool:
-        """Whether a snapshot of this session waits for its verdict."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

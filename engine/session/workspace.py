@@ -1,4 +1,4 @@
-"""One session's sandbox as the engine uses it: commands, files, holding still, and collecting.
+"""One session's sandbox as the engine uses it: commands, files, and holding still.
 
 The workspace is a folder on the host that only the sandbox's uid works in; it outlives the sandbox,
 so that what a killed agent left can still be collected. Nothing in it is trusted.
@@ -8,124 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import posixpath
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from engine.agents.launching import FOLDER, PROGRAM
 from engine.agents.toolbox import WORKDIR, CommandOutput, FileTroubleError
-from engine.harnesses import Harness
-from engine.paths import make_private
+from engine.session.editable import foreign
 from engine.session.meter import Meter
-from engine.storage.snapshots import Snapshot, SnapshotStore
-from tasks import Task, TaskError, files
-from verifier.artifact import Artifact, ArtifactRefusedError, collect, pinned_edits
+from engine.session.place import Place
+from tasks import Task
 from verifier.gpus import looking
 from verifier.gpus.access import NO_GPUS, Access
 from verifier.inside import relay
-from verifier.planting import PlantingError, plant, weed
-from verifier.sandbox import places, uids
 from verifier.sandbox.keeper.client import KeeperClient, SandboxFrozenError, SandboxGoneError
 from verifier.sandbox.keeper.protocol import Pan, Printed
 from verifier.sandbox.spec import Limits, Mount, SandboxSpec, SandboxUnavailableError
-
-if TYPE_CHECKING:
-    from verifier.foreign import workspace as foreign_tasks
 
 T = TypeVar("T")
 _WAIT_STEP = 0.25
 _LOOK_SECONDS = 60.0
 END_SECONDS = 10.0  # what processes have to end in, once they are asked to
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a session's workspace lies on the host, and which of the agents' uids it has.
-
-    An agent of somebody else's has a `door` too, the folder of the socket that leads to its model,
-    and perhaps a `program`, a folder of the operator's that it sees.
-    """
-
-    directory: Path
-    slot: int
-    door: Path | None = None
-    program: Path | None = None
-
-    @classmethod
-    def load(cls, file: Path) -> Place | None:
-        """The place that `save` wrote, or None."""
-        try:
-            data = json.loads(file.read_text(encoding="utf-8"))
-            door, program = data.get("door"), data.get("program")
-            return cls(
-                Path(data["directory"]),
-                int(data["slot"]),
-                Path(door) if door else None,
-                Path(program) if program else None,
-            )
-        except FileNotFoundError:
-            return None
-
-    def save(self, file: Path) -> None:
-        """Remember it across the engine's death."""
-        make_private(file.parent)
-        data = {
-            "directory": str(self.directory),
-            "slot": self.slot,
-            "door": str(self.door) if self.door else None,
-            "program": str(self.program) if self.program else None,
-        }
-        partial = file.with_suffix(".new")
-        partial.write_text(json.dumps(data), encoding="utf-8")
-        partial.replace(file)
-
-
-def lay_out(
-    state: Path,
-    task: Task,
-    slot: int,
-    snapshot: Snapshot | None = None,
-    harness: Harness | None = None,
-) -> Place:
-    """Copy the task's workspace to a folder that the sandbox of `slot` can use.
-
-    The editable files are those of the `snapshot`, where one is given that was not refused. With a
-    harness of `loop = "command"` there is a door beside it.
-    """
-    source = task.workspace if task.native else foreign(task).source
-    directory = places.make_workspace(state, source, agent_uid(slot))
-    place = Place(directory, slot)
-    if harness is not None and harness.loop == "command":
-        program = Path(harness.program) if harness.program else None
-        place = Place(directory, slot, places.make_door(directory), program)
-    if snapshot is not None and snapshot.refused is None:
-        put_back(place, task, snapshot)
-    return place
-
-
-def foreign(task: Task) -> foreign_tasks.Workspace:
-    """A foreign task's workspace; its image is built first, which may take minutes.
-
-    Raises `ImageError` (a `ValueError`) and `SandboxUnavailableError`.
-    """
-    from verifier.foreign.workspace import workspace_of
-
-    return workspace_of(task)
-
-
-def baseline(task: Task) -> dict[str, bytes]:
-    """The pristine editable files."""
-    return task.baseline() if task.native else foreign(task).baseline
-
-
-def agent_uid(slot: int) -> int:
-    """The host uid under which the agent of a slot works."""
-    return uids.identity().host_uid("agent", slot)
 
 
 def spec_for(
@@ -369,61 +274,3 @@ def _of_the_terminal(error: OSError) -> str:
         "the terminal did not answer, perhaps because of too many processes: all of them were "
         "ended and a new shell was started"
     )
-
-
-def take_snapshot(place: Place, task: Task, store: SnapshotStore) -> Snapshot:
-    """Collect the editable files of a workspace whose processes stand still, and store them."""
-    try:
-        artifact = _collected(place, task)
-    except ArtifactRefusedError as error:
-        return store.put_refused(str(error))
-    return store.put(artifact.hash, artifact.files)
-
-
-def edited_pins(place: Place, task: Task) -> tuple[str, ...]:
-    """Which pinned files of a workspace whose processes stand still are not as they were given."""
-    if task.autolab is None:
-        return foreign(task).edits(place.directory)
-    try:
-        pristine = {
-            name: files.read_inside(task.path, f"environment/app/{name}")
-            for name in files.tree(task.path, "environment/app")
-            if not task.editable(name)
-        }
-    except (TaskError, OSError):  # the verifier says what is wrong with the task
-        return ()
-    return pinned_edits(place.directory, pristine)
-
-
-def _collected(place: Place, task: Task) -> Artifact:
-    if task.autolab is None:
-        return foreign(task).take(place.directory)
-    return collect(place.directory, task.autolab.editable)
-
-
-def put_back(place: Place, task: Task, snapshot: Snapshot) -> list[str]:
-    """Make the editable files of a workspace, whose processes stand still, those of a snapshot.
-
-    Returns what was removed for it. Raises `PlantingError` when something there cannot be replaced,
-    `OSError` when the disk does not take it; the files may then be in neither state.
-    """
-    uid = uids.identity().host_uid("agent", place.slot)
-    if task.autolab is None:
-        removed = foreign(task).put_back(place.directory, snapshot.files, uid)
-    else:
-        removed = weed(place.directory, task.autolab.editable, snapshot.files.keys())
-        plant(place.directory, snapshot.files, owner=uid, clear=True)
-    try:
-        found = _collected(place, task)
-    except ArtifactRefusedError as error:
-        raise PlantingError(error.path, error.why) from error
-    if found.hash != snapshot.id:
-        raise PlantingError(str(place.directory), "the files are not what was written")
-    return removed
-
-
-def remove(place: Place) -> None:
-    """Delete a workspace that nobody needs any more."""
-    places.remove(place.directory)
-    if place.door is not None:
-        places.remove(place.door)

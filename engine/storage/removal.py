@@ -14,8 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from engine.session import workspace
-from engine.session.workspace import Place
+from engine.session.place import Place, remove
 from engine.storage.snapshots import SnapshotStore
 from engine.storage.tidying import place_file
 
@@ -48,7 +47,7 @@ def remove_session(state_dir: Path, session: str, *, dry_run: bool) -> Freed:
         return found
     place = Place.load(place_file(state_dir, session))
     if place is not None:
-        workspace.remove(place)
+        remove(place)
     if folder.is_dir() and not folder.is_symlink():
         shutil.rmtree(folder)
     return found

@@ -9,8 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from engine.session import workspace
-from engine.session.workspace import Place
+from engine.session.place import Place, remove
 from engine.storage.snapshots import SnapshotMissingError, SnapshotReader
 from verifier.planting import PlantingError, plant
 
@@ -31,7 +30,7 @@ def tidy(state_dir: Path, session: str, snapshots: SnapshotReader, best: str | N
         # First of all, since it makes room.
         place = Place.load(file)
         if place is not None:
-            workspace.remove(place)
+            remove(place)
     except (OSError, ValueError) as error:
         troubles.append(f"the workspace of {session} could not be removed: {error}")
     if best is not None:

@@ -24,9 +24,9 @@ from engine.models.types import Provider
 from engine.oversight.trace import Trace
 from engine.proxy.door import Door
 from engine.session import outside as module
+from engine.session.live import Live
 from engine.session.meter import Meter
 from engine.session.outside import Outside
-from engine.session.workbench import Live
 from engine.storage.transcripts import Transcript
 from tests.engine.proxy.booth import Session, until
 from verifier.sandbox.keeper.client import SandboxGoneError

@@ -21,8 +21,9 @@ from engine.client.terminal import Over, Shown, Still, TerminalStream
 from engine.clock import Clock
 from engine.events import AnyBody, Intervened
 from engine.session.meter import Meter
+from engine.session.place import lay_out
 from engine.session.terminals import Look, TerminalRefusedError, Terminals
-from engine.session.workspace import Workspace, lay_out
+from engine.session.workspace import Workspace
 from engine.state import Pause, SessionState
 from tasks import load_task
 from tests.engine.support import ChatServer, EngineProcess, tool_turn, wait_for

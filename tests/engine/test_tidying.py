@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.session.workspace import Place
+from engine.session.place import Place
 from engine.storage.snapshots import SnapshotStore
 from engine.storage.tidying import export, place_file, tidy
 from verifier.artifact import snapshot_hash

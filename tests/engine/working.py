@@ -25,8 +25,9 @@ from engine.oversight.trace import Trace
 from engine.runs import budgets
 from engine.runs.outcomes import Ending
 from engine.session.gate import Gate as CallGate
+from engine.session.live import Live
 from engine.session.meter import Meter
-from engine.session.workbench import Live, Workbench
+from engine.session.workbench import Workbench
 from engine.state import SessionState, State, reduce
 from engine.storage.transcripts import Entry, Transcript
 from tasks import load_task

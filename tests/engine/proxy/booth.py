@@ -25,8 +25,8 @@ from engine.proxy.door import Door, Guests
 from engine.proxy.reception import Reception
 from engine.proxy.still import Still
 from engine.session.gate import Gate
+from engine.session.live import Live
 from engine.session.meter import Meter
-from engine.session.workbench import Live
 from engine.state import SessionState, State, reduce
 from tests.support.model_server import ModelServer
 from verifier.inside.relay import NAME
