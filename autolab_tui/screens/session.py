@@ -34,6 +34,7 @@ from autolab_tui.widgets.transcript import TranscriptView
 from engine.state import SessionState
 
 PAGE = 200  # transcript entries read at a time
+LOW = 16  # below this height there is no plot
 WIDE = 110  # from this width verdicts and transcript stand side by side
 
 
@@ -86,6 +87,7 @@ class SessionScreen(DrawnScreen):
         if cells < 1 or height < 1:
             return
         self.set_class(cells >= WIDE, "-wide")
+        self.set_class(height < LOW, "-low")
         if session is None:
             gone: Line = (
                 (f" session {plain(self.identity)} is not in the engine's state", "warn"),
@@ -209,7 +211,9 @@ class SessionScreen(DrawnScreen):
         if self.focused is self._verdict_list:
             self.add_class("-transcript")
             self.transcript.focus()
-        elif self.focused is self.transcript and not self.has_class("-large"):
+        elif self.focused is self.transcript and not (
+            self.has_class("-large") or self.has_class("-low")
+        ):
             self.remove_class("-transcript")
             self._plot.focus()
         else:

@@ -94,3 +94,17 @@ async def test_what_came_of_the_wish_is_said_with_the_verdicts(
         await at.until(lambda: "waits its turn" in at.text(), "that it is known")
         engine.publish(VerificationDropped(why="its files are being judged"), "s-rising")
         await at.until(lambda: "no new verdict: its files are" in at.text(), "why none came")
+
+
+async def test_where_there_is_no_room_for_a_plot_the_lists_have_its_lines(desk: Any) -> None:
+    async with desk((40, 10)) as at:
+        await at.press("j", "enter")
+        assert "too small" not in at.text()
+        await at.press("tab")
+        await at.until(lambda: at.app.screen.transcript.size.height >= 4, "room to read")
+        assert "too small" not in at.text()
+        await at.press("tab")
+        await at.until(lambda: "verdicts" in at.text(), "the verdicts again, and no hidden plot")
+    async with desk((140, 12)) as at:
+        await at.press("j", "enter", "tab")
+        await at.until(lambda: "transcript" in at.text() and "verdicts" in at.text(), "both")
