@@ -216,6 +216,8 @@ def _table_of(annotation: Any) -> Any:
 def load_settings() -> Settings:
     """Read the settings. Raises `SettingsError`."""
     file = config_dir() / CONFIG_FILE
+    if file.parent.exists() and not file.parent.is_dir():
+        raise SettingsError(f"{file.parent} is no folder; AUTOLAB_CONFIG names the one of settings")
     if file.exists() and not file.is_file():
         raise SettingsError(f"{file} is no file; remove it, or write the settings there")
     try:
@@ -228,5 +230,7 @@ def load_settings() -> Settings:
         ) from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{file} is not UTF-8 text (byte {error.start}); save it so") from error
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}; mend its rights") from error
+    except ValueError as error:
         raise SettingsError(f"{file} cannot be read: {error}; mend it") from error

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known name that is nearest to a word: the only one that it begins, or one like it.
+    """The known name that is nearest to a word: the one that it begins, or one like it.
 
     Upper and lower case are the same; None where nothing comes near.
     """
@@ -16,7 +16,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     given = word.casefold()
     begun = [name for name in names if given and name.casefold().startswith(given)]
     if begun:
-        return begun[0] if len(begun) == 1 else None
+        shortest = min(begun, key=len)  # a run before its sessions, whose ids begin with its own
+        return shortest if all(name.startswith(shortest) for name in begun) else None
     folded = {name.casefold(): name for name in names}
     near = difflib.get_close_matches(given, folded, n=1, cutoff=0.65)
     return folded[near[0]] if near else None

@@ -177,6 +177,8 @@ class Stored:
         `verifier.planting.PlantingError`, and `OSError`.
         """
         found = self.snapshot(history, name)
+        if directory.exists() and not directory.is_dir():
+            raise OfflineError(f"{directory} is no folder; choose another")
         there = in_the_way(directory, found.files)
         if there and not force:
             more = f" and {len(there) - 3} more" if len(there) > 3 else ""
@@ -184,8 +186,6 @@ class Stored:
                 f"{directory} has {', '.join(there[:3])}{more} already; choose another folder, "
                 "or give --force to replace them"
             )
-        if directory.exists() and not directory.is_dir():
-            raise OfflineError(f"{directory} is no folder; choose another")
         if not dry_run:
             directory.mkdir(parents=True, exist_ok=True)
             plant(directory, found.files)

@@ -241,6 +241,10 @@ def test_a_setting_that_does_not_fit_is_named(tmp_path: Path, text: str, said: s
 
 def test_a_settings_file_that_is_none_is_named(tmp_path: Path) -> None:
     file = tmp_path / "config" / "autolab.toml"
+    file.parent.touch()
+    with pytest.raises(SettingsError, match=r"config is no folder; AUTOLAB_CONFIG"):
+        load_settings()
+    file.parent.unlink()
     file.mkdir(parents=True)
     with pytest.raises(SettingsError, match=r"autolab.toml is no file; remove it"):
         load_settings()

@@ -14,6 +14,7 @@ from tasks.nearest import hint, nearest
         ("MINIMAL", ["minimal", "persistent"], "minimal"),
         ("med", ["median_filter", "build_flags"], "median_filter"),  # it begins one only
         ("a", ["ab", "ac"], None),  # it begins two
+        ("8s", ["8sjq", "8sjq-01", "8sjq-02"], "8sjq"),  # a run before its sessions
         ("time", ["active", "wall"], None),
         ("", ["active"], None),
         ("x", [], None),

@@ -158,6 +158,12 @@ class Bubblewrap:
                 command = [bwrap, "--args", str(args_fd), "--", *argv]
                 try:
                     pid = spawn(command, self._plan(spec, group, own.inside, uid))
+                except PermissionError as error:  # a root without its capabilities, say
+                    group.remove()
+                    raise SandboxUnavailableError(
+                        f"no sandbox can be started: {error}; run as an ordinary user, or as root "
+                        "with CAP_SETUID and CAP_SETGID"
+                    ) from error
                 except BaseException:
                     group.remove()
                     raise
