@@ -78,7 +78,7 @@ def wanted(given: AnchorSource | None) -> AnchorSource:
 
 def calibrate_tasks(args: argparse.Namespace) -> int:
     """Measure and keep; exit code 1 when a task could not be measured."""
-    from autolab_tui.cli.tasks import find_task, suite_of
+    from autolab_tui.cli.suites import find_task, suite_of
     from verifier.availability import availability
     from verifier.calibrate import CalibrationError, calibrate, why_not
 

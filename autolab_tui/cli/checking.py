@@ -50,7 +50,7 @@ def check_tasks(args: argparse.Namespace) -> int:
         raise UsageError("name one task to check, or give --all")
     import msgspec
 
-    from autolab_tui.cli.tasks import find_task, suite_of
+    from autolab_tui.cli.suites import find_task, suite_of
     from verifier.check import check_task
 
     progress = note if sys.stderr.isatty() and not args.json else _silent

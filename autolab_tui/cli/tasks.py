@@ -11,9 +11,10 @@ from autolab_tui.cli import calibrate, checking
 from autolab_tui.cli.failures import DONE, NEGATIVE
 from autolab_tui.cli.output import emit, note, plain, table
 from autolab_tui.cli.parser import Commands, Parser, command, group
+from autolab_tui.cli.suites import find_task, suite_of
 
 if TYPE_CHECKING:
-    from tasks import Suite, Task
+    from tasks import Task
 
 FOREIGN_GATES = ("artifact", "test_sh", "correct")
 
@@ -69,22 +70,6 @@ def _suite(parser: Parser) -> None:
     parser.add_argument(
         "--suite", type=Path, metavar="DIR", help="a task, or a directory of tasks (default: ours)"
     )
-
-
-def suite_of(path: Path | None) -> Suite:
-    """The suite in a directory, or the shipped one; keys that nobody knows are named once."""
-    from tasks import load_suite
-
-    return load_suite(path)
-
-
-def find_task(suite: Path | None, name: str) -> Task:
-    """The task of that name in the suite, or in the directory of that name."""
-    from tasks import load_task
-
-    if suite is None and (Path(name) / "task.toml").is_file():
-        return load_task(Path(name).absolute())
-    return suite_of(suite).get(name)
 
 
 def list_tasks(args: argparse.Namespace) -> int:

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
         return regrade(args)
     from autolab_tui.cli.calibrate import chosen_anchors
-    from autolab_tui.cli.tasks import find_task
+    from autolab_tui.cli.suites import find_task
     from verifier.sealed import verify
 
     task = find_task(args.suite, args.task)
