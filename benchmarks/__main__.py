@@ -7,7 +7,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import gpus, journal_rate, million, peer, screen, screen_peers, spread, turns
+from benchmarks import (
+    gpus,
+    journal_rate,
+    million,
+    peer,
+    screen,
+    screen_million,
+    screen_peers,
+    spread,
+    turns,
+)
 from benchmarks.measuring import machine
 from engine.paths import CONFIG_VARIABLE
 
@@ -16,6 +26,7 @@ _REPORTS = {
     "journal": journal_rate.report,
     "million": million.report,
     "screen": screen.report,
+    "screen-million": screen_million.report,
     "screen-peers": screen_peers.report,
     "inspect": peer.report,
     "gpus": gpus.report,

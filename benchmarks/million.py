@@ -25,7 +25,7 @@ from engine.paths import journal_file, make_private
 from engine.state import State, reduce
 from verifier.sandbox import places
 
-_EVENTS, _OPEN, _MANY = 1_000_000, 200, 1836
+EVENTS, _OPEN, MANY = 1_000_000, 200, 1836
 _BEHIND = 20_000  # events that a checkpoint may be behind; see engine.checkpointing
 _GOAL_START, _GOAL_ATTACH = 3.0, 0.5  # seconds
 
@@ -43,7 +43,7 @@ class Times(NamedTuple):
 def write_and_kill(state: Path, sessions: int) -> None:
     """A past in a journal whose writer was killed with SIGKILL when all of it was durable."""
     make_private(state)
-    arguments = [str(journal_file(state)), str(_EVENTS), str(sessions), str(_OPEN)]
+    arguments = [str(journal_file(state)), str(EVENTS), str(sessions), str(_OPEN)]
     writer = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.history", *arguments], stdout=subprocess.PIPE, text=True
     )
@@ -58,7 +58,7 @@ def keep_checkpoint(state: Path) -> None:
     path = journal_file(state)
     folded = State()
     for event in read(path):
-        if event.seq > _EVENTS - _BEHIND:
+        if event.seq > EVENTS - _BEHIND:
             break
         reduce(folded, event)
     checkpoints.save(path, folded.seq, msgspec.json.encode(folded))
@@ -85,9 +85,9 @@ def start(state: Path) -> Times:
             [sys.executable, "-m", "engine.daemon", "--state", str(copy)], stderr=subprocess.DEVNULL
         )
         try:
-            client = _first_answer(copy)
+            client = first_answer(copy)
             answers = time.perf_counter() - began
-            _taken_up(client)
+            taken_up(client)
             ready = time.perf_counter() - began
             attach = _timed(lambda: _attach(client))
             status = _timed(client.status)
@@ -100,7 +100,8 @@ def start(state: Path) -> Times:
             engine.wait()
 
 
-def _first_answer(state: Path) -> EngineClient:
+def first_answer(state: Path) -> EngineClient:
+    """The engine of a state folder, once it answers."""
     while True:
         client = find(state)
         if client is not None:
@@ -108,10 +109,10 @@ def _first_answer(state: Path) -> EngineClient:
         time.sleep(0.005)
 
 
-def _taken_up(client: EngineClient) -> None:
+def taken_up(client: EngineClient) -> None:
     """Wait until the engine has said of each open session that it goes on with it."""
     left = _OPEN
-    with client.events(after=_EVENTS) as stream:
+    with client.events(after=EVENTS) as stream:
         while left:
             item = next(stream)
             if isinstance(item, Event) and isinstance(item.body, Noted):
@@ -138,7 +139,7 @@ def _offline(state: Path) -> float:
 def report() -> str:
     """Measure; one table."""
     rows: list[Sequence[str]] = []
-    for sessions in (_OPEN, _MANY):
+    for sessions in (_OPEN, MANY):
         with tempfile.TemporaryDirectory(prefix="autolab-bench-") as folder:
             state = Path(folder) / "state"
             write_and_kill(state, sessions)
@@ -171,5 +172,5 @@ def report() -> str:
                 "",
             )
         )
-    title = f"A run of {_EVENTS:,} events, its newest checkpoint {_BEHIND:,} events behind"
+    title = f"A run of {EVENTS:,} events, its newest checkpoint {_BEHIND:,} events behind"
     return table(title, ("", "no checkpoint", "checkpoint", "goal", "x"), rows)

@@ -31,11 +31,11 @@ SESSIONS = 64
 SECONDS = 20.0
 SIZES = ((80, 24), (200, 50))
 STARTS = 7
-_APP = (
+APP = (
     "import sys; from pathlib import Path; from autolab_tui.app import run; "
     "sys.exit(run(Path(sys.argv[1])))"
 )
-_BLANK = "from textual.app import App; App().run()"
+BLANK = "from textual.app import App; App().run()"
 
 
 class Cost(NamedTuple):
@@ -126,7 +126,7 @@ def app(
         path = Path(folder) / "s"
         with serve(path, journal) as server:
             server.beat = beat
-            screen = Screen([sys.executable, "-c", _APP, str(path)], size, Path(folder))
+            screen = Screen([sys.executable, "-c", APP, str(path)], size, Path(folder))
             try:
                 screen.read(20.0, b"task_")
                 screen.read(3.0)
@@ -187,13 +187,13 @@ def starts() -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory(prefix="al-") as folder:
         path = Path(folder) / "s"
         with serve(path, fleet()):
-            line = [sys.executable, "-c", _APP, str(path)]
+            line = [sys.executable, "-c", APP, str(path)]
             for _ in range(STARTS + 1):
                 # The strip begins so; the terminal's title, which comes before it, does not.
                 ours.append(first_paint(line, Path(folder), b"AutoLab  "))
                 whole.append(first_paint(line, Path(folder), b"task_"))
                 # The first thing that a blank app draws is its background.
-                bare = [sys.executable, "-c", _BLANK]
+                bare = [sys.executable, "-c", BLANK]
                 blank.append(first_paint(bare, Path(folder), b"\x1b[48;2;"))
     return (
         statistics.median(ours[1:]),
