@@ -168,38 +168,61 @@ def nothing(server: EngineServer, second: int) -> None:
     del server, second
 
 
-def first_paint(line: list[str], config: Path, wanted: bytes) -> float:
-    """Seconds from the start to the first frame that shows something."""
+class Started(NamedTuple):
+    """Seconds from the start of a program to what was waited for: of time, and of its CPU."""
+
+    took: float
+    cpu: float
+
+
+def first_paint(line: list[str], config: Path, wanted: bytes) -> Started:
+    """How long it takes until a program shows something."""
     screen = Screen(line, (120, 40), config)
     try:
         screen.read(30.0, wanted)
-        return time.monotonic() - screen.began
+        return Started(time.monotonic() - screen.began, screen.cpu)
     finally:
         screen.close()
 
 
-def starts() -> tuple[float, float, float]:
-    """Median seconds to the app's first frame, to its whole fleet, and to a blank Textual app.
+def starts(socket: Path, config: Path, row: bytes, times: int) -> tuple[Started, Started, Started]:
+    """Medians of the app's first frame, its whole fleet with `row` in it, and a blank Textual app.
 
-    They start in turn. The first start of each, which may have to compile, does not count.
+    They start in turn. The first start of each, which may have to compile, does not count. CPU is
+    what to compare on a busy machine.
     """
-    ours, whole, blank = [], [], []
-    with tempfile.TemporaryDirectory(prefix="al-") as folder:
-        path = Path(folder) / "s"
-        with serve(path, fleet()):
-            line = [sys.executable, "-c", APP, str(path)]
-            for _ in range(STARTS + 1):
-                # The strip begins so; the terminal's title, which comes before it, does not.
-                ours.append(first_paint(line, Path(folder), b"AutoLab  "))
-                whole.append(first_paint(line, Path(folder), b"task_"))
-                # The first thing that a blank app draws is its background.
-                bare = [sys.executable, "-c", BLANK]
-                blank.append(first_paint(bare, Path(folder), b"\x1b[48;2;"))
-    return (
-        statistics.median(ours[1:]),
-        statistics.median(whole[1:]),
-        statistics.median(blank[1:]),
+    line = [sys.executable, "-c", APP, str(socket)]
+    bare = [sys.executable, "-c", BLANK]
+    # The strip begins with the name and two blanks; the terminal's title, which comes before it,
+    # does not. The first thing that a blank app draws is its background.
+    waited = ((line, b"AutoLab  "), (line, row), (bare, b"\x1b[48;2;"))
+    found: list[list[Started]] = [[], [], []]
+    for _ in range(times + 1):
+        for kept, (program, wanted) in zip(found, waited, strict=True):
+            kept.append(first_paint(program, config, wanted))
+    first, whole, blank = (
+        Started(
+            statistics.median(one.took for one in kept[1:]),
+            statistics.median(one.cpu for one in kept[1:]),
+        )
+        for kept in found
     )
+    return first, whole, blank
+
+
+def paint_rows(first: Started, whole: Started, blank: Started) -> list[list[str]]:
+    """The three of them, each beside the blank one."""
+    named = (("first frame", first), ("the whole fleet", whole), ("a blank Textual app", blank))
+    return [
+        [
+            name,
+            f"{one.took:.3f} s",
+            f"{one.took / blank.took:.2f}",
+            f"{one.cpu:.3f} s",
+            f"{one.cpu / blank.cpu:.2f}",
+        ]
+        for name, one in named
+    ]
 
 
 def key_latency() -> dict[str, float]:
@@ -239,13 +262,10 @@ def report() -> str:
                 ]
             )
     parts = [table("the app on a terminal", ("", "bytes/s", "of a core", "MB"), rows)]
-    ours, whole, blank = starts()
-    paint = [
-        ["autolab, first frame", f"{ours:.3f}", f"{ours / blank:.2f}"],
-        ["autolab, the whole fleet", f"{whole:.3f}", f"{whole / blank:.2f}"],
-        ["a blank app", f"{blank:.3f}", "1"],
-    ]
-    parts.append(table("first paint", ("", "seconds", "ratio"), paint))
+    with tempfile.TemporaryDirectory(prefix="al-") as folder, serve(Path(folder) / "s", fleet()):
+        shown = starts(Path(folder) / "s", Path(folder), b"task_", STARTS)
+    head = ("", "took", "ratio", "CPU", "ratio")
+    parts.append(table("until something is shown", head, paint_rows(*shown)))
     keys = [[name, f"{seconds * 1000:.0f}"] for name, seconds in key_latency().items()]
     parts.append(table("from a key to its answer", ("", "ms"), keys))
     return "\n".join(parts)
