@@ -91,11 +91,11 @@ class _Proving:
                 "case"
             )
         if here:
-            proven.append(f"{_counted(here)} stopped as should be, at artifact or builds")
+            proven.append(f"{_counted(here)} stopped before anything runs, as stated")
         unproven = ["whether any output is right, and how fast the kernels are"]
         if beyond:
             unproven.append(
-                f"{_counted(beyond)} to be stopped once they run, and compile as they should"
+                f"{_counted(beyond)} to be stopped once they run; they compile, as they should"
             )
         return Proof(tuple(proven), tuple(unproven), tuple(self._problems))
 
