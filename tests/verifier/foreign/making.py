@@ -79,6 +79,8 @@ def make(
         "environment/count.c": COUNT,
         "environment/Makefile": MAKEFILE,
         "environment/text.txt": TEXT,
+        # As root all tests share one folder of images: this gives each its own image to forget.
+        "tests/whose.txt": f"{folder}\n",
         "tests/test.sh": test,
         "solution/solve.sh": solve,
         "solution/short.txt": SHORT,
