@@ -26,6 +26,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sandboxes")]
 SMALL = {  # the emulation takes its time
     "row_sums": ("{ rows = 4096, columns = 2048 }", "{ rows = 64, columns = 64 }"),
     "prefix_sum": ("{ n = 8_000_009 }", "{ n = 1_009 }"),
+    "flash_attention": ("{ heads = 10, n = 2000 }", "{ heads = 2, n = 130 }"),
+    "csr_product": (
+        "{ rows = 300_007, width = 300_007, entries = 4_000_037, longest = 32_768 }",
+        "{ rows = 1_009, width = 1_009, entries = 9_001, longest = 512 }",
+    ),
+    "number_transform": (
+        "{ batch = 5, n = 262_144, log_n = 18, side = 512 }",
+        "{ batch = 2, n = 1_024, log_n = 10, side = 32 }",
+    ),
 }
 
 
