@@ -37,7 +37,7 @@ def test_a_start_with_and_without_a_checkpoint_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUTOLAB_CONFIG", str(tmp_path / "config"))
-    for name, value in (("_EVENTS", 1500), ("_BEHIND", 500), ("_OPEN", 3)):
+    for name, value in (("EVENTS", 1500), ("_BEHIND", 500), ("_OPEN", 3)):
         monkeypatch.setattr(million, name, value)
     state = make_private(tmp_path / "state")
     million.write_and_kill(state, 4)

@@ -23,9 +23,9 @@ _RETRY = 0.5
 class Follower:
     """Folds the events of one run and shows each; `state` is always as of the newest shown event.
 
-    `show` gets every event of the run, and the engine's own. When the engine falls silent,
-    `remark` is told, and the follower goes on with the next engine of the state folder where it
-    had left off; without one for `PATIENCE` seconds it raises `EngineDownError`.
+    `show` gets every event of the run, and the engine's own since it began. When the engine falls
+    silent, `remark` is told, and the follower goes on with the next engine of the state folder
+    where it had left off; without one for `PATIENCE` seconds it raises `EngineDownError`.
     """
 
     folder: Path
@@ -70,7 +70,8 @@ class Follower:
                 if isinstance(event, Heartbeat) or event.seq <= self.state.seq:
                     continue
                 self.state = reduce(self.state, event)
-                if event.session is None or event.session in self._sessions():
+                begun = self.run in self.state.runs  # an engine may start after we first asked it
+                if begun and (event.session is None or event.session in self._sessions()):
                     self.show(event)
                 if self.over:
                     return
