@@ -12,7 +12,7 @@ int autolab_solve(const void *input, size_t input_size, void *output, size_t out
         return 1;
     memcpy(&w, input, sizeof w);
     size_t count = (size_t)w.threads * w.each;
-    if (w.threads < 1 || w.threads > THREADS_MAX || w.ledgers < 1 || w.rounds < 1)
+    if (w.threads < 1 || w.threads > THREADS_MAX || w.rounds < 1)
         return 2;
     if (input_size != sizeof w + count * sizeof(operation) || output_size != count * sizeof(result))
         return 3;

@@ -31,10 +31,7 @@ typedef struct {
 
 typedef struct ledger ledger;
 
-/*
- * An empty ledger for at most so many different accounts, or NULL. Called by one thread while the
- * others wait. Once it is freed another may be made, with the same threads.
- */
+/* An empty ledger for at most so many different accounts, or NULL. Called before the threads start. */
 ledger *ledger_new(uint32_t most_accounts, int threads);
 
 /*
@@ -43,7 +40,7 @@ ledger *ledger_new(uint32_t most_accounts, int threads);
  */
 void ledger_run(ledger *l, int thread, const operation *operations, result *results, int count);
 
-/* Called by one thread when all are done with this ledger. */
+/* Called when all threads are done. */
 void ledger_free(ledger *l);
 
 #endif

@@ -95,8 +95,8 @@ static int replay_with(table *now, table *readers, const workload *w, const oper
     for (uint32_t i = 0; i < w->threads * w->each; i++)
         if (reads_only(&operations[i], &results[i]))
             slot_of(readers, operations[i].account, results[i].version)->version++;
-    for (uint32_t number = 0; number < w->ledgers * w->rounds; number++) {
-        uint32_t end = round_begins(w, number + 1), left, moved;
+    for (uint32_t round = 0; round < w->rounds; round++) {
+        uint32_t end = (uint32_t)((uint64_t)w->each * (round + 1) / w->rounds), left, moved;
         do {
             left = moved = 0;
             for (uint32_t t = 0; t < w->threads; t++) {

@@ -1,44 +1,47 @@
-/* A ledger behind one lock, in one open table: an account is three words in place. */
+/* A ledger behind one lock: a hash table as large as its accounts need. */
 #include "ledger.h"
 
 #include <pthread.h>
-
 #include <stdlib.h>
 
-typedef struct {
-    uint32_t number; /* 0: free */
-    uint32_t version, balance;
+typedef struct account {
+    uint32_t number, version, balance;
+    struct account *next;
 } account;
 
 struct ledger {
     pthread_mutex_t lock;
     uint32_t mask;
-    account *accounts;
+    account **chains;
 };
 
 ledger *ledger_new(uint32_t most_accounts, int threads)
 {
     (void)threads;
-    ledger *l = malloc(sizeof *l);
+    ledger *l = calloc(1, sizeof *l);
     if (l == NULL)
         return NULL;
     uint32_t size = 16;
-    while (size < most_accounts + most_accounts / 2)
+    while (size < most_accounts)
         size *= 2;
     l->mask = size - 1;
+    l->chains = calloc(size, sizeof *l->chains);
     pthread_mutex_init(&l->lock, NULL);
-    l->accounts = calloc(size, sizeof *l->accounts);
-    return l->accounts ? l : NULL;
+    return l->chains ? l : NULL;
 }
 
-/* The account's place, taken now if it has none. */
 static account *find(ledger *l, uint32_t number)
 {
-    uint32_t at = (number * 0x9E3779B1u >> 7) & l->mask;
-    while (l->accounts[at].number != 0 && l->accounts[at].number != number)
-        at = (at + 1) & l->mask;
-    l->accounts[at].number = number;
-    return &l->accounts[at];
+    account **at = &l->chains[(number * 0x9E3779B1u >> 7) & l->mask];
+    while (*at != NULL && (*at)->number != number)
+        at = &(*at)->next;
+    if (*at == NULL) {
+        *at = calloc(1, sizeof **at);
+        if (*at == NULL)
+            abort();
+        (*at)->number = number;
+    }
+    return *at;
 }
 
 static void change(account *a, uint32_t by)
@@ -72,7 +75,12 @@ void ledger_run(ledger *l, int thread, const operation *operations, result *resu
 
 void ledger_free(ledger *l)
 {
+    for (uint32_t i = 0; i <= l->mask; i++)
+        for (account *a = l->chains[i], *next; a != NULL; a = next) {
+            next = a->next;
+            free(a);
+        }
+    free(l->chains);
     pthread_mutex_destroy(&l->lock);
-    free(l->accounts);
     free(l);
 }
