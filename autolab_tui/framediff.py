@@ -9,13 +9,12 @@ repaint, and `AUTOLAB_FULL_FRAMES=1` turns it off.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 
 from rich.console import Console
 from rich.style import Style
 from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
-from textual.geometry import Region
 from textual.strip import Strip
 
 from autolab_tui.pen import Pen
@@ -48,22 +47,6 @@ class ThriftyCompositor(Compositor):
         if update is None:
             return None
         return _ThriftyUpdate(update, self._written)
-
-    def _get_renders(
-        self, crop: Region | None = None
-    ) -> Iterable[tuple[Region, Region, list[Strip]]]:
-        """The lines of widgets that are within `crop`; Textual's own renders whole widgets.
-
-        Where they are on the screen comes twice: nothing of them is cut off.
-        """
-        if crop is None:
-            yield from super()._get_renders()
-            return
-        for widget, (region, clip) in self.visible_widgets.items():
-            seen = region.intersection(clip)
-            seen = seen.intersection(Region(seen.x, crop.y, seen.width, crop.height))
-            if seen.overlaps(crop):
-                yield seen, seen, widget.render_lines(seen.translate(-region.offset))
 
 
 class _ThriftyUpdate(ChopsUpdate):
