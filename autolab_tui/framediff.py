@@ -9,12 +9,13 @@ repaint, and `AUTOLAB_FULL_FRAMES=1` turns it off.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from rich.console import Console
 from rich.style import Style
 from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
+from textual.geometry import Region
 from textual.strip import Strip
 
 from autolab_tui.pen import Pen
@@ -26,7 +27,7 @@ _GAP = 4  # cells in one style that cost no more than to go past them
 
 
 class ThriftyCompositor(Compositor):
-    """A compositor that remembers, since its last full update, what it had written."""
+    """A compositor that remembers what it had written since it last had to forget."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,9 +38,10 @@ class ThriftyCompositor(Compositor):
         self._written.clear()
 
     def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
-        """Everything; what was remembered may not stand there any more."""
+        """Everything, whatever was remembered: it may not stand there any more."""
         self._written.clear()
-        return super().render_full_update(simplify)
+        update = super().render_full_update(simplify)
+        return _WholeUpdate(update.strips, update.region, self._written)
 
     def render_partial_update(self) -> ChopsUpdate | None:
         """The refreshed regions, as an update that leaves out what stands there already."""
@@ -47,6 +49,26 @@ class ThriftyCompositor(Compositor):
         if update is None:
             return None
         return _ThriftyUpdate(update, self._written)
+
+
+class _WholeUpdate(LayoutUpdate):
+    def __init__(self, strips: list[Iterable[Strip]], region: Region, written: Written) -> None:
+        super().__init__(strips, region)
+        self._written = written
+
+    def render_segments(self, console: Console) -> str:
+        """The escape sequences for all of it, as few as they can be."""
+        pen = Pen(console)
+        for y, strips in enumerate(self.strips, self.region.y):
+            x, line = self.region.x, self._written.setdefault(y, {})
+            pen.move(x, y)
+            for strip in strips:
+                line[x] = strip
+                x += strip.cell_length
+                for text, style, control in strip:
+                    if not control:
+                        pen.add(text, style)
+        return pen.lift()
 
 
 class _ThriftyUpdate(ChopsUpdate):
