@@ -240,6 +240,19 @@ def shipped() -> dict[str, Theme]:
     return {DEFAULT: found.pop(DEFAULT), **found}
 
 
+def to_begin_with(wanted: str, config: Path) -> dict[str, Theme]:
+    """The theme to start with alone, where it is a shipped one; else everything.
+
+    Reading all of them takes as long as drawing the first frame. Problems are for `everything` to
+    tell.
+    """
+    entry = files("themes") / f"{wanted}.toml"
+    theirs = config / "themes"
+    if _NAME.fullmatch(wanted) and entry.is_file() and not theirs.exists():
+        return {wanted: parse(entry.read_text(encoding="utf-8"), f"themes/{wanted}.toml")}
+    return everything(config)[0]
+
+
 def everything(config: Path) -> tuple[dict[str, Theme], list[ThemeError]]:
     """Shipped themes and those in `config/themes`, and what was wrong with files there.
 

@@ -5,7 +5,6 @@ Standard library only: `autolab status` loads this module.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -105,6 +104,8 @@ def runtime_dir() -> Path:
 
 def short_name(state: Path) -> str:
     """Twelve hex digits that stand for a state folder; socket paths have room for no more."""
+    import hashlib
+
     return hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:12]
 
 

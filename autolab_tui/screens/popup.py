@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TypeVar
 
 from textual import events
@@ -15,6 +16,7 @@ Result = TypeVar("Result")
 class Popup(ModalScreen[Result]):
     """Has a `#box` with a `#content` of lines and a key line."""
 
+    CSS_PATH = Path(__file__).with_name("popup.tcss")
     AUTO_FOCUS = "#content"
 
     def fill(self, cells: int) -> int:

@@ -46,6 +46,7 @@ class SessionScreen(DrawnScreen):
     """Everything about one session; the keys go through the fleet's others."""
 
     BINDINGS = bindings("session")
+    CSS_PATH = "session.tcss"
     AUTO_FOCUS = "#verdicts"
 
     def __init__(self, host: Host, session: str) -> None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from autolab_tui import words
 from autolab_tui.plain import cut, plain, width
 from autolab_tui.roles import Line, Span
 from autolab_tui.store import Moment
-from autolab_tui.views import ahead as foresight
 from autolab_tui.views import sessions as say
-from autolab_tui.views.ahead import Ahead
 from autolab_tui.views.fleet import LEAST_NEED, Choice, in_scope, need, runs_shown
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import Remark, between, pad, remark, remarks
 from engine.events import SessionPhase, Usage
 from engine.state import SessionState, State
+
+if TYPE_CHECKING:  # what reckons is loaded when there is an outlook
+    from autolab_tui.views.ahead import Ahead
 
 _LIVELIEST_FIRST: tuple[SessionPhase, ...] = (
     *("running", "verifying", "preparing", "paused", "queued"),
@@ -124,6 +126,8 @@ def lines(  # noqa: PLR0917 - all but the first four may be left out
             seconds = sum(time.seconds(moment.boot, moment.stamp) for time in on_gpus)
             said.insert(2, Remark((("GPU ", "dim"), (words.duration(seconds), "text")), rank=4))
         if ahead is not None and any(not s.over for s in counted.sessions):
+            from autolab_tui.views import ahead as foresight
+
             said[2:2] = foresight.remarks(ahead, moment)
         second = remarks(said, cells - 2, separator)
     return top, tuple(pad([(" ", "text"), *second], cells))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual import events
 from textual.message import Message
 
 from autolab_tui.bindings import bindings
 from autolab_tui.glyphs import Glyphs
-from autolab_tui.plotting.chart import Look, Mark, Trajectory, chart, nearest
 from autolab_tui.plotting.window import Window
 from autolab_tui.widgets.lines import Lines
+
+if TYPE_CHECKING:  # what draws is loaded when there is something to draw
+    from autolab_tui.plotting.chart import Look, Mark, Trajectory
 
 _STEPS = 200  # of the cursor across the window, at most
 
@@ -31,6 +35,8 @@ class TrajectoryPlot(Lines):
     @property
     def look(self) -> Look:
         """How it is looked at."""
+        from autolab_tui.plotting.chart import Look
+
         return Look()
 
     def paint(self) -> None:
@@ -39,6 +45,8 @@ class TrajectoryPlot(Lines):
         if self._trajectory is None or cells < 1 or rows < 1:
             self.show([])
         else:
+            from autolab_tui.plotting.chart import chart
+
             self.show(chart(self._trajectory, cells, rows, self._glyphs, self.look))
 
 
@@ -62,6 +70,8 @@ class ReadablePlot(TrajectoryPlot, can_focus=True, inherit_bindings=False):
     @property
     def look(self) -> Look:
         """The window, and the cursor while the plot has the focus."""
+        from autolab_tui.plotting.chart import Look
+
         return Look(self._window, self._cursor if self.has_focus else None)
 
     def forget(self) -> None:
@@ -113,6 +123,8 @@ class ReadablePlot(TrajectoryPlot, can_focus=True, inherit_bindings=False):
         """Ask for the verdict at the cursor."""
         found = self._trajectory
         if found is not None:
+            from autolab_tui.plotting.chart import nearest
+
             mark = nearest(found, self._cursor * found.end, self._window.span * found.end / 50)
             if mark is not None:
                 self.post_message(self.Chosen(mark))
