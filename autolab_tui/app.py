@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import App, SuspendNotSupported, SystemCommand
@@ -24,7 +24,6 @@ from autolab_tui.analyses import compute
 from autolab_tui.attention import Attention
 from autolab_tui.bindings import bindings, commands
 from autolab_tui.calls import Calls
-from autolab_tui.drafts import Draft
 from autolab_tui.glyphs import Glyphs, choose, terminal_is_unicode
 from autolab_tui.link import Client, Link
 from autolab_tui.local import Local
@@ -45,6 +44,9 @@ from autolab_tui.widgets.lines import LOOKS, Lines
 from engine.clock import Clock
 from engine.paths import config_dir
 
+if TYPE_CHECKING:
+    from autolab_tui.drafts import Draft
+
 FRAME = 1.0  # seconds between frames while something changes
 PRESENCE = 60.0  # seconds between two words to the engine that somebody is here
 _AFTER_RESIZE = 0.1
@@ -56,10 +58,11 @@ class AutolabApp(App[None]):
     """Shows one engine. Everything that it knows comes from `client`."""
 
     TITLE = "AutoLab"
-    # Whole paths, since those of a subclass would be looked for beside it.
+    # Whole paths, since those of a subclass would be looked for beside it. Textual loads the sheet
+    # of a screen when it is pushed, and the fleet never is.
     CSS_PATH: ClassVar[list[str | PurePath]] = [
         Path(__file__).with_name("app.tcss"),
-        *(Path(__file__).parent / "screens" / f"{n}.tcss" for n in ("fleet", "session", "popup")),
+        Path(__file__).parent / "screens" / "fleet.tcss",
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = set(LOOKS)
     BINDINGS = bindings("app")
@@ -84,20 +87,21 @@ class AutolabApp(App[None]):
     ) -> None:
         # Textual asks for their variables while it is put together, and again and again.
         self._config = config if config is not None else config_dir()
-        self._themes, self._theme_problems = themes.everything(self._config)
+        self._remembered = preferences.load(self._config)
+        wanted = theme or self._remembered.theme or themes.DEFAULT
+        self._themes = themes.to_begin_with(wanted, self._config)
         super().__init__()
         self.glyphs: Glyphs = choose(unicode, os.environ)
         if not unicode:
             self._filters.append(AsciiFilter())
         self.store = store or Store(clock or Clock())
         self.calls = Calls(client)
-        self.draft = Draft()
+        self._draft: Draft | None = None
         self._start_demo = start_demo
         self.local = local
         self.orders = Ordering(self, self.store, self.calls)
         self.thrifty = os.environ.get("AUTOLAB_FULL_FRAMES", "") in ("", "0")
         self._link = Link(client, self._wake)
-        self._remembered = preferences.load(self._config)
         self.choice = self._recall(run)
         self._drawn = float("-inf")
         self._ticks = 0
@@ -106,16 +110,21 @@ class AutolabApp(App[None]):
         self._narrowed = run is not None
         self._came_back = False
         self._focused_terminal = True
-        for one in self._themes.values():
-            self.register_theme(one.to_textual())
-        self._chosen_theme = self._theme_to_use(theme)
+        self._register_themes()
+        self._chosen_theme = wanted if wanted in self._themes else themes.DEFAULT
         self.theme = self._chosen_theme
         for name in set(self.available_themes) - set(self._themes):
             self.unregister_theme(name)  # Textual's own know nothing of our roles
 
-    def _theme_to_use(self, asked: str | None) -> str:
-        wanted = asked or self._remembered.theme
-        return wanted if wanted in self._themes else themes.DEFAULT
+    def _register_themes(self) -> None:
+        for one in self._themes.values():
+            self.register_theme(one.to_textual())
+
+    def _load_every_theme(self) -> None:
+        self._themes, problems = themes.everything(self._config)
+        self._register_themes()
+        for problem in problems:
+            self.notify(plain(str(problem)), title="A theme was left out", severity="warning")
 
     def _recall(self, run: str | None) -> Choice:
         """What the operator saw when they last left, unless they ask for one run."""
@@ -145,26 +154,39 @@ class AutolabApp(App[None]):
         with suppress(OSError):  # nothing is lost but the place
             preferences.remember(self._config, screen=top, session=session, **shown)
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Restyle everything; before there is a screen it is enough to know the colours.
+
+        Textual parses all sheets for a theme that is chosen before the first screen, and throws
+        the result away: 8 ms.
+        """
+        if self.screen_stack:
+            super().refresh_css(animate)
+        else:
+            self.stylesheet.set_variables(self.get_css_variables())
+
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our variables, for Textual's own themes which lack them."""
-        return self._themes[themes.DEFAULT].variables()
+        return next(iter(self._themes.values())).variables()
 
     def get_default_screen(self) -> FleetScreen:
         """The fleet is home."""
         return FleetScreen(self)
 
+    def on_load(self) -> None:
+        """Start to read: the first screen may then have something to show at once."""
+        self._link.start()
+
     def on_mount(self) -> None:
-        """Start to read and to draw."""
+        """Start to draw."""
         self.set_class(not self.glyphs.unicode, "-ascii")
         if not self.is_headless:
             # Asked to end, or without its terminal since the line to it was dropped.
             loop = asyncio.get_running_loop()
             for asked in (signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(asked, self._end, 128 + asked)
-        self._link.start()
         self.set_interval(FRAME, self._tick)
-        for problem in self._theme_problems:
-            self.notify(plain(str(problem)), title="A theme was left out", severity="warning")
+        self.call_after_refresh(self._load_every_theme)
 
     def _end(self, code: int) -> None:
         """Give the terminal back as it was: no mouse reports, no second screen."""
@@ -380,6 +402,19 @@ class AutolabApp(App[None]):
     def _demo_started(self, message: Computed) -> None:
         if message.name == "demo":
             self.notify(str(message.result), title="The demo has begun")
+
+    @property
+    def draft(self) -> Draft:
+        """The run that is being put together; few starts of the app need one."""
+        if self._draft is None:
+            from autolab_tui.drafts import Draft
+
+            self._draft = Draft()
+        return self._draft
+
+    @draft.setter
+    def draft(self, draft: Draft) -> None:
+        self._draft = draft
 
     def time_bar(self) -> Lines | None:
         """A line that each screen has above its keys; None here."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from textual.screen import Screen
 
 from autolab_tui.actions import Place
 from autolab_tui.calls import Calls
-from autolab_tui.drafts import Draft
 from autolab_tui.framediff import ThriftyCompositor
 from autolab_tui.glyphs import Glyphs
 from autolab_tui.local import Local
@@ -20,6 +19,9 @@ from autolab_tui.views.frame import Frame
 from autolab_tui.widgets.keyline import KeyLine
 from autolab_tui.widgets.lines import Lines
 
+if TYPE_CHECKING:
+    from autolab_tui.drafts import Draft
+
 
 class Host(Protocol):
     """What screens need of the app."""
@@ -29,13 +31,22 @@ class Host(Protocol):
     choice: Choice
     calls: Calls
     orders: Ordering
-    draft: Draft
     local: Local | None
     thrifty: bool
     takes_orders: bool  # False in a replay, where nothing can be changed
 
+    @property
+    def draft(self) -> Draft:
+        """The run that is being put together."""
+
+    @draft.setter
+    def draft(self, draft: Draft) -> None: ...
+
     def frame(self) -> Frame:
         """The frame to draw now."""
+
+    def draw(self) -> None:
+        """Take in what came and draw a frame."""
 
     def open_session(self, session: str) -> None:
         """Show a session's screen."""
@@ -72,7 +83,7 @@ class DrawnScreen(Screen[None]):
         if host.thrifty:
             self._compositor = ThriftyCompositor()
         self.ready = False  # whether all parts are there to be drawn
-        self._mounted = self._to_redraw = False
+        self._to_redraw = False
         self.time_bar = host.time_bar()
 
     def draw_frame(self, frame: Frame) -> None:
@@ -80,9 +91,14 @@ class DrawnScreen(Screen[None]):
         raise NotImplementedError
 
     @property
+    def cells(self) -> int:
+        """How many columns there are to lay out; before the first layout, those of the terminal."""
+        return int((self.size or self.app.size).width)
+
+    @property
     def lines(self) -> int:
         """How many lines there are to lay out, the time bar's aside."""
-        return int(self.size.height) - (self.time_bar is not None)
+        return int((self.size or self.app.size).height) - (self.time_bar is not None)
 
     def repaint(self) -> None:
         """Send every cell again: the terminal may have lost some."""
@@ -99,10 +115,11 @@ class DrawnScreen(Screen[None]):
                 self.time_bar.paint()
 
     async def on_mount(self) -> None:
-        """The first paint waits for nothing but the parts."""
+        """Draw before the first layout: nobody sees an empty frame."""
         if self.time_bar is not None:
             await self.mount(self.time_bar)
-        self._mounted = True
+        self.ready = True
+        self.host.draw()
         self._redraw_soon()
 
     def _redraw_soon(self) -> None:
@@ -112,7 +129,7 @@ class DrawnScreen(Screen[None]):
             self.call_after_refresh(self._redraw_now)
 
     def _redraw_now(self) -> None:
-        self._to_redraw, self.ready = False, self._mounted
+        self._to_redraw = False
         self.redraw()
 
     def on_resize(self) -> None:

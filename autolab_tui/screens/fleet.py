@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -18,16 +18,17 @@ from autolab_tui.messages import CallFailed, Computed, GpusRead
 from autolab_tui.plain import cut, plain
 from autolab_tui.roles import Line, Span
 from autolab_tui.screens.base import DrawnScreen, Host, key_line
-from autolab_tui.views import ahead, feed, fleet, gpus, groups, overview
-from autolab_tui.views.ahead import Ahead
+from autolab_tui.views import feed, fleet, gpus, groups, overview
 from autolab_tui.views.empty import hint
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import heading, pad
 from autolab_tui.views.overview import Survey
-from autolab_tui.views.trajectory import trajectory
 from autolab_tui.widgets.lines import Choosable, Lines
 from autolab_tui.widgets.plot import TrajectoryPlot
 from engine.state import SessionState, run_over
+
+if TYPE_CHECKING:
+    from autolab_tui.views.ahead import Ahead
 
 FEED_LEAST = 4  # lines of the feed that stay however many sessions there are
 BESIDE_CELLS, BESIDE_LINES = 150, 12  # below the table: room for a plot beside the feed
@@ -60,6 +61,7 @@ class FleetScreen(DrawnScreen):
         self._groups: dict[str, list[SessionState]] = {}
         self._counted: Survey | None = None
         self._counted_for: object = None
+        self._beside = False  # whether the plot stands beside the feed
         self._drawn: object = None  # what the last frame was drawn from
         self._strip, self._head, self._empty = Lines("strip"), Lines("table-head"), Lines("empty")
         sign = host.glyphs.cursor
@@ -89,7 +91,7 @@ class FleetScreen(DrawnScreen):
     def draw_frame(self, frame: Frame) -> None:
         """Draw strip, table, feed and plot."""
         store, choice = self.host.store, self.host.choice
-        cells, height = self.size.width, self.lines
+        cells, height = self.cells, self.lines
         if cells < 1 or height < 1:
             return
         self._look_ahead(frame)
@@ -172,6 +174,8 @@ class FleetScreen(DrawnScreen):
         runs = fleet.runs_shown(store.state, self.host.choice)
         open_runs = [run for run in runs if not run_over(store.state, run)][:MOST_RUNS_AHEAD]
         if open_runs:
+            from autolab_tui.views import ahead
+
             self._looked_ahead = now
             make = ahead.reckon(store.state, open_runs, frame.moment)
             compute(self, "ahead", "reckon the outlook", make)
@@ -180,7 +184,8 @@ class FleetScreen(DrawnScreen):
         """The GPUs in a line, where there are any; without any they are rarely asked for."""
         now = self.host.store.clock.now()
         rest = GPU_SECONDS if self._gpus_seen.get("gpus") else NO_GPU_SECONDS
-        if self.host.store.loaded and now - self._gpus_asked >= rest and self.is_current:
+        shown = self._drawn is not None and self.is_current  # the first paint waits for nobody
+        if shown and self.host.store.loaded and now - self._gpus_asked >= rest:
             self._gpus_asked = now
             self.host.calls.gpus(self, 0)
         line = gpus.strip(self._gpus_seen, cells, self.host.glyphs)
@@ -222,8 +227,9 @@ class FleetScreen(DrawnScreen):
             # A table that was hidden while there was nothing to list has lost the focus.
             self.call_after_refresh(self._take_focus)
         below = self.lines - 4 - wanted - self._gpus.display
-        beside = self.size.width >= BESIDE_CELLS and below >= BESIDE_LINES
+        beside = self.cells >= BESIDE_CELLS and below >= BESIDE_LINES
         under = not beside and below >= UNDER_LINES
+        self._beside = some and beside
         self.set_class(some and (beside or under), "-preview")
         self.set_class(under, "-under")
 
@@ -243,9 +249,7 @@ class FleetScreen(DrawnScreen):
 
     def _draw_feed(self, frame: Frame) -> None:
         store, widget = self.host.store, self._feed
-        cells = widget.size.width
-        if cells < 1:
-            return
+        cells = widget.size.width or self.cells // (2 if self._beside else 1)
         found = feed.items(store.state, self.host.choice)
         self._feed_sessions = {str(item.seq): item.session for item in found if item.session}
         rows = feed.rows(found, store.state, cells, frame.glyphs)
@@ -262,6 +266,8 @@ class FleetScreen(DrawnScreen):
         if session is None or not self.has_class("-preview"):
             plot.plot(None)
             return
+        from autolab_tui.views.trajectory import trajectory
+
         plot.plot(trajectory(session, frame.moment, "active", frame.glyphs))
         cells = self._preview_title.size.width
         name = cut(plain(session.task), max(8, cells - 20))

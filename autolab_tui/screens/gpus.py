@@ -61,6 +61,9 @@ class GpusScreen(TopScreen):
         head, rows = view.rows(self._answer, self._figure, cells, self.host.glyphs, paused)
         self._head.show([*view.old(self._answer, cells, self.host.glyphs), head])
         self._list.show_rows(rows)
+        if self.focused is None and self.is_current:
+            # A list that was hidden while there was nothing to list has lost the focus.
+            self.call_after_refresh(self._list.focus)
 
     def _said(self, gpus: Sequence[Mapping[str, Any]]) -> str:
         driver = plain(str(self._answer["reading"].get("driver") or "")) if self._answer else ""

@@ -21,9 +21,7 @@ class KeyLine(Lines):
 
     def paint(self) -> None:
         """Draw the keys, and a note at the right."""
-        cells = self.size.width
-        if cells < 1:
-            return
+        cells = self.size.width or self.app.size.width
         keys = [
             Remark(
                 ((action.word or key_word(action.keys[0]), "key"), (f" {action.label}", "dim")),

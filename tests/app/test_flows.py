@@ -468,7 +468,6 @@ async def test_keys_move_in_what_came_after_an_empty_screen(
         async with app.run_test(size=(120, 40)) as pilot:
             at = Desk(app, pilot)
             await at.until(lambda: app.screen.has_class("-empty"), "the empty fleet")
-            await at.until(lambda: app.screen.focused is None, "the table to be hidden")
             server.journal = journal
             for event in journal.events[len(empty.events) :]:
                 for follower in list(server.followers):
