@@ -40,13 +40,23 @@ class Lines(ScrollView):
         """Draw these lines; only what differs from before is sent to the terminal."""
         old, self._lines = self._lines, lines
         if len(old) != len(lines):
-            self.virtual_size = Size(self.size.width, len(lines))
+            self._has_grown(len(old), len(lines))
             self.refresh()
             return
         top = self.scroll_offset.y
         for y in range(top, min(len(lines), top + self.size.height)):
             if old[y] != lines[y]:
                 self.refresh(Region(0, y - top, self.size.width, 1))
+
+    def _has_grown(self, before: int, now: int) -> None:
+        size = Size(self.size.width, now)
+        if self.show_vertical_scrollbar and now > before > self.size.height:
+            # Only the bar's thumb moves. Textual would lay out the whole screen: a third of what a
+            # second of a busy fleet costs, since its feed grows all the time.
+            self.set_reactive(Lines.virtual_size, size)
+            self.vertical_scrollbar.window_virtual_size = now
+        else:
+            self.virtual_size = size
 
     @property
     def shown(self) -> Sequence[Line]:
