@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
+
+import msgspec
 
 from autolab_tui import amounts
 from engine.harnesses import DEFAULT
@@ -19,8 +20,7 @@ AGENTS = {
 Size = Literal["quick", "full"]
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """The choices. `budget` and `run_budget` are as `amounts.changes_in` reads them.
 
     `providers` has the address of providers that the settings do not name.
@@ -35,7 +35,7 @@ class Draft:
     budget: str = ""
     run_budget: str = ""
     concurrency: int | None = None
-    providers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    providers: Mapping[str, Mapping[str, str]] = msgspec.field(default_factory=dict)
 
     def problem(self) -> str:
         """Why it makes no run yet, or nothing."""

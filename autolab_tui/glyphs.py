@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import locale
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Literal
 
+import msgspec
 from rich.cells import get_character_cell_size
 
 from engine.events import SessionPhase
@@ -17,8 +17,7 @@ from engine.events import SessionPhase
 Dots = Literal["braille", "blocks", "ascii"]
 
 
-@dataclass(frozen=True, slots=True)
-class Glyphs:
+class Glyphs(msgspec.Struct, frozen=True):
     """One set of signs; each is one terminal cell wide, sequences go from little to much."""
 
     unicode: bool
@@ -175,5 +174,5 @@ def choose(unicode: bool, environ: Mapping[str, str] = {}) -> Glyphs:
     plain_font = environ.get("TERM") == "linux"
     asked = environ.get("AUTOLAB_PLOT", "blocks" if plain_font else "braille")
     if asked == "ascii":
-        return replace(UNICODE, dots="ascii")
-    return replace(UNICODE, dots="blocks") if asked == "blocks" else UNICODE
+        return msgspec.structs.replace(UNICODE, dots="ascii")
+    return msgspec.structs.replace(UNICODE, dots="blocks") if asked == "blocks" else UNICODE

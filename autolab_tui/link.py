@@ -10,8 +10,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from engine.client import EngineDownError, EngineSilentError, Heartbeat
 from engine.events import Event
@@ -63,12 +64,11 @@ class Client(Protocol):
         """Every verdict of a session, whole."""
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(msgspec.Struct):
     """What came since the last batch: state, then events; `lost` says why the line broke."""
 
     state: State | None = None
-    events: list[Event] = field(default_factory=list)
+    events: list[Event] = msgspec.field(default_factory=list)
     heartbeat: Heartbeat | None = None
     lost: str | None = None
     silent: bool = False  # lost, but it is there and only says nothing

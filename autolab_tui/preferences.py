@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 FILE = "app.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Preferences:
+class Preferences(msgspec.Struct, frozen=True):
     """The operator's choices; None and "" are the defaults.
 
     `screen` is a name of `screens.tops.TOPS`, `session` the id of the session that was open on it;
@@ -28,7 +28,7 @@ class Preferences:
     words: str = ""
 
 
-_NAMES = tuple(field.name for field in fields(Preferences))
+_NAMES = Preferences.__struct_fields__
 
 
 def load(config: Path) -> Preferences:
@@ -43,7 +43,7 @@ def load(config: Path) -> Preferences:
 def remember(config: Path, **choices: Any) -> None:
     """Keep these choices; other lines of the file stay. Raises `OSError`."""
     before = load(config)
-    after = replace(before, **choices)
+    after = msgspec.structs.replace(before, **choices)
     if after == before:
         return
     config.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,7 +55,11 @@ def remember(config: Path, **choices: Any) -> None:
     ours = re.compile(rf"\s*({'|'.join(_NAMES)})\s*=")
     kept = [line for line in kept if not ours.match(line)]
     # A JSON string without escapes beyond TOML's own is a TOML basic string.
-    said = [f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in asdict(after).items() if v]
+    said = [
+        f"{k} = {json.dumps(v, ensure_ascii=False)}"
+        for k, v in msgspec.structs.asdict(after).items()
+        if v
+    ]
     new = path.with_suffix(".toml.new")
     new.write_text("\n".join([*said, *kept]) + "\n", encoding="utf-8")
     new.replace(path)

@@ -7,8 +7,9 @@ grows instead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from autolab_tui.link import Batch
 from engine.clock import Clock
@@ -19,8 +20,7 @@ SILENCE = 3.0  # heartbeats come once a second
 Standing = Literal["connecting", "live", "stale", "down", "replay"]
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """The line to the engine. `age` is how old the newest sign of life is, in seconds."""
 
     standing: Standing
@@ -30,8 +30,7 @@ class Health:
     trouble: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """A point in time on the engine's clock (`boot`, `stamp`) and on the wall (`at`, Unix)."""
 
     boot: str

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from autolab_tui.roles import GRAPHICS, ORNAMENTS, ROLES, Role
 
@@ -81,8 +82,7 @@ class ThemeError(ValueError):
     """A theme file cannot be used; the message names file, key, value and remedy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Theme:
+class Theme(msgspec.Struct, frozen=True):
     """A theme as its file has it, with every role filled in."""
 
     name: str
@@ -274,8 +274,7 @@ def everything(config: Path) -> tuple[dict[str, Theme], list[ThemeError]]:
     return themes, problems
 
 
-@dataclass(frozen=True, slots=True)
-class Shortfall:
+class Shortfall(msgspec.Struct, frozen=True):
     """A role that is too faint on one of the grounds it is drawn on."""
 
     role: Role

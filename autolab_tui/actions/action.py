@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Place = Literal[
     "app",
@@ -29,8 +30,7 @@ Place = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(msgspec.Struct, frozen=True):
     """A thing the operator can do at a place.
 
     `call` is Textual's action; the first of `keys` is the one shown. `rank` orders the key line,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 CLOSEST = 1 / 4096  # the least share of the whole axis that can be looked at
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """Shares of the axis, 0 at its start and 1 at its end."""
 
     start: float = 0.0

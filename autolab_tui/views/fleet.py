@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from autolab_tui import words
 from autolab_tui.glyphs import Glyphs
@@ -54,8 +55,7 @@ _SINGLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """What the operator chose to see. `run` narrows to one run; `history` shows old runs too.
 
     `group` is one of `views.groups.GROUPS`; `folded` are the names of groups that are closed;
@@ -150,8 +150,7 @@ def _sort_key(sort: str, moment: Moment) -> Callable[[SessionState], tuple[float
     return key
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """The fleet: a head line, and `height` lines for each session, in order, painted when seen."""
 
     head: Line

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from autolab_tui.glyphs import Glyphs
 from autolab_tui.store import Health, Moment
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """One drawing of the screen. `beat` counts the engine's heartbeats and turns the pulse."""
 
     moment: Moment

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from autolab_tui.plain import fit, width
 from autolab_tui.roles import Line, Role, Span
@@ -13,8 +14,7 @@ Align = Literal["left", "right"]
 HEADING = "#"  # what the identity of a row begins with that a list's cursor passes over
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """A column wants between `least` and `most` cells; a higher `rank` is given up earlier."""
 
     key: str
@@ -87,8 +87,7 @@ def heading(name: str, note: str, rule: str, cells: int, focused: bool = False) 
     return between([*left, (" " + rule * max(0, middle), "faint")], right, cells)
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(msgspec.Struct, frozen=True):
     """Something a line can say if there is room; a higher `rank` is given up earlier."""
 
     spans: tuple[Span, ...]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from autolab_tui import words
 from autolab_tui.plain import cut, plain, width
@@ -48,8 +49,7 @@ def heartbeat(frame: Frame) -> list[Span]:  # noqa: PLR0911 - one return for eac
     return [(sign, "good"), (" engine live", "dim")]
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(msgspec.Struct, frozen=True):
     """What the strip counts over all sessions in scope; it changes only with state and choice."""
 
     sessions: tuple[SessionState, ...]

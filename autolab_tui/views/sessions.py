@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from autolab_tui import words
 from autolab_tui.glyphs import Glyphs
@@ -32,8 +33,7 @@ _VERDICT_WORDS: dict[str, tuple[str, Role]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(msgspec.Struct, frozen=True):
     """How much of the active budget and of the wall cap is used, as shares; None has no limit."""
 
     active: float

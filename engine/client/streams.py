@@ -6,9 +6,10 @@ import json
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
 
 from engine.client.connection import REMEDY, EngineDownError, UnixConnection, down, refusal
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 STREAM_TIMEOUT = 5.0  # heartbeats come once a second
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(msgspec.Struct, frozen=True):
     """The engine's sign of life, once a second.
 
     `at` is RFC 3339; (`boot`, `stamp`) is the engine's boottime now, to age its stamps against;
@@ -114,7 +114,7 @@ class EventStream(LineStream, Iterator["Event | Heartbeat"]):
 def _message(kind: str, data: str) -> Event | Heartbeat:
     if kind == "heartbeat":
         fields = json.loads(data)
-        known = {name: fields[name] for name in Heartbeat.__slots__ if name in fields}
+        known = {name: fields[name] for name in Heartbeat.__struct_fields__ if name in fields}
         return Heartbeat(**known)
     from engine.events import decode
 
