@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +17,8 @@ from autolab_tui.views.fleet import LEAST_NEED, Choice, in_scope, need, runs_sho
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import Remark, between, pad, remark, remarks
 from engine.events import SessionPhase, Usage
-from engine.state import SessionState, State
+from engine.state import ProviderState, SessionState, State
+from engine.state.providers import provider_of
 
 if TYPE_CHECKING:  # what reckons is loaded when there is an outlook
     from autolab_tui.views.ahead import Ahead
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # what reckons is loaded when there is an outlook
 _LIVELIEST_FIRST: tuple[SessionPhase, ...] = (
     *("running", "verifying", "preparing", "paused", "queued"),
 )
+WIDE = 120  # cells from which providers are told of in full
 LAGGING = 1.0  # seconds of loop lag from which the engine is called slow
 
 
@@ -56,6 +58,7 @@ class Survey(msgspec.Struct, frozen=True):
     progress: tuple[Remark, ...]
     spent: tuple[Remark, ...]
     trust: tuple[Remark, ...]
+    waits: Mapping[str, Counter[str]] = {}
 
 
 def survey(state: State, choice: Choice) -> Survey:
@@ -71,7 +74,6 @@ def survey(state: State, choice: Choice) -> Survey:
         remark(name, "text", rank=3),
         Remark((("cost ", "dim"), (cost, "text")), rank=1),
         Remark(((words.count(usage.tokens), "text"), (" tokens", "dim")), rank=5),
-        *_held_up(sessions),
     )
     trust = [_trust(sessions)]
     bests = [s for s in sessions if s.last_improvement_active is not None]
@@ -81,7 +83,8 @@ def survey(state: State, choice: Choice) -> Survey:
     older = len(state.runs) - len(runs)
     if older > 0:
         trust.append(remark(f"{older} older: a", "dim", rank=4))
-    return Survey(tuple(sessions), tuple(_progress(sessions)), spent, tuple(trust))
+    progress = tuple(_progress(sessions))
+    return Survey(tuple(sessions), progress, spent, tuple(trust), _waits(sessions))
 
 
 def lines(  # noqa: PLR0917 - all but the first four may be left out
@@ -118,7 +121,7 @@ def lines(  # noqa: PLR0917 - all but the first four may be left out
     elif health.trouble:
         second = [(_trouble(plain(health.trouble), cells - 2), "warn")]
     else:
-        said = list(counted.spent)
+        said = [*counted.spent, *_providers(state, counted, moment.at, cells >= WIDE)]
         if counted.trust:
             said += [_left(counted.sessions, moment), *counted.trust]
         on_gpus = [one.gpu_time for one in counted.sessions if one.want.count]
@@ -157,29 +160,47 @@ def _progress(sessions: list[SessionState]) -> list[Remark]:
     return said
 
 
-def _held_up(sessions: list[SessionState]) -> list[Remark]:
-    """How many wait for which provider, why, and how often its calls were retried so far.
+def _providers(state: State, counted: Survey, at: float, wide: bool) -> list[Remark]:
+    """How the API of each provider fares: answers a minute, and what holds calls up.
 
-    That is how an API in trouble looks from here.
+    A call is in line when the account already takes as many as it is known to bear. Not `wide`,
+    this leaves out how many that are, who backs off, and all but the most frequent failure.
     """
-    causes = Counter(
-        (_provider(s), s.clocks.cause or "no answer")
-        for s in sessions
-        if not s.over and s.clocks.state == "waiting" and s.clocks.cause not in ("slot", "GPU")
-    )
-    retries = Counter[str]()
-    for s in sessions:
-        retries[_provider(s)] += 0 if s.over else sum(s.retry_causes.values())
     said = []
-    for (provider, cause), count in causes.most_common():
-        again = f", {words.plural(retries[provider], 'call')} retried" if retries[provider] else ""
-        said.append(remark(f"{provider}: {count} waiting: {cause}{again}", "warn", 1))
+    for name, waits in counted.waits.items():
+        known = state.providers.get(name) or ProviderState()
+        rate = known.rate(at)
+        parts = [f"{rate:.0f}/min" if rate >= 1 or not rate else "under 1/min"]
+        queue = waits["connection"]
+        if queue:
+            places = f"{known.places} at once, " if wide and known.places is not None else ""
+            parts.append(f"{places}{queue} in line")
+        backing = waits.total() - queue
+        if backing and (wide or not queue):
+            parts.append(f"{backing} {'backs' if backing == 1 else 'back'} off")
+        failures = known.failures(at)
+        if failures:
+            cause = max(failures, key=lambda one: failures[one])
+            more = sum(failures.values()) - failures[cause] if wide else 0
+            parts.append(f"{failures[cause]}x {plain(cause)}" + (f" +{more}" if more else ""))
+        held = queue or backing or failures
+        if held or rate:
+            text = f"{plain(name)} {', '.join(parts)}"
+            said.append(remark(text, "warn" if held else "dim", 1 if held else 5))
     return said
 
 
-def _provider(session: SessionState) -> str:
-    """Whose API a session's model is reached at."""
-    return plain((session.model or session.agent).partition("/")[0])
+def _waits(sessions: list[SessionState]) -> dict[str, Counter[str]]:
+    """For each provider of sessions at work: how many of them wait for it, by cause."""
+    found: dict[str, Counter[str]] = {}
+    for one in sessions:
+        name = provider_of(one.model)
+        if name is None or one.over:
+            continue
+        waits = found.setdefault(name, Counter())
+        if one.clocks.state == "waiting" and one.clocks.cause not in ("slot", "GPU"):
+            waits[one.clocks.cause or "no answer"] += 1
+    return found
 
 
 def _left(sessions: Sequence[SessionState], moment: Moment) -> Remark:

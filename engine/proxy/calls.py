@@ -171,7 +171,7 @@ class Calls:
                 await stack.enter_async_context(pace.place())
             else:
                 await self._services.record(ActivityChanged(activity="waiting for the provider"))
-                with self._still.waiting("the provider's account is busy", "connection"):
+                with self._still.waiting("in line for a call", "connection"):
                     await stack.enter_async_context(pace.place())
             stack.enter_context(self._still.under_way())
             yield

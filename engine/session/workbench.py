@@ -216,7 +216,7 @@ class Workbench:
                 await stack.enter_async_context(place)
             else:
                 await self._services.record(ActivityChanged(activity="waiting for the provider"))
-                with self._meter.waiting("the provider's account is busy", "connection"):
+                with self._meter.waiting("in line for a call", "connection"):
                     await stack.enter_async_context(place)
             return await self._answered(self._model, number, question)
 

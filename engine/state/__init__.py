@@ -21,6 +21,7 @@ from engine.state.facts import (
     run_over,
 )
 from engine.state.feed import FEED_LENGTH
+from engine.state.providers import ProviderState
 from engine.state.reducer import reduce
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Message",
     "Pause",
     "Point",
+    "ProviderState",
     "RunState",
     "SessionState",
     "State",

@@ -11,6 +11,7 @@ from engine.cycles import Cycles
 from engine.events import Counts, Limit, Outcome, SessionPhase, SnapshotTaken
 from engine.gpu.metering import GpuTime
 from engine.money import Price
+from engine.state.providers import ProviderState
 from engine.usage import Usage
 from verifier.gpus.device import Gpu, Want
 from verifier.verdict import Anchors, Direction, Stage, Status
@@ -220,6 +221,7 @@ class State(msgspec.Struct):
     runs: dict[str, RunState] = msgspec.field(default_factory=dict)
     sessions: dict[str, SessionState] = msgspec.field(default_factory=dict)
     feed: list[FeedItem] = msgspec.field(default_factory=list)
+    providers: dict[str, ProviderState] = msgspec.field(default_factory=dict)
     removed: list[str] = msgspec.field(default_factory=list)  # runs, whose ids are not used again
 
 

@@ -23,6 +23,7 @@ from engine.events import (
     Limit,
     MessageLeft,
     MessageTold,
+    ModelPaced,
     ModelRetried,
     Noted,
     RunCreated,
@@ -52,10 +53,13 @@ from engine.events import (
 from engine.state.clocks import lease, move_clock, pause
 from engine.state.facts import Alert, EngineState, Message, RunState, SessionState, State
 from engine.state.feed import because, feed
+from engine.state.providers import ProviderState, came_back, forget_places, provider_of
 from engine.state.verdicts import regrade, release, take_verdict
 
 
-def reduce(state: State, event: Event) -> State:
+def reduce(  # noqa: PLR0912 - one case for each kind of event reads best in one list
+    state: State, event: Event
+) -> State:
     """Fold one event into the state (in place) and return it.
 
     Events at or before `state.seq` are ignored, so that a stream may overlap a snapshot.
@@ -66,17 +70,21 @@ def reduce(state: State, event: Event) -> State:
     match event.body:
         case EngineStarted(version=version, pid=pid):
             state.engine = EngineState(event.engine, version, pid, event.at, True)
+            forget_places(state.providers)
         case EngineStopped():
             if state.engine is not None:
                 state.engine.running = False
         case RunCreated(run=run, sessions=sessions, spec=spec, budget=budget):
             state.runs[run] = RunState(run, event.at, spec, list(sessions), dict(budget))
-            feed(state, event, "run", f"run {run} created with {len(sessions)} sessions")
+            many = "session" if len(sessions) == 1 else "sessions"
+            feed(state, event, "run", f"run {run} created with {len(sessions)} {many}")
         case RunRemoved(run=run, by=by):
             _forget(state, run)
             feed(state, event, "run", f"run {run} removed by {by}")
         case SessionCreated() as created:
             _create(state, event, created)
+        case ModelPaced(provider=name, limit=places):
+            state.providers.setdefault(name, ProviderState()).places = places
         case Noted(text=text):
             feed(state, event, "note", text)
         case GpusNoted(name=name, state=standing):
@@ -176,8 +184,12 @@ def _reduce_work(state: State, session: SessionState, event: Event) -> None:
     match event.body:
         case TurnStarted(turn=turn):
             session.turn, session.retries, session.turn_open = turn, 0, True
-        case TurnFinished(usage=usage) | TurnFailed(usage=usage):
+        case TurnFinished(usage=usage):
             session.usage, session.turn_open = session.usage + usage, False
+            _came_back(state, session, event)
+        case TurnFailed(usage=usage, cause=cause):
+            session.usage, session.turn_open = session.usage + usage, False
+            _came_back(state, session, event, cause)
         case TurnAbandoned(turn=turn, usage=usage, why=why):
             session.usage, session.turn_open = session.usage + usage, False
             session.turns_abandoned += 1
@@ -200,6 +212,12 @@ def _reduce_work(state: State, session: SessionState, event: Event) -> None:
             session.tool_open = session.tool_lost = False
         case _:
             pass
+
+
+def _came_back(state: State, session: SessionState, event: Event, cause: str = "") -> None:
+    provider = provider_of(session.model)
+    if provider is not None:
+        came_back(state.providers, provider, event, cause)
 
 
 def _reduce_intervention(state: State, session: SessionState, event: Event) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from autolab_tui.views import ahead
+from autolab_tui.views import ahead, overview
 from autolab_tui.views.ahead import Ahead
+from autolab_tui.views.fleet import Choice
 from autolab_tui.views.layout import remarks
+from engine.events import ClockMoved, ModelPaced, TurnFailed, TurnFinished, Usage
 from tests.app.journal import START, Journal, three_sessions
-from tests.app.test_views import frame
+from tests.app.test_views import frame, texts
 
 
 def said(found: Ahead, journal: Journal) -> str:
@@ -45,20 +47,24 @@ async def test_the_fleet_says_when_and_for_how_much(desk: Any) -> None:
         await at.until(lambda: "done 16:" in at.text() and "for $" in at.text(), "the outlook")
 
 
-def test_who_waits_for_a_provider_is_counted() -> None:
-    from autolab_tui.views import overview
-    from autolab_tui.views.fleet import Choice
-    from engine.events import ClockMoved, ModelRetried
-    from tests.app.test_views import texts
-
+def test_how_a_providers_api_fares() -> None:
     journal = three_sessions()
+
+    def strip(cells: int = 200) -> str:
+        return texts(overview.lines(journal.state(), Choice(), frame(journal), cells))
+
+    assert "local 1/min" in strip()
     moved = ClockMoved(to="waiting", reason="429", moment=journal.now, cause="rate limit")
     journal.write(moved, "s-rising")
-    strip = texts(overview.lines(journal.state(), Choice(), frame(journal), 160))
-    assert "local: 1 waiting: rate limit" in strip
-    assert "retried" not in strip
-    for attempt in (1, 2):
-        retried = ModelRetried(attempt=attempt, cause="rate_limited", wait=45.0, detail="429")
-        journal.write(retried, "s-rising")
-    strip = texts(overview.lines(journal.state(), Choice(), frame(journal), 160))
-    assert "local: 1 waiting: rate limit, 2 calls retried" in strip
+    assert "local 1/min, 1 backs off" in strip()
+    for cause in ("429 rate limit", "529 overloaded", "429 rate limit"):
+        journal.write(TurnFailed(turn=5, cause=cause), "s-rising")
+    assert "local 1/min, 1 backs off, 2x 429 rate limit +1" in strip()
+    journal.write(ModelPaced(provider="local", limit=2, cause="429 rate limit"))
+    moved = ClockMoved(to="waiting", reason="busy", moment=journal.now, cause="connection")
+    journal.write(moved, "s-rising")
+    assert "local 1/min, 2 at once, 1 in line, 2x 429 rate limit +1" in strip()
+    assert "local 1/min, 1 in line, 2x 429 rate limit " in strip(80)
+    journal.wait(3600)
+    journal.write(TurnFinished(turn=5, usage=Usage(), seconds=1.0), "s-rising")
+    assert "local under 1/min, 2 at once, 1 in line " in strip()
