@@ -13,8 +13,10 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
+from rich.console import RenderableType
 from textual import events, on
 from textual.app import App, SuspendNotSupported, SystemCommand
+from textual.geometry import Size
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
@@ -24,6 +26,7 @@ from autolab_tui.analyses import compute
 from autolab_tui.attention import Attention
 from autolab_tui.bindings import bindings, commands
 from autolab_tui.calls import Calls
+from autolab_tui.framediff import Paper, thrifty
 from autolab_tui.glyphs import Glyphs, choose, terminal_is_unicode
 from autolab_tui.link import Client, Link
 from autolab_tui.local import Local
@@ -67,6 +70,8 @@ class AutolabApp(App[None]):
     COMPONENT_CLASSES: ClassVar[set[str]] = set(LOOKS)
     BINDINGS = bindings("app")
     takes_orders = True
+    # Lines have not the marks that Textual selects by, and a click would draw all of them anew.
+    ALLOW_SELECT = False
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     NOTIFICATION_TIMEOUT: ClassVar[float] = 6
@@ -100,7 +105,8 @@ class AutolabApp(App[None]):
         self._start_demo = start_demo
         self.local = local
         self.orders = Ordering(self, self.store, self.calls)
-        self.thrifty = os.environ.get("AUTOLAB_FULL_FRAMES", "") in ("", "0")
+        every_cell = os.environ.get("AUTOLAB_FULL_FRAMES", "") not in ("", "0")
+        self._paper = None if every_cell else Paper()
         self._link = Link(client, self._wake)
         self.choice = self._recall(run)
         self._drawn = float("-inf")
@@ -110,6 +116,7 @@ class AutolabApp(App[None]):
         self._narrowed = run is not None
         self._came_back = False
         self._focused_terminal = True
+        self._terminal: Size | None = None
         self._register_themes()
         self._chosen_theme = wanted if wanted in self._themes else themes.DEFAULT
         self.theme = self._chosen_theme
@@ -185,6 +192,7 @@ class AutolabApp(App[None]):
             loop = asyncio.get_running_loop()
             for asked in (signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(asked, self._end, 128 + asked)
+        self.app_resume_signal.subscribe(self, lambda _: self.action_repaint())
         self.set_interval(FRAME, self._tick)
         self.call_after_refresh(self._load_every_theme)
 
@@ -294,18 +302,29 @@ class AutolabApp(App[None]):
         store = self.store
         return Frame(store.moment(), store.health(), store.beats, self.glyphs)
 
-    def on_resize(self) -> None:
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        if self._paper is not None:
+            renderable = thrifty(renderable, self._paper)
+        super()._display(screen, renderable)
+
+    def on_resize(self, event: events.Resize) -> None:
         """Send everything again, once the new layout stands.
 
         A terminal that was made smaller and larger again, faster than we look, has the size that it
         had and has lost its last columns; Textual takes such a resize for none.
         """
-        self.set_timer(_AFTER_RESIZE, self._repaint)
+        known, self._terminal = self._terminal, event.size
+        if not self._ticks and known in (None, event.size):
+            return  # told at the start, twice, while nothing can have been lost
+        if self._paper is not None:
+            self._paper.forget()
+        self.set_timer(_AFTER_RESIZE, self.action_repaint)
 
-    def _repaint(self) -> None:
-        for screen in self.screen_stack:
-            if isinstance(screen, DrawnScreen) and screen.ready:
-                screen.repaint()
+    def action_repaint(self) -> None:
+        """Send every cell again: the terminal may have lost some."""
+        if self._paper is not None:
+            self._paper.forget()
+        self.screen.refresh()
 
     def on_app_blur(self, event: events.AppBlur) -> None:
         """Nobody looks: draw rarely."""

@@ -1,112 +1,111 @@
 """Only what changed goes to the terminal.
 
-Textual rewrites a refreshed region from its widget's left edge, whether or not the cells differ.
-Over SSH, and in a terminal multiplexer, bytes are what a frame costs, so a screen with this
-compositor remembers what it wrote and sends the cells of each line that differ. It builds on
-private classes of Textual, which is why Textual is pinned, a test compares the result with a full
-repaint, and `AUTOLAB_FULL_FRAMES=1` turns it off.
+Textual rewrites a refreshed region from its widget's left edge, whether or not the cells differ,
+and the whole screen when another one is shown. Over SSH, and in a terminal multiplexer, bytes are
+what a frame costs, so the app keeps a `Paper` that remembers what stands on the terminal, and sends
+the cells that differ. It builds on private classes of Textual, which is why Textual is pinned, a
+test compares the result with a full repaint, and `AUTOLAB_FULL_FRAMES=1` turns it off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.style import Style
-from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
-from textual.geometry import Region
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.strip import Strip
 
 from autolab_tui.pen import Pen
 from autolab_tui.plain import width
 
-Cells = list[tuple[str, Style | None]]
-Written = dict[int, dict[int, Strip]]  # by line, by column: the strip that stands there
+Cell = tuple[str, Style | None]
+Cells = list[Cell]
 _GAP = 4  # cells in one style that cost no more than to go past them
 
 
-class ThriftyCompositor(Compositor):
-    """A compositor that remembers what it had written since it last had to forget."""
+class Paper:
+    """What stands on the terminal, as far as it is known."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._written: Written = {}
+        self._lines: dict[int, list[Cell | None]] = {}
+        self._strips: dict[int, dict[int, Strip]] = {}  # by line and column: to know them again
 
     def forget(self) -> None:
         """Nothing may stand any more where it was written."""
-        self._written.clear()
+        self._lines.clear()
+        self._strips.clear()
 
-    def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
-        """Everything, whatever was remembered: it may not stand there any more."""
-        self._written.clear()
-        update = super().render_full_update(simplify)
-        return _WholeUpdate(update.strips, update.region, self._written)
+    def write(self, pen: Pen, x: int, y: int, strip: Strip) -> None:
+        """Put a strip at column `x` of line `y`: the pen gets what differs from what is there."""
+        strips = self._strips.setdefault(y, {})
+        if not strip.cell_length or strips.get(x) == strip:
+            return
+        new = cells_of(strip)
+        stop = x + len(new)
+        for other in [o for o in strips if o < stop and o + strips[o].cell_length > x]:
+            del strips[other]
+        strips[x] = strip
+        line = self._lines.setdefault(y, [])
+        line += [None] * (stop - len(line))
+        for begin, end in changes(line[x:stop], new):
+            pen.move(x + begin, y)
+            for style, some in groupby(new[begin:end], key=lambda cell: cell[1]):
+                pen.add("".join(text for text, _ in some), style)
+        line[x:stop] = new
+        # Half of a wide character that was written over is nothing that can be relied on.
+        if x and new[0][0] and _is_wide(line[x - 1]):
+            line[x - 1] = None
+        after = line[stop] if stop < len(line) else None
+        if after is not None and not after[0]:
+            line[stop] = None
 
-    def render_partial_update(self) -> ChopsUpdate | None:
-        """The refreshed regions, as an update that leaves out what stands there already."""
-        update = super().render_partial_update()
-        if update is None:
-            return None
-        return _ThriftyUpdate(update, self._written)
+
+def _is_wide(cell: Cell | None) -> bool:
+    return cell is not None and not cell[0].isascii() and width(cell[0]) > 1
+
+
+def thrifty(update: RenderableType | None, paper: Paper) -> RenderableType | None:
+    """What Textual is about to display, less what stands there already."""
+    if isinstance(update, LayoutUpdate):
+        return _WholeUpdate(update, paper)
+    if isinstance(update, ChopsUpdate):
+        return _PartialUpdate(update, paper)
+    if update is not None:
+        paper.forget()  # whoever writes that does not say what
+    return update
 
 
 class _WholeUpdate(LayoutUpdate):
-    def __init__(self, strips: list[Iterable[Strip]], region: Region, written: Written) -> None:
-        super().__init__(strips, region)
-        self._written = written
+    def __init__(self, update: LayoutUpdate, paper: Paper) -> None:
+        super().__init__(update.strips, update.region)
+        self._paper = paper
 
     def render_segments(self, console: Console) -> str:
-        """The escape sequences for all of it, as few as they can be."""
+        """The escape sequences for what differs from what stands there."""
         pen = Pen(console)
         for y, strips in enumerate(self.strips, self.region.y):
-            x, line = self.region.x, self._written.setdefault(y, {})
-            pen.move(x, y)
+            x = self.region.x
             for strip in strips:
-                line[x] = strip
+                self._paper.write(pen, x, y, strip)
                 x += strip.cell_length
-                for text, style, control in strip:
-                    if not control:
-                        pen.add(text, style)
         return pen.lift()
 
 
-class _ThriftyUpdate(ChopsUpdate):
-    def __init__(self, update: ChopsUpdate, written: Written) -> None:
+class _PartialUpdate(ChopsUpdate):
+    def __init__(self, update: ChopsUpdate, paper: Paper) -> None:
         super().__init__(update.chops, update.spans, update.chop_ends)
-        self._written = written
+        self._paper = paper
 
     def render_segments(self, console: Console) -> str:
-        """The escape sequences for what differs from what was written before."""
+        """The escape sequences for what differs from what stands there."""
         pen = Pen(console)
         for y, x1, x2 in self.spans:
-            line = self._written.setdefault(y, {})
             for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
-                if strip is None or x >= x2 or end <= x1:
-                    continue
-                new = strip.crop(0, min(end, x2) - x)
-                old = self._remember(line, x, new)
-                if old == new:
-                    continue
-                cells = cells_of(new)
-                for begin, stop in changes(cells_of(old) if old is not None else [], cells):
-                    pen.move(x + begin, y)
-                    for style, some in groupby(cells[begin:stop], key=lambda cell: cell[1]):
-                        pen.add("".join(text for text, _ in some), style)
+                if strip is not None and x < x2 and end > x1:
+                    self._paper.write(pen, x, y, strip.crop(0, min(end, x2) - x))
         return pen.lift()
-
-    @staticmethod
-    def _remember(line: dict[int, Strip], x: int, new: Strip) -> Strip | None:
-        """Note that `new` stands at `x`; what stood there in as many columns or fewer, if known."""
-        old = line.get(x)
-        size = new.cell_length
-        for other in [o for o in line if o != x and x - line[o].cell_length < o < x + size]:
-            del line[other]
-        if old is not None and old.cell_length > size:
-            line[x] = Strip.join([new, old.crop(size, old.cell_length)])
-            return old.crop(0, size)
-        line[x] = new
-        return old
 
 
 def cells_of(strip: Strip) -> Cells:
@@ -132,11 +131,11 @@ def cells_of(strip: Strip) -> Cells:
     return cells
 
 
-def changes(old: Cells, new: Cells) -> Iterator[tuple[int, int]]:
+def changes(old: Sequence[Cell | None], new: Cells) -> Iterator[tuple[int, int]]:
     """The columns [begin, stop) of `new` that are to be written over `old`, from left to right.
 
-    Both begin at the same column. What is alike between two changes is written again where that
-    costs no more than to go past it.
+    Both begin at the same column; None in `old` is unknown. What is alike between two changes is
+    written again where that costs no more than to go past it.
     """
     known, size = len(old), len(new)
     begin = stop = -1

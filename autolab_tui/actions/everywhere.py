@@ -66,6 +66,15 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "app.palette", "app", ("ctrl+p",), "command_palette", "", "All commands, by name", 0, False
     ),
+    Action(
+        "app.repaint",
+        "app",
+        ("ctrl+l",),
+        "repaint",
+        "",
+        "Draw the screen anew: the terminal may have lost some of it",
+        0,
+    ),
     Action("app.theme", "app", ("T",), "change_theme", "", "Choose another theme", 0),
     Action(
         "app.quit",

@@ -9,7 +9,6 @@ from textual.screen import Screen
 
 from autolab_tui.actions import Place
 from autolab_tui.calls import Calls
-from autolab_tui.framediff import ThriftyCompositor
 from autolab_tui.glyphs import Glyphs
 from autolab_tui.local import Local
 from autolab_tui.ordering import Ordering
@@ -32,7 +31,6 @@ class Host(Protocol):
     calls: Calls
     orders: Ordering
     local: Local | None
-    thrifty: bool
     takes_orders: bool  # False in a replay, where nothing can be changed
 
     @property
@@ -80,8 +78,6 @@ class DrawnScreen(Screen[None]):
     def __init__(self, host: Host) -> None:
         super().__init__()
         self.host = host
-        if host.thrifty:
-            self._compositor = ThriftyCompositor()
         self.ready = False  # whether all parts are there to be drawn
         self._to_redraw = False
         self.time_bar = host.time_bar()
@@ -99,13 +95,6 @@ class DrawnScreen(Screen[None]):
     def lines(self) -> int:
         """How many lines there are to lay out, the time bar's aside."""
         return int((self.size or self.app.size).height) - (self.time_bar is not None)
-
-    def repaint(self) -> None:
-        """Send every cell again: the terminal may have lost some."""
-        if isinstance(self._compositor, ThriftyCompositor):
-            self._compositor.forget()
-        for widget in self.walk_children():
-            widget.refresh()
 
     def redraw(self) -> None:
         """Draw now, because the operator did something."""

@@ -21,16 +21,12 @@ import pyte
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
-from textual.strip import Strip
 
 from autolab_tui import preferences
-from autolab_tui.framediff import cells_of, changes
 from autolab_tui.glyphs import UNICODE, terminal_is_unicode, to_ascii
-from autolab_tui.pen import Pen
 from autolab_tui.plain import width
 from autolab_tui.terminal import AsciiFilter, refusal
 from tests.app.journal import Journal
@@ -344,67 +340,6 @@ def test_themes_and_preferences_load_without_textual() -> None:
         check=True,
     )
     assert done.stdout.strip() == "False"
-
-
-STYLES = st.sampled_from(
-    [
-        Style(color="red"),
-        Style(color="#102030", bgcolor="#405060"),
-        Style(color="red", underline=True),
-        Style(bold=True),
-        Style(bold=True, italic=True),
-        None,
-    ]
-)
-TEXTS = st.lists(st.sampled_from(["a", "b", " ", "é", "世", "e\u0301"]), max_size=12).map("".join)
-STRIPS = st.lists(st.tuples(TEXTS, STYLES)).map(
-    lambda parts: Strip([Segment(text, style) for text, style in parts])
-)
-
-
-COLUMNS = 60
-
-
-def screen_after(*written: str) -> list[tuple[Any, ...]]:
-    """The first line of a terminal that got all this."""
-    screen = pyte.Screen(COLUMNS, 2)
-    pyte.Stream(screen).feed("".join(written))
-    return [looks(screen.buffer[0][x]) for x in range(COLUMNS)]
-
-
-def written(strip: Strip, old: Strip | None = None) -> str:
-    """A line, as a pen writes it on an empty line or over another one."""
-    pen = Pen(Console(color_system="truecolor"))
-    cells = cells_of(strip)
-    for begin, stop in changes(cells_of(old) if old is not None else [], cells):
-        pen.move(begin, 0)
-        for text, style in cells[begin:stop]:
-            pen.add(text, style)
-    return pen.lift()
-
-
-@given(STRIPS, STRIPS)
-def test_putting_the_changes_on_the_old_line_gives_the_new_one(one: Strip, other: Strip) -> None:
-    one, other = (strip.adjust_cell_length(COLUMNS) for strip in (one, other))
-    rich = "\x1b[1;1H" + other.render(Console(color_system="truecolor"))
-    assert screen_after(written(one), written(other, one)) == screen_after(rich)
-
-
-def test_equal_lines_change_nothing_and_one_cell_changes_one() -> None:
-    bold = Style(bold=True)
-    line = Strip([Segment("running 0:41", bold)])
-    assert written(line, line) == ""
-    later = Strip([Segment("running 0:42", bold)])
-    assert written(later, line) == "\x1b[1;12H\x1b[1m2\x1b[0m"
-
-
-def test_what_lies_between_two_changes_is_not_sent() -> None:
-    dim = Style(color="#8f9bad", bgcolor="#10141b")
-    line, later = (
-        Strip([Segment(f"{n} of 64", dim), Segment(" " * 30), Segment(str(n), dim)]) for n in (8, 9)
-    )
-    said = written(later, line)
-    assert said == "\x1b[1;1H\x1b[38;2;143;155;173;48;2;16;20;27m9\x1b[38G9\x1b[0m"
 
 
 @given(st.text())
