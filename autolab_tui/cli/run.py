@@ -15,6 +15,8 @@ from autolab_tui.cli.values import budgets
 if TYPE_CHECKING:
     from engine.client import EngineClient
 
+MOST_LISTED = 12  # ids of sessions that are printed one by one
+
 _DETAILS = """\
 The run is the product of its tasks, models (or agents), harnesses and attempts. It goes on when
 this command and the terminal are gone.
@@ -298,8 +300,15 @@ def _announce(args: argparse.Namespace, created: dict[str, Any]) -> None:
         print(f"would create a run with {_count(sessions)}; nothing was changed")
         print(outlook_in_words(created["forecast"]))
     else:
-        print(f"run {run} with {_count(sessions)}: {', '.join(sessions)}")
+        print(f"run {run} with {_count(sessions)}: {_listed(sessions)}")
         print(f"follow it with `autolab watch {run}` or in the app with `autolab`")
+
+
+def _listed(sessions: list[str]) -> str:
+    """All of a few ids, the first and the last of many."""
+    return (
+        ", ".join(sessions) if len(sessions) <= MOST_LISTED else f"{sessions[0]} to {sessions[-1]}"
+    )
 
 
 def _count(sessions: list[str]) -> str:

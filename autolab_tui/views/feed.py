@@ -63,7 +63,7 @@ def line(item: FeedItem, state: State, cells: int, glyphs: Glyphs) -> Line:
     spans += [*pad([(word, role)], _KIND_CELLS), (" ", "text")]
     where_cells = 34 if cells >= 140 else 22 if cells >= 100 else 16
     if session is not None:
-        name = plain(session.task)
+        name = "".join(text for text, _ in say.task(session, where_cells))
         if cells >= 140:
             name += f" {glyphs.separator} {say.who(session)}"
         spans += [*pad([(cut_middle(name, where_cells), "strong")], where_cells), (" ", "text")]

@@ -24,6 +24,7 @@ WIDE = 150  # from here on a session fits on one line with everything
 
 _COLUMNS = (
     Column("state", "state", 12, 12),
+    Column("id", "session", 8, 10, rank=5),
     Column("task", "task", 14, 20),
     Column("who", "model", 10, 18, rank=3),
     Column("final", "final", 6, 6, align="right"),
@@ -46,7 +47,7 @@ _PAIR = (
 )
 _SINGLE = (
     Column("state", "state", 12, 12),
-    Column("task", "task", 12, 22),
+    Column("task", "task", 16, 22),
     Column("final", "final", 5, 6, align="right"),
     Column("best", "best", 5, 6, align="right"),
     Column("spark", "so far", 6, 16, rank=2),
@@ -219,7 +220,9 @@ def _cell(  # noqa: PLR0911 - one return for each column reads best as a list
     if key == "state":
         return say.state_spans(session, glyphs)
     if key == "task":
-        return [(cut_middle(plain(session.task), cells), "strong")]
+        return say.task(session, cells)
+    if key == "id":
+        return [(cut_middle(plain(session.id), cells), "dim")]
     if key == "who":
         return [(cut_middle(say.who(session), cells), "text")]
     if key == "final":

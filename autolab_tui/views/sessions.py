@@ -9,7 +9,7 @@ import msgspec
 
 from autolab_tui import words
 from autolab_tui.glyphs import Glyphs
-from autolab_tui.plain import plain
+from autolab_tui.plain import cut_middle, plain
 from autolab_tui.roles import Role, Span
 from autolab_tui.store import Moment
 from engine.events import SessionPhase
@@ -74,6 +74,13 @@ def use(session: SessionState, moment: Moment) -> Use:
     )
 
 
+def task(session: SessionState, cells: int) -> tuple[Span, ...]:
+    """Its task, and which attempt it is from the second on."""
+    again = f" #{session.attempt}" if session.attempt > 1 else ""
+    name = cut_middle(plain(session.task), max(1, cells - len(again)))
+    return ((name, "strong"), (again, "dim")) if again else ((name, "strong"),)
+
+
 def who(session: SessionState) -> str:
     """The model, or the scripted agent that takes its place."""
     return plain(session.model or session.agent)
@@ -109,9 +116,10 @@ def activity(session: SessionState, moment: Moment) -> tuple[str, float | None]:
         return plain(f"{word}: {session.pause}{kept}"), max(0.0, moment.at - session.pause.at)
     if clocks.state in ("paused", "frozen", "waiting") and clocks.reason:
         age = moment.stamp - clocks.since if clocks.boot == moment.boot else None
-        word = "frozen" if clocks.state == "frozen" else clocks.state
-        reason = plain(clocks.reason)
-        return (reason if reason.startswith(word) else f"{word}: {reason}"), age
+        word, reason = clocks.state, plain(clocks.reason)
+        # What it waits for says that it waits, and the room is small.
+        known = word == "waiting" or reason.startswith(word)
+        return (reason if known else f"{word}: {reason}"), age
     age = None
     if session.activity and session.activity_boot == moment.boot:
         age = max(0.0, moment.stamp - session.activity_stamp)

@@ -256,7 +256,7 @@ def test_activities_in_words() -> None:
     assert doing() == ("generating", 41.0)
     journal.clock("s-1", "waiting", "429, retrying in 0:45")
     journal.wait(5)
-    assert doing() == ("waiting: 429, retrying in 0:45", 5.0)
+    assert doing() == ("429, retrying in 0:45", 5.0)
     journal.clock("s-1", "frozen", "verifying")
     assert doing() == ("frozen: verifying", 0.0)
     journal.clock("s-1", "paused", "by the operator")
