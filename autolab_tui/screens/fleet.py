@@ -281,7 +281,9 @@ class FleetScreen(DrawnScreen):
         choice, keys = self.host.choice, self._keys
         notes: list[Span] = []
         if choice.marked:
-            notes.append((f"{len(choice.marked)} marked  ", "key"))
+            unseen = len(choice.marked.difference(self._table.identities))
+            hidden = f", {unseen} not shown" if unseen else ""
+            notes.append((f"{len(choice.marked)} marked{hidden}  ", "key"))
         if choice.words:
             notes.append((f"filter: {cut(plain(choice.words), 20)}  ", "warn"))
         notes.append(

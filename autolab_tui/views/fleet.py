@@ -123,13 +123,15 @@ def need(session: SessionState) -> int:
     if session.state == "failed":
         return 1
     if session.state == "paused":
-        return 2
+        # Whom an operator or their schedule paused waits for nobody's notice.
+        meant = session.pause is not None and session.pause.cause in ("operator", "schedule")
+        return 5 if meant else 2
     last = say.last_point(session)
     if not session.over and last is not None and last.failed_gate is not None:
         return 3
     if session.over:
-        return 6
-    return 5 if session.state == "queued" else 4
+        return 7
+    return 6 if session.state == "queued" else 4
 
 
 def _sort_key(sort: str, moment: Moment) -> Callable[[SessionState], tuple[float | int | str, ...]]:

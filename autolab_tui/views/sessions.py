@@ -110,10 +110,10 @@ def activity(session: SessionState, moment: Moment) -> tuple[str, float | None]:
         return plain(said), None
     if session.pause is not None:
         running = session.state != "paused" and clocks.state != "paused"
-        word = "pausing" if running else "paused"
-        # What is leased says what it keeps of its GPUs as its activity.
+        # That it is paused its state says; what is leased says what it keeps of its GPUs.
+        said = f"pausing: {session.pause}" if running else str(session.pause)
         kept = f"; {session.activity}" if session.lease and not running else ""
-        return plain(f"{word}: {session.pause}{kept}"), max(0.0, moment.at - session.pause.at)
+        return plain(said + kept), max(0.0, moment.at - session.pause.at)
     if clocks.state in ("paused", "frozen", "waiting") and clocks.reason:
         age = moment.stamp - clocks.since if clocks.boot == moment.boot else None
         word, reason = clocks.state, plain(clocks.reason)

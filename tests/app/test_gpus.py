@@ -195,4 +195,4 @@ def test_gpu_time_and_what_a_pause_holds_are_shown(journal: Journal) -> None:
     held = "1 GPU stays leased with 3.0 GiB of GPU memory held"
     journal.write(ActivityChanged(activity=held), "s-rising")
     said, _ = say.activity(journal.state().sessions["s-rising"], frame(journal).moment)
-    assert said == f"paused: operator (by ann); {held}"
+    assert said == f"operator (by ann); {held}"

@@ -142,6 +142,12 @@ def test_changes_that_make_no_sense_are_refused(words: str) -> None:
         amounts.changes_in(words)
 
 
+async def test_marks_that_a_filter_hides_are_counted(desk: Any) -> None:
+    async with desk((120, 40)) as at:
+        await at.press("M", "slash", *"median", "enter")
+        await at.until(lambda: "3 marked, 2 not shown" in at.text(), "the marks")
+
+
 async def test_an_alert_is_acknowledged_and_asks_no_more(desk: Any, engine: EngineServer) -> None:
     async with desk((120, 40)) as at:
         assert "1 needs you" in at.text()

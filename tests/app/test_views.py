@@ -91,7 +91,7 @@ def test_at_eighty_columns_the_five_questions_are_answered() -> None:
 def test_those_that_need_somebody_come_first() -> None:
     journal = Journal()
     journal.engine()
-    names = ("s-fine", "s-over", "s-queued", "s-gate", "s-alert", "s-broken")
+    names = ("s-fine", "s-over", "s-queued", "s-gate", "s-alert", "s-broken", "s-soft", "s-parked")
     journal.run("r-1", names)
     for name in names:
         journal.create(name, task=name[2:])
@@ -101,8 +101,13 @@ def test_those_that_need_somebody_come_first() -> None:
     journal.alert("s-alert", "429 for ten minutes")
     journal.end("s-over", 0.5, "converged", "done")
     journal.end("s-broken", None, "infrastructure", "the sandbox did not start")
-    order = [s.id for s in fleet.shown(journal.state(), Choice(), frame(journal).moment)]
-    assert order == ["s-alert", "s-broken", "s-gate", "s-fine", "s-queued", "s-over"]
+    for name, cause, by in (("s-soft", "soft limit", "engine"), ("s-parked", "operator", "ann")):
+        journal.write(SessionPaused(cause=cause, by=by), name)
+        journal.write(SessionMoved(state="paused"), name)
+    found = fleet.shown(journal.state(), Choice(), frame(journal).moment)
+    needy = ["s-alert", "s-broken", "s-soft", "s-gate"]
+    assert [s.id for s in found] == [*needy, "s-fine", "s-parked", "s-queued", "s-over"]
+    assert [s.id for s in found if fleet.need(s) <= fleet.LEAST_NEED] == needy
 
 
 @pytest.mark.parametrize(
@@ -267,7 +272,7 @@ def test_activities_in_words() -> None:
     assert doing() == ("pausing: soft limit: cost", 3.0)
     journal.clock("s-1", "paused", "soft limit: cost")
     journal.write(SessionMoved(state="paused"), "s-1")
-    assert doing() == ("paused: soft limit: cost", 3.0)
+    assert doing() == ("soft limit: cost", 3.0)
     journal.write(SessionResumed(by="ann"), "s-1")
     journal.end("s-1", 0.2, "budget_exhausted", "used up")
     assert doing() == ("budget exhausted", None)
