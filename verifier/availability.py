@@ -23,7 +23,7 @@ _PACKAGES: Mapping[Need, str] = {
     **{Need("command", name): name for name in ("clang", "make", "python3", "sqlite3", "cmake")},
     Need("command", "ar"): "binutils",
     Need("command", "cargo"): "cargo",
-    Need("command", "nvcc"): "nvidia-cuda-toolkit",
+    Need("command", "nvcc"): "nvidia-cuda-toolkit, or NVIDIA's own below /usr/local/cuda",
     Need("command", "rustc"): "rustc",
     Need("module", "numpy"): "python3-numpy",
     Need("module", "scipy"): "python3-scipy",

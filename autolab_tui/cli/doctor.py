@@ -137,8 +137,10 @@ def gpu_checks() -> Iterable[Check]:
         found.trouble or found.driver or "of an unknown version",
         "look into dmesg; reload the driver or reboot",
     )
-    nvcc = shutil.which("nvcc")
-    missing = "not installed: tasks in CUDA cannot be built (Debian: nvidia-cuda-toolkit)"
+    from verifier.sandbox.arguments import PATH
+
+    nvcc = shutil.which("nvcc", path=PATH)
+    missing = f"no nvcc in {PATH}, which is what sandboxes see: tasks in CUDA cannot be built"
     yield _check("cuda toolkit", True, nvcc or missing)
     from verifier.cuda.python import missing as missing_python
 

@@ -13,6 +13,7 @@ from verifier.gpus.inventory import NAMELESS
 from verifier.gpus.nvml import (
     MOST_DEVICES,
     NO_DRIVER,
+    in_words,
     is_there,
     processes,
     size,
@@ -26,7 +27,6 @@ T = TypeVar("T")
 _LISTED = 32  # processes of a device
 _MOST_MILLIWATTS, _MOST_DEGREES, _MOST_MHZ = 20_000_000, 200, 20_000
 _MOST_ERRORS = 1 << 48
-NOT_LOADED = "the NVIDIA driver is not loaded; modprobe nvidia, or look into dmesg"
 _FELL = "it fell off the bus; look into dmesg for an Xid, and reset or reboot"
 _NOT_LISTED = "it was there and is no longer listed"
 
@@ -51,7 +51,7 @@ class Reader:
         try:
             count = int(nvml.nvmlDeviceGetCount())
         except (nvml.NVMLError, nvml.NVMLLibraryMismatchError) as error:
-            trouble = _in_words(nvml, error)
+            trouble = in_words(nvml, error)
             self._close()  # a driver that was loaded anew wants to be opened anew
             return Reading(trouble=trouble, gpus=self._lost(set()))
         trouble = (
@@ -102,7 +102,7 @@ class Reader:
         try:
             pynvml.nvmlInit()
         except pynvml.NVMLError as error:
-            return _in_words(pynvml, error)
+            return in_words(pynvml, error)
         self._nvml = pynvml
         return ""
 
@@ -250,20 +250,3 @@ def _program(pid: int) -> str:
         return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
     except OSError:
         return ""  # it has ended, or is of a namespace that is not seen from here
-
-
-def _in_words(nvml: Any, error: Any) -> str:
-    match getattr(error, "value", None):
-        case nvml.NVML_ERROR_LIBRARY_NOT_FOUND:
-            return NO_DRIVER
-        case nvml.NVML_ERROR_DRIVER_NOT_LOADED:
-            return NOT_LOADED
-        case nvml.NVML_ERROR_NO_PERMISSION:
-            return "this user may not ask the NVIDIA driver; look at the rights of /dev/nvidiactl"
-        case nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:
-            return (
-                "the NVIDIA driver is loaded in another version than its library: reload it or "
-                "reboot"
-            )
-        case _:
-            return f"the NVIDIA driver does not answer: {error}"

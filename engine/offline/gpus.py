@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from engine.gpu.reader import NOT_LOADED, Reader
+from engine.gpu.reader import Reader
 from engine.gpu.reading import Reading
 from verifier.gpus.inventory import PATIENCE, patiently
-from verifier.gpus.nvml import NO_DRIVER
+from verifier.gpus.nvml import NO_DRIVER, NOT_LOADED
 
 
 def reading(patience: float = PATIENCE) -> Reading:

@@ -1,7 +1,7 @@
 """Compiling an artifact's kernel.cu to a cubin, in the build sandbox and by a fixed command.
 
 The sandbox has no tests, no reference, no network and no folder of the host but the system's own,
-where the toolkit must be too (below /usr or /opt). No flag is the artifact's.
+where the toolkit must be too (on its PATH, below /usr). No flag is the artifact's.
 """
 
 from __future__ import annotations

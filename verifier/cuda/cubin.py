@@ -1,8 +1,9 @@
 """What a cubin says of its kernels: entry points, parameters, registers, shared memory.
 
 A cubin is a 64-bit ELF file of NVIDIA's machine type. NVIDIA does not describe its sections; what
-is read here was compared with what `ptxas -v` of CUDA 13.0 prints for sm_80 and sm_90, and tests
-do so again wherever nvcc is. The compiler's own words are not read: `#warning` can forge them.
+is read here was compared with what `ptxas -v` of CUDA 12.8 and 13.0 prints for sm_80 and sm_90, and
+tests do so again wherever nvcc is. The compiler's own words are not read: `#warning` can forge
+them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 _MACHINE = 190  # EM_CUDA
-_ABI = 8  # of CUDA 13; the architecture stands elsewhere in the flags of older ones
+# The CUDA of each ABI, and where in the flags the architecture stands. A driver loads those of its
+# own CUDA and of older ones (CUDA Compatibility, minor version compatibility).
+_ABIS = {7: (12, 0), 8: (13, 8)}
 _SYMBOLS = 2  # SHT_SYMTAB
 _FUNCTION = 2  # STT_FUNC; defined elsewhere where its section is 0
 _ENTRY = 0x10  # in a symbol's `other`: a kernel, not a device function
@@ -41,11 +44,13 @@ class Cubin:
     """The compute capability that it was made for (90 for 9.0), and its kernels by name.
 
     `calls` are the functions of the driver that it wants: `vprintf`, `malloc`, `__assertfail`.
+    `cuda` is the major version that a driver needs to load it.
     """
 
     capability: int
     kernels: Mapping[str, Kernel]
     calls: frozenset[str] = frozenset()
+    cuda: int = 13
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class _Section:
 
 
 def read(image: bytes) -> Cubin:
-    """The kernels of a cubin of CUDA 13.
+    """The kernels of a cubin of CUDA 12 or 13.
 
     Raises `CubinError` for bytes that are none or are cut off.
     """
@@ -111,8 +116,9 @@ def _read(image: bytes) -> Cubin:
         raise CubinError("the bytes are no 64-bit little-endian ELF file")
     (machine,) = struct.unpack_from("<H", image, 18)
     (flags,) = struct.unpack_from("<I", image, 48)
-    if machine != _MACHINE or image[8] != _ABI:
-        raise CubinError(f"machine {machine}, ABI {image[8]}: this is no cubin of CUDA 13")
+    if machine != _MACHINE or image[8] not in _ABIS:
+        raise CubinError(f"machine {machine}, ABI {image[8]}: this is no cubin of CUDA 12 or 13")
+    cuda, shift = _ABIS[image[8]]
     sections = _sections(image)
     strings = [part for _, part in sections.values()]
     table = next((part for part in strings if part.kind == _SYMBOLS), None)
@@ -125,7 +131,7 @@ def _read(image: bytes) -> Cubin:
             if attribute == _REGISTERS:
                 symbol, count = struct.unpack("<II", value)
                 registers[symbol] = count
-    capability = flags >> 8 & 0xFF
+    capability = flags >> shift & 0xFF
     kernels: dict[str, Kernel] = {}
     calls: set[str] = set()
     if table.link not in by_number:
@@ -146,4 +152,4 @@ def _read(image: bytes) -> Cubin:
         if capability >= 90:
             taken = max(0, taken - _RESERVED)
         kernels[label] = Kernel(_parameters(image, info[1]), registers[number], taken)
-    return Cubin(capability, kernels, frozenset(calls))
+    return Cubin(capability, kernels, frozenset(calls), cuda)

@@ -144,6 +144,12 @@ class KernelWorkshop:
             facts.capability,
             TIMEOUT_SEC if recipe is None else recipe.timeout_sec,
         )
+        if facts.driver // 1000 < cubin.cuda:
+            raise NotJudgedError(
+                f"nvcc is of CUDA {cubin.cuda}, and the driver loads cubins up to CUDA "
+                f"{_version(facts)}; install a newer driver, or the nvcc of the driver's CUDA "
+                "before all others on PATH"
+            )
         driver = self._table.driver
         limits = limits_of(driver, facts.shared)
         plans: dict[str, ShapedPlan] = {}
@@ -228,10 +234,13 @@ class KernelWorkshop:
         return tuple(found)
 
 
+def _version(facts: Facts) -> str:
+    return f"{facts.driver // 1000}.{facts.driver % 1000 // 10}"
+
+
 def _words(facts: Facts) -> str:
-    version = f"{facts.driver // 1000}.{facts.driver % 1000 // 10}"
     return (
         f"{facts.name}, compute capability {facts.capability // 10}.{facts.capability % 10}, "
         f"{facts.processors} multiprocessors, {facts.memory / 2**30:.0f} GiB, "
-        f"{facts.cache / 2**20:.0f} MiB of L2, CUDA {version}"
+        f"{facts.cache / 2**20:.0f} MiB of L2, CUDA {_version(facts)}"
     )

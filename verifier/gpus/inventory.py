@@ -16,7 +16,17 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from verifier.gpus.device import Gpu
-from verifier.gpus.nvml import MOST_DEVICES, NO_DRIVER, is_there, size, slices, text, told, within
+from verifier.gpus.nvml import (
+    MOST_DEVICES,
+    NO_DRIVER,
+    in_words,
+    is_there,
+    size,
+    slices,
+    text,
+    told,
+    within,
+)
 from verifier.gpus.nvml import processes as processes_on
 
 T = TypeVar("T")
@@ -105,7 +115,7 @@ def _inventory() -> Inventory:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        return Inventory((), _in_words(pynvml, error))
+        return Inventory((), in_words(pynvml, error))
     try:
         found, trouble = [], ""
         for index in range(min(pynvml.nvmlDeviceGetCount(), MOST_DEVICES)):
@@ -115,22 +125,10 @@ def _inventory() -> Inventory:
                 trouble = f"GPU {index} does not answer: {error}"
         return Inventory(tuple(found), trouble)
     except pynvml.NVMLError as error:
-        return Inventory((), f"the NVIDIA driver does not answer: {error}")
+        return Inventory((), in_words(pynvml, error))
     finally:
         with suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
-
-
-def _in_words(nvml: Any, error: Any) -> str:
-    match error.value:
-        case nvml.NVML_ERROR_LIBRARY_NOT_FOUND:
-            return NO_DRIVER
-        case nvml.NVML_ERROR_DRIVER_NOT_LOADED:
-            return "the NVIDIA driver is not loaded"
-        case nvml.NVML_ERROR_NO_PERMISSION:
-            return "this user may not ask the NVIDIA driver"
-        case _:
-            return f"the NVIDIA driver does not start: {error}"
 
 
 def _devices(nvml: Any, index: int) -> Iterator[Gpu]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 _LIBRARY = "libnvidia-ml.so.1"
 NO_DRIVER = f"this machine has no NVIDIA driver (no {_LIBRARY})"
+NOT_LOADED = "the NVIDIA driver is not loaded; modprobe nvidia, or look into dmesg"
 MOST_DEVICES = 64  # looked at; a driver that counts more is not to be believed
 _MOST_BYTES = 1 << 50
 
@@ -23,6 +24,24 @@ def is_there() -> bool:
     except OSError:
         return False
     return True
+
+
+def in_words(nvml: Any, error: Any) -> str:
+    """Why the driver cannot be asked at all, of what it answered, with the remedy."""
+    match getattr(error, "value", None):
+        case nvml.NVML_ERROR_LIBRARY_NOT_FOUND:
+            return NO_DRIVER
+        case nvml.NVML_ERROR_DRIVER_NOT_LOADED:
+            return NOT_LOADED
+        case nvml.NVML_ERROR_NO_PERMISSION:
+            return "this user may not ask the NVIDIA driver; look at the rights of /dev/nvidiactl"
+        case nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:
+            return (
+                "the NVIDIA driver is loaded in another version than its library: reload it or "
+                "reboot"
+            )
+        case _:
+            return f"the NVIDIA driver does not answer: {error}"
 
 
 def told(nvml: Any, *questions: Callable[[], T]) -> T | None:

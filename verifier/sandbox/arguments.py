@@ -15,7 +15,9 @@ from verifier.sandbox.spec import SandboxSpec
 UID = 1000
 USER = "agent"
 HOME = f"/home/{USER}"
-PATH = "/usr/local/bin:/usr/bin:/bin"
+# CUDA's toolkit installs itself beside the system's commands and leaves PATH to its user.
+_TOOLKIT = "/usr/local/cuda/bin"
+PATH = "/usr/local/bin:/usr/bin:/bin" + (f":{_TOOLKIT}" if Path(_TOOLKIT).is_dir() else "")
 _MIB = 1024 * 1024
 
 _ETC = {

@@ -9,7 +9,8 @@
  * becomes an illegal address, after which every call fails, as it does there. Functions that are
  * not here return CUDA_ERROR_NOT_SUPPORTED: see building.py.
  *
- * A file `pace` beside the libraries with a number of milliseconds makes every kernel take at least
+ * A file `version` beside the libraries says of which CUDA the driver is (12080 for 12.8). A file
+ * `pace` there with a number of milliseconds makes every kernel take at least
  * so long, for times that a busy machine does not disturb.
  */
 #define _GNU_SOURCE
@@ -53,7 +54,7 @@ typedef struct work {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static work *first, *last;
-static int busy, started, broken, context, pace_ms;
+static int busy, started, broken, context, pace_ms, cuda_version = 13000;
 static sigjmp_buf out;
 static __thread volatile int guarded;
 
@@ -168,9 +169,15 @@ CUresult cuInit(unsigned flags) {
         if (fscanf(file, "%d", &pace_ms) != 1) pace_ms = 0;
         fclose(file);
     }
+    snprintf(path, sizeof path, "%s/version", folder());
+    file = fopen(path, "r");
+    if (file) {
+        if (fscanf(file, "%d", &cuda_version) != 1) cuda_version = 13000;
+        fclose(file);
+    }
     return flags ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
-CUresult cuDriverGetVersion(int *version) { *version = 13000; return CUDA_SUCCESS; }
+CUresult cuDriverGetVersion(int *version) { *version = cuda_version; return CUDA_SUCCESS; }
 CUresult cuDeviceGetCount(int *count) { *count = 1; return CUDA_SUCCESS; }
 CUresult cuDeviceGet(CUdevice *device, int n) {
     *device = n;

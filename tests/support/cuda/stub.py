@@ -82,6 +82,14 @@ class Stub:
         """Let every kernel take at least so long."""
         (self.kernels / "pace").write_text(str(milliseconds))
 
+    def speaks(self, version: int | None) -> None:
+        """Let the driver be of another CUDA (12080 is 12.8); None for the stub's own, 13.0."""
+        file = self.kernels / "version"
+        if version is None:
+            file.unlink(missing_ok=True)
+        else:
+            file.write_text(str(version))
+
     def environ(self) -> dict[str, str]:
         """Of a verifier that finds this driver."""
         others = [part for part in os.environ.get("LD_LIBRARY_PATH", "").split(":") if part]

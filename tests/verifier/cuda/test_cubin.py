@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -51,6 +52,21 @@ def made(
     line = ["nvcc", f"-arch=sm_{request.param}", "-cubin", "--resource-usage", "kernel.cu"]
     done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True)
     return request.param, (folder / "kernel.cubin").read_bytes(), done.stderr + done.stdout
+
+
+def as_of_12(image: bytes, capability: int) -> bytes:
+    """A cubin of 13 with the head that ptxas 12.8 writes: ABI 7, and flags 0x500550 for 8.0."""
+    head = bytearray(image[:64])
+    head[8] = 7
+    struct.pack_into("<I", head, 48, capability << 16 | 5 << 8 | capability)
+    return bytes(head) + image[64:]
+
+
+def test_cubins_of_cuda_12_are_read_too(made: tuple[int, bytes, str]) -> None:
+    capability, image, _ = made
+    older = read(as_of_12(image, capability))
+    assert (older.capability, older.cuda, read(image).cuda) == (capability, 12, 13)
+    assert older.kernels == read(image).kernels
 
 
 def test_it_says_what_ptxas_says(made: tuple[int, bytes, str]) -> None:

@@ -112,6 +112,16 @@ def test_a_faster_kernel_is_scored_and_never_official(bench: Bench) -> None:
     assert said.startswith("stub, compute capability 9.0")
 
 
+def test_a_driver_that_is_older_than_the_compiler_is_named(bench: Bench) -> None:
+    bench.driver.speaks(12080)
+    try:
+        verdict = bench.judged(bench.pristine)
+    finally:
+        bench.driver.speaks(None)
+    assert (verdict.status, verdict.cause) == ("not_judged", "verifier_error")
+    assert "nvcc is of CUDA 13, and the driver loads cubins up to CUDA 12.8" in verdict.reason
+
+
 @pytest.mark.slow
 def test_the_untouched_kernel_earns_nothing(bench: Bench) -> None:
     verdict = bench.judged(bench.pristine)

@@ -53,7 +53,8 @@ def present(monkeypatch: pytest.MonkeyPatch, **answers: Any) -> Inventory:
         (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, "no NVIDIA driver"),
         (pynvml.NVML_ERROR_DRIVER_NOT_LOADED, "is not loaded"),
         (pynvml.NVML_ERROR_NO_PERMISSION, "may not ask"),
-        (pynvml.NVML_ERROR_UNKNOWN, "does not start"),
+        (pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, "reload it or reboot"),
+        (pynvml.NVML_ERROR_UNKNOWN, "does not answer"),
     ],
 )
 def test_a_driver_that_does_not_start_is_put_into_words(monkeypatch, error, words):
