@@ -157,4 +157,5 @@ class Ordering:
         return shown
 
     def _name(self, session: SessionState) -> str:
-        return f"{plain(session.task)}, {say.who(session)}"
+        again = f" #{session.attempt}" if session.attempt > 1 else ""
+        return f"{plain(session.task)}{again}, {say.who(session)}"

@@ -37,10 +37,9 @@ def rows(
     def box(kind: str, name: str, chosen: bool, note: Span) -> tuple[str, Line]:
         return f"{kind}/{name}", _box((name, chosen), note, cells, glyphs)
 
-    tasks = [
-        box("task", task.name, task.name in draft.tasks, _about(task))
-        for task in (suite.tasks if suite else ())
-    ]
+    # Those that can be judged here first, each in the order of the suite.
+    known = sorted(suite.tasks, key=lambda task: bool(task.why_not)) if suite else ()
+    tasks = [box("task", task.name, task.name in draft.tasks, _about(task)) for task in known]
     add("tasks", tasks or [("task/", ((" reading the suite", "dim"),))])
     models = [*offer.models, *(m for m in draft.models if m not in offer.models)]
     more: Line = (("     add a model by name ", "dim"), ("m", "key"))
