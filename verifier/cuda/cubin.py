@@ -111,6 +111,14 @@ def _parameters(image: bytes, part: _Section) -> tuple[int, ...]:
     return tuple(sizes[n] for n in sorted(sizes))
 
 
+def _registers(image: bytes, sections: Mapping[str, tuple[int, _Section]]) -> dict[int, int]:
+    """Registers of a thread by the number of the kernel's symbol."""
+    if ".nv.info" not in sections:
+        return {}
+    attributes = _attributes(image, sections[".nv.info"][1])
+    return dict(struct.unpack("<II", value) for kind, value in attributes if kind == _REGISTERS)
+
+
 def _read(image: bytes) -> Cubin:
     if image[:6] != b"\x7fELF\x02\x01":
         raise CubinError("the bytes are no 64-bit little-endian ELF file")
@@ -125,18 +133,17 @@ def _read(image: bytes) -> Cubin:
     if table is None:
         raise CubinError("the cubin has no table of symbols")
     by_number = dict(sections.values())
-    registers: dict[int, int] = {}
-    if ".nv.info" in sections:
-        for attribute, value in _attributes(image, sections[".nv.info"][1]):
-            if attribute == _REGISTERS:
-                symbol, count = struct.unpack("<II", value)
-                registers[symbol] = count
+    registers = _registers(image, sections)
     capability = flags >> shift & 0xFF
     kernels: dict[str, Kernel] = {}
     calls: set[str] = set()
     if table.link not in by_number:
         raise IndexError(table.link)
-    for number in range(min(table.size // 24, _MOST_SYMBOLS)):
+    if table.size // 24 > _MOST_SYMBOLS:  # a call of the driver could stand after those read
+        raise CubinError(
+            f"the cubin has {table.size // 24} symbols; {_MOST_SYMBOLS} are read: write fewer"
+        )
+    for number in range(table.size // 24):
         at = table.offset + 24 * number
         name, kind, other, section = struct.unpack_from("<IBBH", image, at)
         if kind & 0xF == _FUNCTION and section == 0:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from verifier.artifact import ArtifactRefusedError
+from verifier.cuda import cubin
 from verifier.cuda.cubin import Cubin, CubinError, Kernel, read
 from verifier.cuda.fitting import fit
 from verifier.cuda.plan import Limits
@@ -71,15 +72,15 @@ def test_cubins_of_cuda_12_are_read_too(made: tuple[int, bytes, str]) -> None:
 
 def test_it_says_what_ptxas_says(made: tuple[int, bytes, str]) -> None:
     capability, image, words = made
-    cubin = read(image)
-    assert cubin.capability == capability
-    assert {name: kernel.parameters for name, kernel in cubin.kernels.items()} == PARAMETERS
+    found = read(image)
+    assert found.capability == capability
+    assert {name: kernel.parameters for name, kernel in found.kernels.items()} == PARAMETERS
     told = re.findall(r"entry function '(\w+)'.*?Used (\d+) registers([^\n]*)", words, re.DOTALL)
     assert {name for name, _, _ in told} == set(PARAMETERS)
     for name, registers, rest in told:
         shared = re.search(r"(\d+) bytes smem", rest)
-        assert cubin.kernels[name].registers == int(registers)
-        assert cubin.kernels[name].shared_bytes == (int(shared[1]) if shared else 0)
+        assert found.kernels[name].registers == int(registers)
+        assert found.kernels[name].shared_bytes == (int(shared[1]) if shared else 0)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -96,6 +97,15 @@ def test_a_spoiled_cubin_is_read_or_refused(
             read(spoiled)
         except CubinError as error:
             assert str(error)
+
+
+def test_no_symbol_is_left_unread(
+    made: tuple[int, bytes, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a call of the driver could hide behind thousands of names."""
+    monkeypatch.setattr(cubin, "_MOST_SYMBOLS", 4)
+    with pytest.raises(CubinError, match="symbols; 4 are read"):
+        read(made[1])
 
 
 def test_other_bytes_are_no_cubin() -> None:
