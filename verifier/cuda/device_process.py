@@ -11,7 +11,6 @@ import os
 import socket
 from collections.abc import Mapping
 from importlib import resources
-from pathlib import Path
 from typing import Any, Self
 
 import msgspec
@@ -22,7 +21,7 @@ from verifier.cuda.python import SITE, Inside
 from verifier.cuda.shapes import ShapedPlan
 from verifier.outcomes import FailedError, NotJudgedError
 from verifier.sandbox.descriptors import refuse_descriptors
-from verifier.sandbox.spec import Limits, Mount, SandboxProcess, SandboxSpec
+from verifier.sandbox.spec import Limits, SandboxProcess, SandboxSpec
 
 GATE = "runs"
 CODE = "/autolab/code"
@@ -34,7 +33,6 @@ _START = (
 _MESSAGE = 1 << 16
 _START_SEC = 90.0  # a driver with many devices takes tens of seconds
 _ASIDE_SEC = 60.0  # for copying before and checking after, which is on no clock
-_SYS = Path("/sys")  # where the driver reads how the machine is wired
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -219,13 +217,12 @@ class DeviceProcess:
         for name in _MODULES:
             code = folder.joinpath(f"{name}.py").read_bytes()
             files[f"{CODE}/verifier/cuda/{name}.py"] = (code, 0o444)
-        wiring = (Mount(_SYS, str(_SYS)),) if _SYS.is_dir() else ()
         return SandboxSpec(
             label="device",
             role="judge",
             slot=self._slot,
             files=files,
-            mounts=(*self._inside.mounts, *wiring),
+            mounts=self._inside.mounts,
             env=self._inside.env,
             workdir="/tmp",
             # The driver reserves addresses for all of the device's memory and more.

@@ -1,4 +1,5 @@
-"""What of a GPU is granted to a sandbox: its device nodes, the driver's libraries, its name.
+"""What of a GPU is granted to a sandbox: its device nodes, the driver's libraries, its name, and
+how the machine is wired.
 
 The driver's user-space libraries are in /usr on most machines, which every sandbox sees read-only;
 those that the loader finds elsewhere are mounted where it finds them. The nodes of other devices
@@ -27,8 +28,12 @@ _NEEDED = ("nvidiactl", "nvidia-uvm")
 # What a CUDA program loads at run time; the driver brings them, the toolkit does not.
 _LIBRARIES = re.compile(
     r"lib(cuda|nvidia-ml|nvidia-ptxjitcompiler|nvidia-nvvm|nvidia-gpucomp|nvidia-pkcs11"
-    r"|cudadebugger|nvcuvid|nvidia-opencl|nvidia-cfg)\b.*\.so\b.*"
+    r"|cudadebugger|nvcuvid|nvidia-opencl|nvidia-cfg|nvidia-compiler|nvidia-allocator"
+    r"|nvidia-fatbinaryloader|nvidia-sandboxutils|nvidia-tileiras)\b.*\.so\b.*"
 )
+# Where libcuda reads how the machine is wired; without it cuInit fails (304, operating system).
+# Not /sys/fs, whose control groups tell of other sandboxes, and not /sys/firmware.
+_WIRING = tuple(f"/sys/{name}" for name in ("bus", "class", "dev", "devices", "kernel", "module"))
 _LDCONFIG = ("/sbin/ldconfig", "/usr/sbin/ldconfig")
 
 
@@ -59,7 +64,11 @@ class Access(msgspec.Struct, frozen=True):
         return replace(
             spec,
             devices=tuple(Device(Path(source), target) for source, target in self.nodes),
-            mounts=(*spec.mounts, *(Mount(Path(file), file) for file in self.libraries)),
+            mounts=(
+                *spec.mounts,
+                *(Mount(Path(file), file) for file in self.libraries),
+                *(Mount(Path(part), part) for part in _WIRING if Path(part).is_dir()),
+            ),
             env={**spec.env, **self.environment},
         )
 

@@ -22,6 +22,7 @@ NODES = {
     "nvidiactl": NULL, "nvidia-uvm": NULL, "nvidia-uvm-tools": NULL, "nvidia0": ZERO,
     "nvidia1": FULL, "nvidia-caps/nvidia-cap3": NULL, "nvidia-caps/nvidia-cap4": NULL,
 }  # fmt: skip
+WIRING = ["bus", "class", "dev", "devices", "kernel", "module"]
 FIRST, SECOND = Gpu("GPU-a", "NVIDIA A100", 0), Gpu("GPU-b", "NVIDIA A100", 1)
 SLICE = Gpu("MIG-a", "NVIDIA A100 MIG 1g.5gb", 1, capabilities=(3,), parent="GPU-b")
 
@@ -81,6 +82,23 @@ def test_nobody_inside_can_make_the_node_of_another_device(dev):
     )
     ran = lab.run(["/usr/bin/python3", "-c", script], access.grant(lab.spec()))
     assert ran.out.split("\n")[:5] == ["no", "no", "no", r"b'\x00\x00\x00'", "GPU-a"], ran
+
+
+def test_how_the_machine_is_wired_can_be_read_and_nothing_of_control_groups(dev):
+    lab = Lab(Bubblewrap())
+    script = (
+        "import os\n"
+        "print(open('/sys/devices/system/cpu/online').read().strip())\n"
+        "print(sorted(os.listdir('/sys')))\n"
+        "print(os.path.exists('/sys/fs'), os.path.exists('/sys/firmware'))\n"
+        "try: open('/sys/module/kernel/parameters/panic', 'w')\n"
+        "except OSError as error: print('shut')\n"
+    )
+    ran = lab.run(["/usr/bin/python3", "-c", script], access_to([FIRST], dev).grant(lab.spec()))
+    online = Path("/sys/devices/system/cpu/online").read_text().strip()
+    assert ran.out.splitlines() == [online, str(WIRING), "False False", "shut"], ran
+    ran = lab.run(["/usr/bin/python3", "-c", "import os; print(os.path.exists('/sys'))"])
+    assert ran.out == "False\n"
 
 
 def test_without_a_grant_there_is_no_node_at_all(dev):
