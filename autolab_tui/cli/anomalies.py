@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from autolab_tui.cli.failures import DONE, NEGATIVE, CommandError
-from autolab_tui.cli.output import plain, table
+from autolab_tui.cli.output import plain, quiet, table
 from autolab_tui.cli.parser import Commands, command
 from autolab_tui.cli.values import short_duration
 
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
             "starts one"
         )
     if args.json:
-        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        print(quiet(msgspec.json.format(msgspec.json.encode(found), indent=2).decode()))
     else:
         _show(found)
     return NEGATIVE if found.anomalies else DONE

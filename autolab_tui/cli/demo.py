@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autolab_tui.cli.failures import DONE, FAILED, INTERRUPTED, CommandError, UsageError
-from autolab_tui.cli.output import emit, note, number, plain, table
+from autolab_tui.cli.output import as_json, emit, note, number, plain, table
 from autolab_tui.cli.parser import Commands, command, converter
 from autolab_tui.cli.values import short_duration
 
@@ -161,7 +160,7 @@ def _headless(
     seconds = round(time.monotonic() - began, 1)
     if args.json:
         final = {"schema": "autolab/demo/1", "run": run_id, "seconds": seconds}
-        print(json.dumps({**final, "sessions": sessions}, ensure_ascii=False), flush=True)
+        print(as_json({**final, "sessions": sessions}), flush=True)
     else:
         _show(sessions, shortfalls, seconds)
     for session, why in shortfalls.items():

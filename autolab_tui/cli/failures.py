@@ -83,6 +83,8 @@ def _report(error: Exception, message: str, code: int) -> int:
         import traceback
 
         traceback.print_exception(error)
-    line = " ".join(part.strip() for part in message.splitlines() if part.strip())
-    print(f"autolab: {line}", file=sys.stderr)
+    from autolab_tui.cli.output import note
+
+    # A path, a model or an agent may have named what the message speaks of.
+    note(" ".join(part.strip() for part in message.splitlines() if part.strip()))
     return code

@@ -47,7 +47,7 @@ def line(event: Event) -> str | None:
     if what is None:
         return None
     at = time.strftime("%H:%M:%S", time.localtime(event.at))
-    return f"{at}  {event.session or 'engine'}  {plain(what, _WIDTH)}"
+    return f"{at}  {plain(event.session or 'engine')}  {plain(what, _WIDTH)}"
 
 
 def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case for each event

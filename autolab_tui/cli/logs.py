@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from autolab_tui.cli.output import as_json, plain
 from autolab_tui.cli.parser import Commands, command
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def run(args: argparse.Namespace) -> int:
     client = connect(args.state)
     for entry in entries(client, args.session, args.follow):
         if args.json:
-            print(json.dumps(entry, ensure_ascii=False), flush=True)
+            print(as_json(entry), flush=True)
         else:
-            print("\n".join(_lines(entry)), flush=True)
+            print("\n".join(lines_of(entry)), flush=True)
     return 0
 
 
@@ -63,49 +63,46 @@ def _over(client: EngineClient, session: str) -> bool:
     return not found or found[0]["state"] in ("finished", "failed")
 
 
-def _lines(entry: Mapping[str, Any]) -> Iterator[str]:
+def lines_of(entry: Mapping[str, Any]) -> Iterator[str]:
+    """A transcript's entry as lines for eyes."""
     from autolab_tui.plain import lines
+    from engine.storage.entries import arguments_of, calls_of
 
-    match entry["kind"]:
-        case "assistant":
-            yield f"--- {entry['n']} assistant"
-            if entry.get("reasoning"):
-                yield from ("  " + line for line in lines(entry["reasoning"]))
-            yield from lines(entry.get("text") or "")
-            for call in entry.get("tool_calls") or []:
-                yield f"-> {call['name']}"
-                yield from ("   " + line for line in _arguments(call["arguments"]))
-        case "tool":
-            seconds = entry.get("seconds")
-            took = f", {seconds:.1f} s" if isinstance(seconds, int | float) else ""
-            yield f"--- {entry['n']} {entry.get('name')}: exit code {entry.get('code')}{took}"
-            yield from lines(entry.get("output") or "")
-        case "summary":
-            first, last = entry["replaces"]
-            yield (
-                f"--- {entry['n']} {entry['how']} in place of entries {first} to {last}: "
-                f"{entry['before']} characters became {entry['after']}"
-            )
-            yield from lines(entry["text"])
-        case kind:
-            yield f"--- {entry['n']} {kind}"
-            yield from lines(str(entry.get("text") or ""))
+    number, kind = entry.get("n"), str(entry.get("kind"))
+    if kind == "assistant":
+        yield f"--- {number} assistant"
+        if entry.get("reasoning"):
+            yield from ("  " + line for line in lines(str(entry["reasoning"])))
+        yield from lines(str(entry.get("text") or ""))
+        for call in calls_of(entry):
+            yield plain(f"-> {call.get('name')}")
+            yield from ("   " + line for line in _arguments(arguments_of(call)))
+    elif kind == "tool":
+        seconds = entry.get("seconds")
+        took = f", {seconds:.1f} s" if isinstance(seconds, int | float) else ""
+        yield plain(f"--- {number} {entry.get('name')}: exit code {entry.get('code')}{took}")
+        yield from lines(str(entry.get("output") or ""))
+    else:
+        yield plain(f"--- {number} {_replaced(entry) if kind == 'summary' else kind}")
+        yield from lines(str(entry.get("text") or ""))
+
+
+def _replaced(entry: Mapping[str, Any]) -> str:
+    first, last = entry["replaces"]
+    return (
+        f"{entry['how']} in place of entries {first} to {last}: "
+        f"{entry['before']} characters became {entry['after']}"
+    )
 
 
 def _arguments(arguments: object) -> Iterator[str]:
     from autolab_tui.plain import lines
 
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments)
-        except ValueError:
-            yield from lines(str(arguments))
-            return
     if not isinstance(arguments, dict):
         yield from lines(str(arguments))
         return
-    for key, value in arguments.items():
-        shown = list(lines(str(value)))
+    for name, value in arguments.items():
+        key, shown = plain(name), list(lines(str(value)))
         if len(shown) == 1:
             yield f"{key}: {shown[0]}"
         else:

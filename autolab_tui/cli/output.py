@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+# JSON escapes C0 controls by itself. These a terminal would obey too, or be led astray by: C1 and
+# DEL, what changes the direction of writing, line separators, tags; and halves of surrogate pairs,
+# which are no UTF-8.
+_OBEYED = re.compile(
+    "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
 
 def emit(schema: str, content: Mapping[str, Any]) -> None:
     """Print one JSON object as `autolab/SCHEMA/1`."""
-    print(json.dumps({"schema": f"autolab/{schema}/1", **content}, ensure_ascii=False, indent=2))
+    print(as_json({"schema": f"autolab/{schema}/1", **content}, indent=2))
+
+
+def as_json(value: object, indent: int | None = None) -> str:
+    """JSON whose strings hold no character that a terminal obeys."""
+    return quiet(json.dumps(value, ensure_ascii=False, indent=indent))
+
+
+def quiet(text: str) -> str:
+    """The same JSON, with what a terminal obeys written as escapes."""
+    return text if text.isascii() and "\x7f" not in text else _OBEYED.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def plain(text: str, limit: int | None = None) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from autolab_tui.cli.failures import DONE, FAILED, INTERRUPTED, CommandError
 from autolab_tui.cli.known import meant
-from autolab_tui.cli.output import note
+from autolab_tui.cli.output import note, plain, quiet
 from autolab_tui.cli.parser import Commands, command
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def printer(json: bool) -> Callable[[Event], None]:
     from engine.events import encode
 
     def as_json(event: Event) -> None:
-        print(encode(event).decode(), flush=True)
+        print(quiet(encode(event).decode()), flush=True)
 
     def as_line(event: Event) -> None:
         from autolab_tui.cli.lines import line
@@ -142,7 +142,7 @@ def _introduce(follower: Follower) -> None:
         best = "no reward yet" if session.best_reward is None else f"best {session.best_reward:.3f}"
         said = session.outcome or session.state
         who = session.model or session.agent
-        print(f"{session.id}  {who} on {session.task}: {said}, {best}")
+        print(f"{plain(session.id)}  {plain(f'{who} on {session.task}')}: {said}, {best}")
     if follower.over:
         note(f"run {run.id} is over; --all shows its events")
     sys.stdout.flush()

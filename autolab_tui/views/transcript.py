@@ -17,11 +17,13 @@ from autolab_tui.plain import cut, plain, wrapped
 from autolab_tui.roles import Line, Role, Span
 from autolab_tui.views.layout import between, pad
 from autolab_tui.views.markdown import coloured
+from engine.storage.entries import arguments_of, calls_of
 
 FOLDED = 4  # lines of an entry that are seen while it is folded
 OPENED = 1000  # and at most when it is open
 _INDENT = 3
 _CHARACTERS = 200_000  # of one field that are looked at
+_DEEPEST = 20  # parts within parts
 
 Entry = Mapping[str, Any]
 
@@ -59,10 +61,7 @@ def entry_lines(entry: Entry, opened: bool, page: Page) -> list[Line]:
 def text_of(entry: Entry) -> str:
     """What an entry says, whole: for the clipboard, so without a terminal's control characters."""
     parts = [_text(entry.get(key)) for key in ("reasoning", "text", "output")]
-    calls = entry.get("tool_calls")
-    for call in calls if isinstance(calls, list) else ():
-        if isinstance(call, dict):
-            parts.append(json.dumps(call.get("arguments"), ensure_ascii=False, indent=1))
+    parts += [_written(call.get("arguments"), indent=1) for call in calls_of(entry)]
     lines = [plain(line) for part in parts if part for line in part.split("\n")]
     return "\n".join(lines)
 
@@ -92,18 +91,15 @@ def time_of(entry: Entry) -> str:
 def call_summary(call: Mapping[str, Any]) -> str:
     """A tool call in one line: its name and the argument that tells most."""
     name = plain(_text(call.get("name"))) or "tool"
-    arguments = call.get("arguments")
+    arguments = arguments_of(call)
     if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments)
-        except ValueError:
-            return f"{name} {plain(arguments)}"
+        return f"{name} {plain(arguments)}"
     if not isinstance(arguments, Mapping):
         return name
     for key in ("command", "path"):
         if isinstance(arguments.get(key), str):
             return f"{name} {plain(arguments[key])}"
-    return f"{name} {plain(json.dumps(arguments, ensure_ascii=False))}" if arguments else name
+    return f"{name} {plain(_written(arguments))}" if arguments else name
 
 
 def _assistant(entry: Entry, opened: bool, page: Page) -> list[Line]:
@@ -115,10 +111,7 @@ def _assistant(entry: Entry, opened: bool, page: Page) -> list[Line]:
     text = _text(entry.get("text"))
     if text:
         lines += _body(text, "said", OPENED if opened else 12, page)
-    calls = entry.get("tool_calls")
-    for call in calls if isinstance(calls, Sequence) and not isinstance(calls, str) else ():
-        if not isinstance(call, Mapping):
-            continue
+    for call in calls_of(entry):
         sign = page.glyphs.opened if opened else page.glyphs.folded
         summary = cut(call_summary(call), max(8, page.cells - _INDENT - 3))
         lines.append(
@@ -130,18 +123,21 @@ def _assistant(entry: Entry, opened: bool, page: Page) -> list[Line]:
 
 
 def _arguments(call: Mapping[str, Any]) -> str:
-    arguments = call.get("arguments")
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments)
-        except ValueError:
-            return str(arguments)
+    arguments = arguments_of(call)
     if isinstance(arguments, Mapping):
         return "\n".join(
-            value if isinstance(value, str) else f"{key} = {json.dumps(value, ensure_ascii=False)}"
+            value if isinstance(value, str) else f"{key} = {_written(value)}"
             for key, value in arguments.items()
         )
     return "" if arguments is None else str(arguments)
+
+
+def _written(value: object, indent: int | None = None) -> str:
+    """A value as JSON; what is nested beyond what can be written, as much as it takes to say so."""
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    except RecursionError:
+        return "(nested too deeply to be shown)"
 
 
 def _result(entry: Entry) -> Span:
@@ -192,14 +188,16 @@ def _spans(text: str, role: Role, cells: int) -> list[list[Span]]:
     return [[(line, role)] for line in wrapped(text, cells)]
 
 
-def _text(value: object) -> str:
+def _text(value: object, depth: int = 0) -> str:
     """A field as text; what a model sent as parts is joined."""
+    if depth > _DEEPEST:
+        return ""
     if value is None:
         return ""
     if isinstance(value, str):
         return value
     if isinstance(value, Sequence):
-        return "\n".join(_text(part) for part in value)
+        return "\n".join(_text(part, depth + 1) for part in value)
     if isinstance(value, Mapping):
-        return _text(value.get("text")) if "text" in value else json.dumps(value, default=str)
+        return _text(value["text"], depth + 1) if "text" in value else _written(value)
     return str(value)

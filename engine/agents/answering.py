@@ -9,7 +9,7 @@ from engine.agents.compaction import is_due, make_room
 from engine.agents.toolbox import Output
 from engine.models.types import ModelError, ToolCall
 from engine.runs.outcomes import Ending
-from engine.storage.transcripts import Entry
+from engine.storage.entries import Entry
 
 CUT_OFF = "Your last message was cut off: it was longer than one message can be. Say it in less."
 

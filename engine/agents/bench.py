@@ -12,7 +12,7 @@ from engine.events import CompactedBecause
 from engine.harnesses import Harness
 from engine.models.types import Message, ToolCall, Turn
 from engine.runs.outcomes import Ending
-from engine.storage.transcripts import Entry
+from engine.storage.entries import Entry
 from tasks import Task
 
 

@@ -23,7 +23,7 @@ from engine.agents.toolbox import WORKDIR
 from engine.agents.updates import updates
 from engine.runs import budgets
 from engine.runs.outcomes import Ending
-from engine.storage.transcripts import Entry
+from engine.storage.entries import Entry
 
 
 class CommandLoop:

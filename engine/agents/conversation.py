@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from engine.models.types import Carried, Message, ToolCall
-from engine.storage.transcripts import Entry
+from engine.storage.entries import Entry
 
 
 class Conversation:

@@ -15,7 +15,7 @@ from engine.agents.standing import Standing, left_in_words
 from engine.harnesses import Harness
 from engine.models.types import Failure, ModelError
 from engine.runs.outcomes import Ending
-from engine.storage.transcripts import Entry
+from engine.storage.entries import Entry
 
 # The request itself was wrong: an agent's own doing, and no reason to call its session void.
 _ITS_OWN: tuple[Failure, ...] = ("bad_request",)

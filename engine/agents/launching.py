@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from engine.harnesses import COMMAND_SLOTS
 from engine.models.types import ModelError
-from engine.storage.transcripts import Entry
+from engine.storage.entries import Entry
 from verifier.inside.relay import PORT
 
 FOLDER = "/run/agent"  # what an agent is started with, in memory inside the sandbox

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.agents.standing import Standing, left_in_words
 from engine.harnesses import Harness
-from engine.storage.transcripts import Entry
+from engine.storage.entries import Entry
 
 SUBMITTED = "submitted"
 

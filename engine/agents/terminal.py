@@ -25,7 +25,7 @@ from engine.agents.toolbox import KEYS, FileTroubleError, printed
 from engine.agents.updates import updates
 from engine.models.types import ToolCall
 from engine.runs.outcomes import Ending
-from engine.storage.transcripts import Entry
+from engine.storage.entries import Entry
 
 _SCREEN_LINES = 50
 _ABOUT = "terminal"

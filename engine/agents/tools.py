@@ -26,7 +26,7 @@ from engine.agents.updates import updates
 from engine.harnesses import TIME_TOOL
 from engine.models.types import ToolCall
 from engine.runs.outcomes import Ending
-from engine.storage.transcripts import Entry
+from engine.storage.entries import Entry
 
 
 class ToolsLoop:

@@ -13,7 +13,7 @@ from engine.agents.standing import Standing, left_in_words
 from engine.harnesses import Harness
 from engine.runs import budgets
 from engine.state import Point
-from engine.storage.transcripts import Entry
+from engine.storage.entries import Entry
 
 
 def updates(harness: Harness, standing: Standing, entries: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -222,7 +222,7 @@ def _side(sessions: Sequence[SessionState], text: str) -> _Selected:
         if found:
             return _Selected(text, known, found)
     known_names = {name_of(s) for s in sessions} | {s.harness for s in sessions}
-    said = ", ".join(sorted(known_names)[:12]) or "none"
+    said = ", ".join(name[:80] for name in sorted(known_names)[:12]) or "none"
     raise ComparisonError(
         f"no session matches {text!r}; give model:GLOB, harness:GLOB or run:GLOB "
         f"(there are: {said})"

@@ -6,15 +6,15 @@ What ATIF has no word for stands under `extra`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.state import SessionState
-from engine.storage.transcripts import Entry
+from engine.storage.entries import Entry, arguments_of, calls_of
 from engine.usage import Usage
 
 VERSION = "ATIF-v1.8"
+_OF_RESULT = {"tool": "name", "code": "code", "seconds": "seconds"}
 _SOURCES = {"system": "system", "user": "user", "assistant": "agent", "output": "agent"}
 
 
@@ -69,8 +69,8 @@ def _step(
         step["model_name"] = session.model
     if entry.get("reasoning"):
         step["reasoning_content"] = entry["reasoning"]
-    if entry.get("tool_calls"):
-        step["tool_calls"] = [_call(call) for call in entry["tool_calls"]]
+    if calls := calls_of(entry):
+        step["tool_calls"] = [_call(call) for call in calls]
     usage = turns.get(entry.get("turn") or 0)
     if usage is not None:
         step["metrics"] = _metrics(usage)
@@ -79,14 +79,11 @@ def _step(
 
 def _call(call: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments are an object there; what a model wrote that is none is kept as text."""
-    made = {"tool_call_id": str(call["id"]), "function_name": str(call["name"])}
-    try:
-        arguments = json.loads(call["arguments"])
-    except (TypeError, ValueError):
-        arguments = None
+    made = {"tool_call_id": str(call.get("id")), "function_name": str(call.get("name"))}
+    arguments = arguments_of(call)
     if isinstance(arguments, dict):
         return {**made, "arguments": arguments}
-    return {**made, "arguments": {}, "extra": {"text": str(call["arguments"])}}
+    return {**made, "arguments": {}, "extra": {"text": str(arguments)}}
 
 
 def _observe(steps: list[dict[str, Any]], answer: dict[str, Any] | None, entry: Entry) -> None:
@@ -96,10 +93,10 @@ def _observe(steps: list[dict[str, Any]], answer: dict[str, Any] | None, entry: 
         answer["message"] = ""
         steps.append(answer)
     result: dict[str, Any] = {
-        "content": str(entry["output"]),
-        "extra": {"tool": entry["name"], "code": entry["code"], "seconds": entry["seconds"]},
+        "content": str(entry.get("output") or ""),
+        "extra": {key: entry.get(name) for key, name in _OF_RESULT.items()},
     }
-    if any(call["tool_call_id"] == entry["call"] for call in answer.get("tool_calls", ())):
+    if any(call["tool_call_id"] == entry.get("call") for call in answer.get("tool_calls", ())):
         result["source_call_id"] = str(entry["call"])
     answer.setdefault("observation", {"results": []})["results"].append(result)
 

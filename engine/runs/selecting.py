@@ -41,7 +41,7 @@ def _meant(state: State, glob: str) -> str:
     field, colon, pattern = glob.partition(":")
     if colon and field in _FIELDS:
         there = {getattr(each, field) or each.agent for each in state.sessions.values()}
-        shown = ", ".join(sorted(there)[:8]) or "none"
+        shown = ", ".join(name[:80] for name in sorted(there)[:8]) or "none"
         meant = nearest(pattern, there)
         return f"did you mean '{field}:{meant}'?" if meant else f"{field} is one of {shown}"
     runs = ", ".join(list(state.runs)[-5:]) or "none yet"

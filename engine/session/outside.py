@@ -25,7 +25,8 @@ from engine.session.live import Live
 from engine.session.meter import Meter
 from engine.session.services import Services
 from engine.session.workspace import Workspace
-from engine.storage.transcripts import Entry, Transcript
+from engine.storage.entries import Entry
+from engine.storage.transcripts import Transcript
 
 RATE = 1024  # bytes of output a second that are kept for long
 MOST_OUTPUT = 64 << 20  # characters of output in one session's transcript

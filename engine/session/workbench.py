@@ -51,7 +51,8 @@ from engine.session.meter import Meter
 from engine.session.retrying import Trouble, clock_cause
 from engine.session.services import Launcher, Services
 from engine.session.untold import warn_of_untold
-from engine.storage.transcripts import Entry, Transcript
+from engine.storage.entries import Entry
+from engine.storage.transcripts import Transcript
 from tasks import Task
 
 _JUDGED_POLL = 0.1

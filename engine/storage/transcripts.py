@@ -21,8 +21,7 @@ from engine.clock import Clock
 from engine.events import TranscriptGrew, rfc3339
 from engine.paths import make_private
 from engine.storage.disk import Disk
-
-Entry = dict[str, Any]
+from engine.storage.entries import Entry
 
 
 def transcript_path(state: Path, session: str) -> Path:

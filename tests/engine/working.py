@@ -29,7 +29,8 @@ from engine.session.live import Live
 from engine.session.meter import Meter
 from engine.session.workbench import Workbench
 from engine.state import SessionState, State, reduce
-from engine.storage.transcripts import Entry, Transcript
+from engine.storage.entries import Entry
+from engine.storage.transcripts import Transcript
 from tasks import load_task
 from tests.engine.support import ChatServer, Reply, sse
 from verifier.verdict import Gate, Seal, Verdict
