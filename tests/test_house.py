@@ -19,6 +19,7 @@ ENGINE_DOORS = {
     "engine.analysis",
     "engine.client",
     "engine.clock",
+    "engine.entries",
     "engine.events",
     "engine.harnesses",
     "engine.models",

@@ -66,7 +66,7 @@ def _over(client: EngineClient, session: str) -> bool:
 def lines_of(entry: Mapping[str, Any]) -> Iterator[str]:
     """A transcript's entry as lines for eyes."""
     from autolab_tui.plain import lines
-    from engine.storage.entries import arguments_of, calls_of
+    from engine.entries import arguments_of, calls_of
 
     number, kind = entry.get("n"), str(entry.get("kind"))
     if kind == "assistant":

@@ -17,7 +17,7 @@ from autolab_tui.plain import cut, plain, wrapped
 from autolab_tui.roles import Line, Role, Span
 from autolab_tui.views.layout import between, pad
 from autolab_tui.views.markdown import coloured
-from engine.storage.entries import arguments_of, calls_of
+from engine.entries import arguments_of, calls_of
 
 FOLDED = 4  # lines of an entry that are seen while it is folded
 OPENED = 1000  # and at most when it is open

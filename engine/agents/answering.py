@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from engine.agents.bench import Bench
 from engine.agents.compaction import is_due, make_room
 from engine.agents.toolbox import Output
+from engine.entries import Entry
 from engine.models.types import ModelError, ToolCall
 from engine.runs.outcomes import Ending
-from engine.storage.entries import Entry
 
 CUT_OFF = "Your last message was cut off: it was longer than one message can be. Say it in less."
 

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 from engine.agents.launching import Exit, Launch
 from engine.agents.standing import Standing
 from engine.agents.toolbox import Output
+from engine.entries import Entry
 from engine.events import CompactedBecause
 from engine.harnesses import Harness
 from engine.models.types import Message, ToolCall, Turn
 from engine.runs.outcomes import Ending
-from engine.storage.entries import Entry
 from tasks import Task
 
 

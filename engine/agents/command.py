@@ -21,9 +21,9 @@ from engine.agents.launching import (
 from engine.agents.prompting import system_prompt
 from engine.agents.toolbox import WORKDIR
 from engine.agents.updates import updates
+from engine.entries import Entry
 from engine.runs import budgets
 from engine.runs.outcomes import Ending
-from engine.storage.entries import Entry
 
 
 class CommandLoop:

@@ -25,9 +25,9 @@ from engine.agents.record import (
     without_output,
 )
 from engine.agents.toolbox import excerpt
+from engine.entries import Entry
 from engine.events import CompactedBecause, CompactedHow
 from engine.models.types import ModelError
-from engine.storage.entries import Entry
 
 _RECORD_SHARE = 0.7  # of what did not fit, but for the task: the record for notes
 _LEAST_RECORD = 1_000  # a model that cannot read this much of a record cannot go on either

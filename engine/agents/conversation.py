@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
+from engine.entries import Entry
 from engine.models.types import Carried, Message, ToolCall
-from engine.storage.entries import Entry
 
 
 class Conversation:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from engine.agents.answering import given_up
 from engine.agents.launching import newest_start
 from engine.agents.standing import Standing, left_in_words
+from engine.entries import Entry
 from engine.harnesses import Harness
 from engine.models.types import Failure, ModelError
 from engine.runs.outcomes import Ending
-from engine.storage.entries import Entry
 
 # The request itself was wrong: an agent's own doing, and no reason to call its session void.
 _ITS_OWN: tuple[Failure, ...] = ("bad_request",)

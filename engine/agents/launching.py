@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from engine.entries import Entry
 from engine.harnesses import COMMAND_SLOTS
 from engine.models.types import ModelError
-from engine.storage.entries import Entry
 from verifier.inside.relay import PORT
 
 FOLDER = "/run/agent"  # what an agent is started with, in memory inside the sandbox

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from engine.agents.toolbox import KEYS, excerpt
-from engine.storage.entries import Entry
+from engine.entries import Entry
 
 KEPT = 600  # of what is shortened
 _LEAST = 40

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.agents.standing import Standing, left_in_words
+from engine.entries import Entry
 from engine.harnesses import Harness
-from engine.storage.entries import Entry
 
 SUBMITTED = "submitted"
 

@@ -23,9 +23,9 @@ from engine.agents.stopping import judge_wish
 from engine.agents.terminal_reply import Command, Reply, ReplyError, read_reply
 from engine.agents.toolbox import KEYS, FileTroubleError, printed
 from engine.agents.updates import updates
+from engine.entries import Entry
 from engine.models.types import ToolCall
 from engine.runs.outcomes import Ending
-from engine.storage.entries import Entry
 
 _SCREEN_LINES = 50
 _ABOUT = "terminal"

@@ -23,10 +23,10 @@ from engine.agents.standing import left_in_words
 from engine.agents.stopping import answers_without_calls, judge_wish, was_granted
 from engine.agents.toolbox import Output, no_such_tool
 from engine.agents.updates import updates
+from engine.entries import Entry
 from engine.harnesses import TIME_TOOL
 from engine.models.types import ToolCall
 from engine.runs.outcomes import Ending
-from engine.storage.entries import Entry
 
 
 class ToolsLoop:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.agents.standing import Standing, left_in_words
+from engine.entries import Entry
 from engine.harnesses import Harness
 from engine.runs import budgets
 from engine.state import Point
-from engine.storage.entries import Entry
 
 
 def updates(harness: Harness, standing: Standing, entries: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from engine.entries import Entry, arguments_of, calls_of
 from engine.state import SessionState
-from engine.storage.entries import Entry, arguments_of, calls_of
 from engine.usage import Usage
 
 VERSION = "ATIF-v1.8"

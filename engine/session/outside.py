@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.agents.launching import Exit, Launch
 from engine.clock import Clock
+from engine.entries import Entry
 from engine.events import ActivityChanged
 from engine.models.http_model import HttpModel
 from engine.models.retry import RetryPolicy
@@ -25,7 +26,6 @@ from engine.session.live import Live
 from engine.session.meter import Meter
 from engine.session.services import Services
 from engine.session.workspace import Workspace
-from engine.storage.entries import Entry
 from engine.storage.transcripts import Transcript
 
 RATE = 1024  # bytes of output a second that are kept for long

@@ -21,6 +21,7 @@ from engine.agents.offers import schemas
 from engine.agents.standing import Standing, standing_of
 from engine.agents.toolbox import Output, Toolbox, summary
 from engine.clock import Clock
+from engine.entries import Entry
 from engine.events import (
     ActivityChanged,
     CompactedBecause,
@@ -51,7 +52,6 @@ from engine.session.meter import Meter
 from engine.session.retrying import Trouble, clock_cause
 from engine.session.services import Launcher, Services
 from engine.session.untold import warn_of_untold
-from engine.storage.entries import Entry
 from engine.storage.transcripts import Transcript
 from tasks import Task
 

@@ -18,10 +18,10 @@ import msgspec
 from aiofiles.os import wrap
 
 from engine.clock import Clock
+from engine.entries import Entry
 from engine.events import TranscriptGrew, rfc3339
 from engine.paths import make_private
 from engine.storage.disk import Disk
-from engine.storage.entries import Entry
 
 
 def transcript_path(state: Path, session: str) -> Path:

@@ -15,6 +15,7 @@ from engine import harnesses
 from engine.agents.registry import make_agent
 from engine.agents.toolbox import CommandOutput, FileTroubleError, Toolbox
 from engine.clock import Clock
+from engine.entries import Entry
 from engine.events import AnyBody, Event, Limit, SessionCreated, VerdictGiven
 from engine.harnesses import Harness
 from engine.models.http import HttpClient
@@ -29,7 +30,6 @@ from engine.session.live import Live
 from engine.session.meter import Meter
 from engine.session.workbench import Workbench
 from engine.state import SessionState, State, reduce
-from engine.storage.entries import Entry
 from engine.storage.transcripts import Transcript
 from tasks import load_task
 from tests.engine.support import ChatServer, Reply, sse
