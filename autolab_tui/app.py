@@ -474,6 +474,9 @@ class AutolabApp(App[None]):
             return "Come back with `autolab`."
         goes = "goes" if going == 1 else "go"
         sessions = words.plural(going, "session")
+        if self.store.health().standing == "down":
+            stands = "stands" if going == 1 else "stand"
+            return f"No engine runs: {sessions} {stands} still until `autolab engine start`."
         return f"{sessions} {goes} on without this screen. Come back with `autolab`."
 
 

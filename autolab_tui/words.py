@@ -97,6 +97,11 @@ def hour(at: float) -> str:
     return datetime.fromtimestamp(at).astimezone().strftime("%H:%M")
 
 
-def plural(number: int, noun: str) -> str:
+def noun(number: int, one: str) -> str:
+    """The noun that goes with a number: `session` or `sessions`."""
+    return one if number == 1 else f"{one}s"
+
+
+def plural(number: int, one: str) -> str:
     """`1 session`, `3 sessions`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun(number, one)}"

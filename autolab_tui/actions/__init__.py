@@ -52,7 +52,10 @@ def of(places: Iterable[Place], orders: bool = True) -> list[Action]:
     return [a for a in ACTIONS if a.place in wanted and (orders or not a.order)]
 
 
+_PLACE_RANKS: dict[Place, int] = {"replay": -1}  # the keys of time go before a screen's own
+
+
 def key_line(places: Iterable[Place], orders: bool = True) -> list[Action]:
-    """What the key line of a screen shows, in order: in a replay the keys of time first."""
+    """What the key line of a screen shows, in order: by rank of the place, then of the action."""
     found = [action for action in of(places, orders) if action.rank]
-    return sorted(found, key=lambda action: (action.place != "replay", action.rank))
+    return sorted(found, key=lambda action: (_PLACE_RANKS.get(action.place, 0), action.rank))

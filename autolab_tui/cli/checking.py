@@ -10,6 +10,7 @@ from typing import Any
 from autolab_tui.cli.failures import DONE, NEGATIVE, UsageError
 from autolab_tui.cli.output import emit, note, number, plain, table
 from autolab_tui.cli.parser import Commands, command
+from autolab_tui.words import plural
 
 _DETAILS = """\
 The baseline must score 0, every stage beat the one before, the last reach the reference, and every
@@ -152,4 +153,4 @@ def _table(results: list[dict[str, Any]]) -> None:
     ]
     if "compiled" in words:
         counts.append(f"{words.count('compiled')} compiled only")
-    print(f"{len(results)} tasks: {', '.join(counts)}")
+    print(f"{plural(len(results), 'task')}: {', '.join(counts)}")

@@ -9,6 +9,7 @@ from autolab_tui.cli.failures import DONE, CommandError
 from autolab_tui.cli.leaderboard import add_missing, estimate, tally_in_words
 from autolab_tui.cli.output import emit, number, plain, table
 from autolab_tui.cli.parser import Commands, command
+from autolab_tui.words import plural
 
 if TYPE_CHECKING:
     from engine.analysis.comparison import Comparison, Order, Side
@@ -66,7 +67,7 @@ def _show(made: Comparison) -> None:
     else:
         _pairs(made)
         test = made.sign_test
-        print(f"\nA - B  {estimate(made.difference)} over {made.tasks} tasks"
+        print(f"\nA - B  {estimate(made.difference)} over {plural(made.tasks, 'task')}"
               f"{'' if made.error is None else f', standard error {made.error:.3f}'}")  # fmt: skip
         if made.probability is not None:
             print(f"A is better in {made.probability:.0%} of {made.replicates} replicates")

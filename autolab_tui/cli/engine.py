@@ -163,7 +163,8 @@ def stop(args: argparse.Namespace) -> int:
     if args.json:
         emit("engine-stop", {"was_running": True, "stopped": True})
     else:
-        left = f"; {open_ones} sessions go on when it runs again" if open_ones else ""
+        goes = f"{open_ones} sessions go" if open_ones > 1 else "1 session goes"
+        left = f"; {goes} on when it runs again" if open_ones else ""
         print(f"engine stopped{left}")
     return 0
 

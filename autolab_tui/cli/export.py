@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from autolab_tui.cli.failures import DONE, CommandError
 from autolab_tui.cli.output import emit
 from autolab_tui.cli.parser import Commands, command
+from autolab_tui.words import plural
 
 if TYPE_CHECKING:
     from engine.offline.recordings import Recording
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         )
         return DONE
     said = "would write" if args.dry_run else "wrote"
-    print(f"{said} {len(files)} files into {folder}")
+    print(f"{said} {plural(len(files), 'file')} into {folder}")
     if silent:
         print(f"without a conversation yet: {', '.join(silent)}")
     return DONE

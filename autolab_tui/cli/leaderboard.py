@@ -10,6 +10,7 @@ from autolab_tui import words
 from autolab_tui.cli.failures import DONE
 from autolab_tui.cli.output import emit, number, plain, table
 from autolab_tui.cli.parser import Commands, Parser, command
+from autolab_tui.words import plural
 
 if TYPE_CHECKING:
     from engine.analysis.counting import Tally
@@ -209,7 +210,7 @@ def _effect(effect: HarnessEffect) -> str:
              ("task", v.task), ("rest", v.rest), ("attempt", v.attempt)]  # fmt: skip
     said = ", ".join(f"{name} {number(value, 4)}" for name, value in parts)
     return (
-        f"{shown}\n\nover {len(effect.tasks)} tasks; variance: {said}\n"
+        f"{shown}\n\nover {plural(len(effect.tasks), 'task')}; variance: {said}\n"
         f"largest swing: {plain(swing.model)}, {swing.low:.3f} in {plain(swing.worst)} to "
         f"{swing.high:.3f} in {plain(swing.best)}"
     )

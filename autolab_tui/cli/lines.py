@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from autolab_tui.cli.output import plain
 from autolab_tui.cli.values import short_duration
+from autolab_tui.words import plural
 from engine.events import (
     AlertCleared,
     AlertRaised,
@@ -78,7 +79,7 @@ def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case f
         case ModelRetried(attempt=attempt, cause=cause, wait=wait):
             return f"model call failed ({cause}); attempt {attempt} in {wait:.1f} s"
         case ModelPaced(provider=provider, limit=limit, cause=cause):
-            return f"{provider} takes {limit} calls at once from now on: {cause}"
+            return f"{provider} takes {plural(limit, 'call')} at once from now on: {cause}"
         case ContextCompacted() as compacted:
             return compacted.in_words
         case SnapshotTaken(snapshot=snapshot, files=files):

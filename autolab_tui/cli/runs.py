@@ -10,6 +10,7 @@ from autolab_tui.cli.failures import CommandError, UsageError
 from autolab_tui.cli.output import emit, number, table
 from autolab_tui.cli.parser import Commands, Parser, command, group
 from autolab_tui.operators import operator
+from autolab_tui.words import plural
 
 _RM_DETAILS = """\
 Deletes transcripts, best files and the snapshots that no other run has. The run's record stays in
@@ -108,7 +109,7 @@ def _ask(args: argparse.Namespace, what: str) -> None:
 def _freed(done: list[dict[str, Any]]) -> str:
     files = sum(one["freed"]["files"] for one in done)
     size = sum(one["freed"]["bytes"] for one in done)
-    return f"{files} files, {size:,} bytes"
+    return f"{plural(files, 'file')}, {size:,} bytes"
 
 
 def list_runs(args: argparse.Namespace) -> int:

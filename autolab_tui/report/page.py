@@ -52,12 +52,14 @@ def _summary(facts: Facts) -> Markup:
     going = f", {tally.unfinished} unfinished" if tally.unfinished else ""
     lines: list[Child] = [
         f"Launched {_minute(rfc3339(run.created))}; as of {_minute(facts.as_of)}.",
-        f"{tally.sessions} sessions on {facts.board.tasks} tasks: {tally.counted} counted "
+        f"{words.plural(tally.sessions, 'session')} on {words.plural(facts.board.tasks, 'task')}: "
+        f"{tally.counted} counted "
         f"({tally.stopped} stopped by an operator, {tally.assisted} assisted, "
         f"{tally.unofficial} judged without full isolation), {tally.not_judged} not judged "
         f"({missing}), {tally.suspect} suspect (left out){going}.",
         f"Under way for {words.duration(facts.span)}; {facts.usage.tokens:,} tokens, "
-        f"{facts.usage.turns:,} turns, cost {words.cost(facts.usage.cost, facts.usage.unpriced)}.",
+        f"{facts.usage.turns:,} {words.noun(facts.usage.turns, 'turn')}, "
+        f"cost {words.cost(facts.usage.cost, facts.usage.unpriced)}.",
     ]
     if (ahead := facts.forecast) is not None:
         parts = []
@@ -206,7 +208,7 @@ def _effect(facts: Facts) -> Markup | None:
             ("model", *effect.harnesses),
             rows,
             right=set(range(1, 1 + len(effect.harnesses))),
-            caption=f"Mean reward over {len(effect.tasks)} tasks that all did",
+            caption=f"Mean reward over {words.plural(len(effect.tasks), 'task')} that all did",
         ),
         element(
             "p",
@@ -321,7 +323,7 @@ def _verdicts(session: SessionState) -> Markup | None:
             "gate", "snapshot", "reason")  # fmt: skip
     return element(
         "details",
-        element("summary", f"{len(rows)} verdicts"),
+        element("summary", words.plural(len(rows), "verdict")),
         _table(head, rows, right={0, 3, 4, 5}),
     )
 
@@ -357,7 +359,8 @@ def _budget(session: SessionState) -> str:
         if limit.hard is not None:
             timed = key in ("active", "wall", "gpu")
             parts.append(f"{key} {words.duration(limit.hard) if timed else f'{limit.hard:g}'}")
-    changed = f" (changed {session.budget_changes} times)" if session.budget_changes else ""
+    times = words.plural(session.budget_changes, "time")
+    changed = f" (changed {times})" if session.budget_changes else ""
     return ", ".join(parts) + changed
 
 

@@ -46,9 +46,10 @@ def lines(session: SessionState, moment: Moment, cells: int) -> list[Line]:
     fact("budget used", f"{_p(found.used)}; last gain at {_p(found.last_improvement)}")
     fact("half of the best", f"at {_p(found.half)} of the budget, 90 % of it at {_p(found.ninety)}")
     fact("area", f"{_r(found.auc)}; gained in the last quarter {_r(found.late_gain)}")
+    judged = words.plural(found.verified, "snapshot")
     fact(
         "cycles",
-        f"{found.iterations} of edit and measure, {found.verified} snapshots judged, "
+        f"{found.iterations} of edit and measure, {judged} judged, "
         f"{found.improving} better than all before",
     )
 

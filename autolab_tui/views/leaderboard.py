@@ -90,7 +90,7 @@ def counts(made: Leaderboard, cells: int) -> Line:
     tally = made.tally
     said: list[Span] = [
         (" ", "text"),
-        (f"{tally.counted} of {tally.sessions} sessions count", "strong"),
+        (f"{tally.counted} of {words.plural(tally.sessions, 'session')} count", "strong"),
     ]
     missing = "left out" if made.missing == "exclude" else "count as 0"
     remarks: tuple[tuple[int, str, Role], ...] = (

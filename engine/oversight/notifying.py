@@ -92,16 +92,26 @@ class Notifier:
             )
         # Its log lines hold addresses, and addresses hold tokens.
         logging.getLogger("apprise").disabled = True
-        sender = apprise.Apprise()
+        problems = []
         for number, url in enumerate(self._settings.urls, 1):
+            # One by one, so that a bad address keeps no news from the good ones.
+            sender = apprise.Apprise()
             if not sender.add(url.get_secret_value()):
-                return f"notify.urls entry {number} is no address that Apprise knows; mend it"
-        try:
-            taken = bool(sender.notify(body=body, title=title))
-        except Exception as error:
-            _log.warning("a notification failed: %s", type(error).__name__)
-            taken = False
-        return "" if taken else "a notification was not taken by every address of notify.urls"
+                problems.append(
+                    f"notify.urls entry {number} is no address that Apprise knows; mend it"
+                )
+                continue
+            try:
+                taken = bool(sender.notify(body=body, title=title))
+            except Exception as error:
+                _log.warning("a notification failed: %s", type(error).__name__)
+                taken = False
+            if not taken:
+                problems.append(
+                    f"notify.urls entry {number} did not take a notification; "
+                    "it is not sent again, the news is in the feed"
+                )
+        return "; ".join(problems)
 
 
 def news(state: State, event: Event) -> str | None:

@@ -244,7 +244,7 @@ class Engine:
         )
         caught_up = await self.chain.catch_up(self._view.state)
         if caught_up:
-            noted = f"{caught_up} verdicts were in the ledger only, and are in the journal now"
+            noted = f"verdicts that were in the ledger only, now in the journal: {caught_up}"
             await self._record(Noted(text=noted))
         recovery = Recovery(
             self.state_dir,

@@ -477,3 +477,25 @@ async def test_keys_move_in_what_came_after_an_empty_screen(
             await at.press("G")
             assert app.screen.focused.id == "table"
             assert app.screen._table.index == 2
+
+
+async def test_leaving_a_dead_engine_says_that_nothing_goes_on(
+    socket_path: Path, journal: Journal, tmp_path: Path
+) -> None:
+    app = AutolabApp(EngineClient(socket_path), clock=still_clock(journal), config=tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        desk_ = Desk(app, pilot)
+        with serve(socket_path, journal):
+            await desk_.until(lambda: app.store.beats, "data")
+        await desk_.until(lambda: "engine down" in desk_.text(), "the loss")
+        await pilot.press("q")
+    said = app.farewell()
+    assert said == "No engine runs: 2 sessions stand still until `autolab engine start`."
+
+
+async def test_a_click_on_a_key_of_the_bottom_line_is_that_key(desk: Any) -> None:
+    async with desk() as desk_:
+        bottom = desk_.text().splitlines()[-1]
+        sort = desk_.app.choice.sort
+        await desk_.pilot.click(offset=(bottom.index("sort") + 1, 23))
+        await desk_.until(lambda: desk_.app.choice.sort != sort, "the next order")

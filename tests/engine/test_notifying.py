@@ -139,16 +139,20 @@ async def test_a_refused_message_is_told_once_and_names_no_address(
     await sent(away, lambda: told)
     away.hear(state, raised[1])
     await sent(away, lambda: len(receiver.got) > 1)
-    assert told == ["a notification was not taken by every address of notify.urls"]
+    assert told == [
+        "notify.urls entry 1 did not take a notification; it is not sent again, "
+        "the news is in the feed"
+    ]
     assert "hook-token" not in caplog.text
 
 
-async def test_an_address_that_is_none_is_named_by_its_number() -> None:
+async def test_an_address_that_is_none_is_named_by_its_number(receiver: Receiver) -> None:
     state, raised = two_alerts()
     told: list[str] = []
-    away = notifier(("nonsense-token",), told)
+    away = notifier(("nonsense-token", receiver.url), told)
     away.hear(state, raised[0])
     await sent(away, lambda: told)
+    assert len(receiver.got) == 1  # the good one got it all the same
     assert told == ["notify.urls entry 1 is no address that Apprise knows; mend it"]
 
 
