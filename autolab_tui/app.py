@@ -469,15 +469,9 @@ class AutolabApp(App[None]):
 
     def farewell(self) -> str:
         """What to say when the app is left."""
-        going = sum(not session.over for session in self.store.state.sessions.values())
-        if not going:
-            return "Come back with `autolab`."
-        goes = "goes" if going == 1 else "go"
-        sessions = words.plural(going, "session")
-        if self.store.health().standing == "down":
-            stands = "stands" if going == 1 else "stand"
-            return f"No engine runs: {sessions} {stands} still until `autolab engine start`."
-        return f"{sessions} {goes} on without this screen. Come back with `autolab`."
+        from autolab_tui.leaving import farewell
+
+        return farewell(self.store.state, self.store.health().standing)
 
 
 def run(
