@@ -12,7 +12,7 @@ import pytest
 from tests.cli import shapes
 from tests.cli.conftest import Shell
 from tests.engine.support import make_task
-from tests.verifier.test_ledger import record
+from tests.verifier.ledger.test_ledger import record
 from verifier.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.usefixtures("sandbox_backend")

@@ -21,7 +21,7 @@ from engine.objects import (
     status_object,
 )
 from engine.state import State, reduce
-from tests.engine.test_state_fold import created
+from tests.engine.state.test_state_fold import created
 from verifier.verdict import Cause, Status, Verdict
 
 DOC = (Path(__file__).parents[2] / "docs" / "json.md").read_text()

@@ -13,8 +13,8 @@ import pytest
 from tasks import load_task
 from tasks.scaffold import create
 from tests.engine.gpu.machine import Machine
+from tests.engine.session.test_sessions import spec
 from tests.engine.support import running_engine
-from tests.engine.test_sessions import spec
 from tests.support.cuda.stub import stub
 from verifier import cpus, pins
 from verifier.cuda.compiling import compiled

@@ -11,6 +11,7 @@ import pytest
 from engine.client import EngineRefusedError
 from engine.state import SessionState
 from tests.engine.gpu.machine import Machine, make_gpu_task
+from tests.engine.session.test_sessions import spec
 from tests.engine.support import (
     ChatServer,
     EngineProcess,
@@ -21,7 +22,6 @@ from tests.engine.support import (
     tool_turn,
     wait_for,
 )
-from tests.engine.test_sessions import spec
 
 WAIT = "until [ -e /app/go ]; do sleep 0.05; done"
 

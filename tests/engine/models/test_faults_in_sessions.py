@@ -14,7 +14,7 @@ from engine.events import ModelRetried, SessionPaused, TurnFailed, TurnFinished
 from engine.models.retry import RetryPolicy
 from engine.models.types import Api, Provider
 from engine.runs.outcomes import Ending
-from tests.engine.working import Seat, changed
+from tests.engine.agents.working import Seat, changed
 from tests.support.model_server import APIS, Fault, Json, ModelServer, Say, refusal_in_stream
 
 LOOK = Say(
@@ -143,7 +143,7 @@ async def test_a_fault_ends_as_it_should_and_the_conversation_is_whole(
     suite: Path, tmp_path: Path, api: Api, name: str
 ) -> None:
     case = CASES[name]
-    # Without compaction, which tests/engine/test_context.py is about.
+    # Without compaction, which tests/engine/agents/test_context.py is about.
     seat = Seat(suite, tmp_path / "seat", changed(context="none"))
     with ModelServer([LOOK, case.step(api), SUBMIT]) as server:
         ending = await work(seat, server, api, **case.provider)

@@ -14,7 +14,7 @@ from engine.oversight.alarms import AlarmLimits, alarms
 from engine.oversight.supervision import Supervision
 from engine.runs.outcomes import Ending
 from engine.state import Pause, RunState, SessionState, State
-from tests.engine.test_budgets import session
+from tests.engine.runs.test_budgets import session
 
 LIMITS = AlarmLimits()
 PAUSE = Pause("operator", "", "ann", 0.0)

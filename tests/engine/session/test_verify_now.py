@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.events import VerificationAsked, VerificationDropped
+from tests.engine.session.test_restore import WAIT, Played, by_turns
 from tests.engine.support import ChatServer, EngineProcess, text_turn, tool_turn, wait_for
-from tests.engine.test_restore import WAIT, Played, by_turns
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
 

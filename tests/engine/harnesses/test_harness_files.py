@@ -292,7 +292,7 @@ def test_any_combination_of_the_knobs_is_a_harness(
 
 
 def test_the_documented_knobs_and_presets_are_all_there_are() -> None:
-    doc = (Path(__file__).parents[2] / "docs" / "harnesses.md").read_text()
+    doc = (Path(__file__).parents[3] / "docs" / "harnesses.md").read_text()
     table = doc.partition("## Knobs")[2].partition("\n**")[0]
     named = {name for row in table.splitlines() for name in row.split("|")[1:2]}
     assert {word.strip("` ") for cell in named for word in cell.split(",")} >= set(KNOBS)

@@ -22,11 +22,11 @@ from verifier.ledger.keys import LedgerError
 from verifier.ledger.ledger import Ledger, Record
 from verifier.verdict import Metric, Seal, Verdict
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WRITER = """
 import resource, signal, sys
 from pathlib import Path
-from tests.verifier.test_ledger import record
+from tests.verifier.ledger.test_ledger import record
 from verifier.ledger.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]))
 for number in range(int(sys.argv[3])):
@@ -224,7 +224,8 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(ledger: Ledger) -> None:
     before = ledger.file.read_bytes()
     script = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from tests.verifier.test_ledger import record; from verifier.ledger.ledger import Ledger\n"
+        "from tests.verifier.ledger.test_ledger import record\n"
+        "from verifier.ledger.ledger import Ledger\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) + 100}, {len(before) + 100}))\n"
         "try: Ledger(Path(sys.argv[1])).append([record('v2')])\n"

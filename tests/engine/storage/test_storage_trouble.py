@@ -17,6 +17,7 @@ from engine.clock import Clock
 from engine.oversight.vitals import Sign, Vitals, read_sign
 from engine.storage.disk import Disk
 from engine.storage.transcripts import Transcript, TranscriptDamagedError
+from tests.engine.session.test_pausing import by_answers, launch, order, until
 from tests.engine.support import (
     ChatServer,
     EngineProcess,
@@ -24,7 +25,6 @@ from tests.engine.support import (
     tool_turn,
     wait_for,
 )
-from tests.engine.test_pausing import by_answers, launch, order, until
 
 TURNS = [
     tool_turn("bash", {"command": "echo 60 > answer.txt; sleep 1.5; echo slept"}),

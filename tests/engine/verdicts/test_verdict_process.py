@@ -27,8 +27,8 @@ from engine.verdicts.chain import Chain
 from engine.verdicts.process import VerifierProcess
 from engine.verdicts.queue import Job, Marks
 from engine.verdicts.recorder import Judging
+from tests.engine.state.test_state_fold import created
 from tests.engine.support import make_task
-from tests.engine.test_state_fold import created
 from verifier.gpus.device import Gpu, Want
 from verifier.ledger import entries
 from verifier.ledger.entries import parse

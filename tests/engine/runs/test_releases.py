@@ -12,7 +12,7 @@ from engine.journal import Journal
 from engine.runs.orders import OrderRefusedError, Orders, Release
 from engine.runs.selecting import NothingSelectedError
 from engine.state import State, reduce
-from tests.engine.test_state_fold import created
+from tests.engine.state.test_state_fold import created
 from verifier.verdict import Seal, Status, Verdict
 
 

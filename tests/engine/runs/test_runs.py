@@ -27,7 +27,7 @@ from verifier import pins
 from verifier.anchors import Calibration, machine_facts, store
 from verifier.verdict import Seal, Speedup
 
-FIXTURE = Path(__file__).parents[1] / "verifier" / "fixtures" / "equal_bytes"
+FIXTURE = Path(__file__).parents[2] / "verifier" / "fixtures" / "equal_bytes"
 
 LOCAL = {"local": {"base_url": "http://127.0.0.1:1/v1"}}
 
@@ -314,7 +314,7 @@ def test_globs_choose_sessions(suite: Path) -> None:
 def test_the_documented_settings_are_all_there_are(tmp_path: Path) -> None:
     import re
 
-    doc = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    doc = (Path(__file__).parents[3] / "docs" / "settings.md").read_text()
     config = tmp_path / "config"
     config.mkdir()
     (config / "autolab.toml").write_text(re.findall(r"```toml\n(.*?)```", doc, re.DOTALL)[0])

@@ -26,9 +26,9 @@ from engine.session.terminals import Look, TerminalRefusedError, Terminals
 from engine.session.workspace import Workspace
 from engine.state import Pause, SessionState
 from tasks import load_task
+from tests.engine.session.test_restore import Played, by_turns
+from tests.engine.state.test_state_fold import created
 from tests.engine.support import ChatServer, EngineProcess, tool_turn, wait_for
-from tests.engine.test_restore import Played, by_turns
-from tests.engine.test_state_fold import created
 from verifier.sandbox import places
 from verifier.sandbox.keeper.client import KeeperClient, ensure_keeper
 

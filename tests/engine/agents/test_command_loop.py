@@ -25,7 +25,7 @@ from engine.models.types import ModelError
 from engine.runs.outcomes import Ending
 from engine.state import Message
 from tasks import load_task
-from tests.engine.working import changed
+from tests.engine.agents.working import changed
 
 COMMAND = ("my-agent", "--model", "{model}", "--url={base_url}/v1", "{instruction_file}")
 GOOD = Exit(0, "", 3, None)

@@ -27,7 +27,7 @@ from tests.support.strict_model import (
 )
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WINDOW = 8_000
 OUTPUT = 9_000  # characters of each step
 STEPS = 10 * WINDOW * CHARS_PER_TOKEN // OUTPUT + 1

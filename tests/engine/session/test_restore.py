@@ -13,6 +13,7 @@ from engine.events import Intervened, SnapshotTaken
 from engine.journal import read
 from engine.offline.snapshots import Stored
 from engine.paths import journal_file
+from tests.engine.session.test_sessions import kill_keeper
 from tests.engine.support import (
     ChatServer,
     EngineProcess,
@@ -22,7 +23,6 @@ from tests.engine.support import (
     tool_turn,
     wait_for,
 )
-from tests.engine.test_sessions import kill_keeper
 from verifier.sandbox import places
 
 pytestmark = pytest.mark.usefixtures("sandboxes")

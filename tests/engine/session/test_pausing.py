@@ -11,6 +11,7 @@ import pytest
 
 from engine.client import EngineRefusedError
 from engine.state import SessionState
+from tests.engine.session.test_sessions import kill_keeper, spec
 from tests.engine.support import (
     ChatServer,
     EngineProcess,
@@ -21,7 +22,6 @@ from tests.engine.support import (
     usage_chunk,
     wait_for,
 )
-from tests.engine.test_sessions import kill_keeper, spec
 from verifier.sandbox import places
 
 pytestmark = pytest.mark.usefixtures("sandboxes")

@@ -14,7 +14,7 @@ from engine.agents.conversation import Conversation, conversation, weight
 from engine.events import ContextCompacted, MessageLeft, TurnFinished, TurnStarted
 from engine.models.types import Api, Provider
 from engine.runs.outcomes import Ending
-from tests.engine.working import Seat, changed, verdict
+from tests.engine.agents.working import Seat, changed, verdict
 from tests.support.model_server import APIS, Json, ModelServer, Say
 from tests.support.strict_model import (
     CHARS_PER_TOKEN,

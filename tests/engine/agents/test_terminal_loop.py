@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from engine.agents.terminal_reply import Command, ReplyError, read_reply
 from engine.runs.outcomes import Ending
+from tests.engine.agents.working import Chunks, Seat, changed, said, verdict
 from tests.engine.support import text_turn
-from tests.engine.working import Chunks, Seat, changed, said, verdict
 
 Work = Callable[..., Seat]
 

@@ -9,7 +9,7 @@ import pytest
 from engine.events import BaselineKept, Event, SessionMoved, SnapshotTaken, VerdictGiven
 from engine.state import State, reduce
 from engine.storage.history import History, SnapshotNameError
-from tests.engine.test_state_fold import created
+from tests.engine.state.test_state_fold import created
 from verifier.verdict import Seal, Verdict
 
 A, B, C, BASE = "aa11" + "0" * 60, "aa12" + "0" * 60, "c3" + "1" * 62, "ba5e" + "0" * 60

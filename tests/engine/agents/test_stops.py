@@ -10,7 +10,7 @@ import pytest
 
 from engine.models.types import Api, Provider
 from engine.runs.outcomes import Ending
-from tests.engine.working import Seat, changed
+from tests.engine.agents.working import Seat, changed
 from tests.support.model_server import APIS, Json, ModelServer, Say
 from tests.support.strict_model import StrictModel, text_of, turns_of
 

@@ -26,8 +26,8 @@ from engine.journal.view import View
 from engine.objects import status_object
 from engine.paths import journal_file
 from engine.state import State, reduce
+from tests.engine.state.test_state_fold import as_json, fold, histories
 from tests.engine.support import EngineProcess, running_engine, wait_for
-from tests.engine.test_state_fold import as_json, fold, histories
 
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")

@@ -25,9 +25,9 @@ from engine.events import (
 from engine.journal import read
 from engine.paths import journal_file
 from engine.state import State, reduce
+from tests.engine.session.test_pausing import processes
+from tests.engine.session.test_sessions import spec
 from tests.engine.support import ChatServer, EngineProcess, Reply, sse, tool_turn, wait_for
-from tests.engine.test_pausing import processes
-from tests.engine.test_sessions import spec
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
 SESSIONS = 8
@@ -185,7 +185,7 @@ def test_engines_killed_at_fifty_random_instants_lose_and_double_nothing(
 def test_nothing_is_orphaned_by_an_engine_and_a_keeper_that_were_killed(
     engine: EngineProcess, suite: Path
 ) -> None:
-    from tests.engine.test_sessions import kill_keeper
+    from tests.engine.session.test_sessions import kill_keeper
     from verifier.sandbox import places
 
     mark = f"orphan-{time.monotonic_ns()}"

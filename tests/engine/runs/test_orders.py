@@ -21,7 +21,7 @@ from engine.paths import journal_file, make_private, runtime_dir, short_name
 from engine.runs.orders import ORDERS, OrderRefusedError, read_order
 from engine.service.engine import Engine
 from engine.settings import load_settings
-from tests.engine.test_state_fold import created
+from tests.engine.state.test_state_fold import created
 
 
 async def serve(state: Path, work: Any) -> None:

@@ -14,7 +14,7 @@ from engine.events import ClockMoved
 from engine.session.meter import Meter
 from engine.session.stillness import Held, Stillness
 from engine.session.workspace import Workspace
-from tests.engine.test_schedules import until
+from tests.engine.runs.test_schedules import until
 from verifier.sandbox.keeper.client import KeeperError
 
 

@@ -25,8 +25,8 @@ from engine.harnesses import Harness
 from engine.harnesses.harness import WORDING, Feedback, Stop, Time, Tool
 from engine.runs.outcomes import Ending
 from tasks import load_task
+from tests.engine.agents.working import Seat, changed, said, verdict
 from tests.engine.support import text_turn, tool_turn
-from tests.engine.working import Seat, changed, said, verdict
 
 BASH = tool_turn("bash", {"command": "make bench"})
 SUBMIT = tool_turn("submit", {})

@@ -20,7 +20,7 @@ from tests.support.model_server import Fault, Json, ModelServer, Say
 from verifier.sandbox import places, uids
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
-AGENTS = Path(__file__).parents[1] / "support" / "agents"
+AGENTS = Path(__file__).parents[2] / "support" / "agents"
 CANARY = "sk-canary-90d1"
 CHAT = ("--model", "{model}", "--base-url", "{base_url}", "--task", "{instruction_file}")
 

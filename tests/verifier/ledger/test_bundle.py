@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verifier.test_ledger import record
+from tests.verifier.ledger.test_ledger import record
 from verifier.ledger import bundle
 from verifier.ledger.bundle import BundleError
 from verifier.ledger.ledger import Ledger
