@@ -20,7 +20,6 @@ _SPEAKING = (
     ("tasks", "TaskError"),
     ("tasks.errors", "TaskError"),
     ("verifier.pins", "PinsError"),
-    ("verifier.sealed", "VerifierError"),
     ("verifier.artifact", "ArtifactRefusedError"),
     ("verifier.ledger.bundle", "BundleError"),
     ("verifier.ledger.keys", "LedgerError"),
