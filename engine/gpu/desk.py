@@ -216,9 +216,12 @@ class GpuDesk:
 
 
 def _lost_words(gone: Sequence[Gpu], found: Inventory) -> str:
-    named = ", ".join(gpu.words for gpu in gone)
-    why = f": {found.trouble}" if found.trouble else ""
+    named = " and ".join(gpu.words for gpu in gone)
+    are = "are" if len(gone) > 1 else "is"
+    # A device that does not answer says not even who it is, so the driver's words may be of others.
+    why = f" (of the machine: {found.trouble})" if found.trouble and found.gpus else ""
+    why = why or (f": {found.trouble}" if found.trouble else "")
     return (
-        f"{named} is gone while leased{why}; resumed, the session goes on if it is back, and "
+        f"{named} {are} gone while leased{why}; resumed, the session goes on if it is back, and "
         "otherwise in a new sandbox as soon as another one is free"
     )

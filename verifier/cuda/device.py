@@ -1,7 +1,7 @@
 """What a repetition needs of a device.
 
-Whoever implements it owns the context, the stream and the events. There is no implementation for
-real devices yet; the one in the tests shows the logic of a repetition, and nothing of a GPU.
+Whoever implements it owns the context, the stream and the events: `verifier.cuda.pycuda_device`
+for real devices; the one in the tests shows the logic of a repetition, and nothing of a GPU.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from verifier.cuda.shapes import ShapedLaunch
 DRIVER = "libcuda.so.1"
 _OPT_IN = 49_152  # bytes of shared memory that a block has without asking for more
 _ARENAS = 2  # repetitions take turns on them
+# What the driver maps at a time: kernels may touch all of it, whatever was asked for.
+_PAGE = 2 << 20
 _UNKNOWN_CACHE = 128 << 20  # bytes of L2 where the device does not say; none has more yet
 _CLOCKS_UP_SECONDS = 0.005  # of work before a clock starts; a guess, since a device idles slowly
 _SCRUB = 0xA5
@@ -75,6 +77,10 @@ def driver() -> Any:
     return cuda
 
 
+def _whole_pages(size: int) -> int:
+    return -(-size // _PAGE) * _PAGE
+
+
 class PyCudaDevice:
     """The first visible device: one context, one stream. See `verifier.cuda.device.Device`."""
 
@@ -86,7 +92,7 @@ class PyCudaDevice:
             self._stream = cuda.Stream()
             attribute = cuda.device_attribute
             cache = device.get_attribute(attribute.L2_CACHE_SIZE)
-            self._flush_bytes = 2 * (cache or _UNKNOWN_CACHE)
+            self._flush_bytes = _whole_pages(2 * (cache or _UNKNOWN_CACHE))
             self._flush = cuda.mem_alloc(self._flush_bytes)
         except cuda.Error as error:
             raise UnusableError(
@@ -136,7 +142,12 @@ class PyCudaDevice:
         self._module = None
 
     def allocate(self, size: int) -> int:
-        """Of the arena whose turn it is, made anew where it is too small."""
+        """Of the arena whose turn it is, made anew where it is too small.
+
+        An arena ends with a page of the driver's: behind it a kernel could keep what it worked out
+        for the next repetition, where nothing is scrubbed.
+        """
+        size = _whole_pages(size)
         self._turn = (self._turn + 1) % _ARENAS
         arena = self._arenas[self._turn]
         if arena is None or arena[1] < size:

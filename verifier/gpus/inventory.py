@@ -33,6 +33,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 PATIENCE = 5.0  # seconds for the driver to answer
 _stuck: list[threading.Thread] = []  # given up, and still waiting for the driver
+_TOLD = 4  # of the devices that do not answer
 _CAPABILITIES = Path("/proc/driver/nvidia/capabilities")
 NAMELESS = "a GPU without a name"
 _MINOR = re.compile(r"DeviceFileMinor:\s*(\d+)")
@@ -117,13 +118,15 @@ def _inventory() -> Inventory:
     except pynvml.NVMLError as error:
         return Inventory((), in_words(pynvml, error))
     try:
-        found, trouble = [], ""
+        found: list[Gpu] = []
+        troubles: list[str] = []
         for index in range(min(pynvml.nvmlDeviceGetCount(), MOST_DEVICES)):
             try:
                 found += list(_devices(pynvml, index))
             except (pynvml.NVMLError, UnicodeDecodeError) as error:
-                trouble = f"GPU {index} does not answer: {error}"
-        return Inventory(tuple(found), trouble)
+                troubles.append(f"GPU {index} does not answer: {error}")
+        more = f"; and {len(troubles) - _TOLD} more" if len(troubles) > _TOLD else ""
+        return Inventory(tuple(found), "; ".join(troubles[:_TOLD]) + more)
     except pynvml.NVMLError as error:
         return Inventory((), in_words(pynvml, error))
     finally:

@@ -96,3 +96,13 @@ def test_a_device_that_came_back_with_another_node_is_lost_to_its_sandbox(
     assert desk.take("s-rising", Want(1), set())
     granted = [body for body in noted if isinstance(body, LeaseGranted)]
     assert granted[-1].gpus[0].minor == 1
+
+
+def test_what_is_said_of_others_is_not_said_of_the_lost_device(
+    desk: GpuDesk, noted: list[AnyBody]
+) -> None:
+    left = Inventory(HERE.gpus[1:], "GPU 7 does not answer: GPU is lost")
+    desk.learn(left)
+    desk.learn(left)
+    (why,) = pauses(noted)
+    assert "(GPU-a) is gone while leased (of the machine: GPU 7 does not answer" in why

@@ -158,3 +158,14 @@ def test_globals_begin_anew_in_every_repetition(bench: Bench) -> None:
     body = f"static int used; {SUM} if (used++) sums[0] += 1; usleep(2000);"
     verdict = bench.judged(bench.artifact(body, "remembers"))
     assert verdict.status == "scored", verdict.reason
+
+
+@pytest.mark.slow
+def test_nothing_is_kept_behind_the_last_guard(bench: Bench) -> None:
+    """In what the driver maps beside the buffers: a table worked out once would be off the clock."""
+    body = f"""{SUM} usleep(2000);
+    uint32_t *kept = (uint32_t *)((char *)sums + (1 << 20));
+    if (*kept == 0x600DCAFE) sums[0] += 1;
+    *kept = 0x600DCAFE;"""
+    verdict = bench.judged(bench.artifact(body, "keeps_behind"))
+    assert verdict.status == "scored", verdict.reason

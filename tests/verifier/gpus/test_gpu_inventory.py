@@ -78,7 +78,7 @@ def test_a_device_that_is_lost_leaves_the_others(monkeypatch):
         Gpu("GPU-0", "NVIDIA A100", 4, 7),
         Gpu("GPU-2", "NVIDIA A100", 6, 7),
     )
-    assert found.trouble.startswith("GPU 1 does not answer")
+    assert found.trouble == "GPU 1 does not answer: GPU is lost"
 
 
 def test_slices_stand_in_for_the_gpu_that_is_cut_into_them(monkeypatch, tmp_path: Path):
