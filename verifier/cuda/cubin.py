@@ -22,6 +22,7 @@ _ENTRY = 0x10  # in a symbol's `other`: a kernel, not a device function
 _PARAMETER, _REGISTERS = 0x17, 0x2F
 _WITH_SIZE = 4  # the form of an attribute whose value follows a 16-bit length
 _RESERVED = 1024  # bytes of shared memory that the system keeps for itself from 9.0 on
+_STATIC = (".nv.global", ".nv.global.init")
 _MOST_SECTIONS = 4096
 _MOST_SYMBOLS = 65_536
 
@@ -44,13 +45,15 @@ class Cubin:
     """The compute capability that it was made for (90 for 9.0), and its kernels by name.
 
     `calls` are the functions of the driver that it wants: `vprintf`, `malloc`, `__assertfail`.
-    `cuda` is the major version that a driver needs to load it.
+    `cuda` is the major version that a driver needs to load it, `static_bytes` the device's memory
+    that its own variables take.
     """
 
     capability: int
     kernels: Mapping[str, Kernel]
     calls: frozenset[str] = frozenset()
     cuda: int = 13
+    static_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -159,4 +162,5 @@ def _read(image: bytes) -> Cubin:
         if capability >= 90:
             taken = max(0, taken - _RESERVED)
         kernels[label] = Kernel(_parameters(image, info[1]), registers[number], taken)
-    return Cubin(capability, kernels, frozenset(calls), cuda)
+    static = sum(sections[name][1].size for name in _STATIC if name in sections)
+    return Cubin(capability, kernels, frozenset(calls), cuda, static)

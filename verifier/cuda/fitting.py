@@ -31,6 +31,13 @@ def fit(plan: ShapedPlan, cubin: Cubin, limits: Limits) -> None:
         raise ArtifactRefusedError(
             SOURCE, f"it calls the driver ({called}); take out printf, malloc, assert and the like"
         )
+    memory = cubin.static_bytes + sum(plan.scratch.values())
+    if cubin.static_bytes and memory > limits.scratch_bytes:
+        raise ArtifactRefusedError(
+            SOURCE,
+            f"its __device__ variables take {cubin.static_bytes} bytes, and with the plan's "
+            f"scratch {memory}; {limits.scratch_bytes} are allowed",
+        )
     for at, launch in enumerate(plan.launches):
         kernel = cubin.kernels.get(launch.entry)
         if kernel is None:

@@ -95,3 +95,74 @@ def test_kernels_that_launch_kernels_do_not_compile(
     (folder / "kernel.cu").write_text(KERNEL + more)
     assert main([str(folder), "--size", "n=5000"]) == 1
     assert "requires separate compilation mode" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ('#include "/etc/shadow"', "/etc/shadow: No such file"),
+        ('#include "../../../root/.ssh/id_rsa"', "id_rsa: No such file"),
+        ('#include "/dev/zero"', "not compiled: "),
+        ('#include "kernel.cu"', "not compiled: "),
+        ('#embed "/etc/passwd"', "not compiled: "),
+        ("__device__ char filled[200 << 20] = {1};", "not compiled: "),
+        (
+            "template <int N> struct F { static const int v = F<N - 1>::v; };\nint q = F<9999>::v;",
+            "excessive recursion",
+        ),
+    ],
+)
+def test_hostile_sources_end_in_words(
+    folder: Path, capsys: pytest.CaptureFixture[str], before: str, words: str
+) -> None:
+    (folder / "kernel.cu").write_text(f"{before}\n{KERNEL}")
+    assert main([str(folder), "--size", "n=5000"]) == 1
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", ['asm(".incbin \\"/etc/passwd\\"");', "cudaDeviceSynchronize();"])
+def test_hostile_lines_of_a_kernel_do_not_compile(
+    folder: Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    (folder / "kernel.cu").write_text(KERNEL.replace("unsigned i", line + " unsigned i"))
+    assert main([str(folder), "--size", "n=5000"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("not compiled: ")
+    assert "root:x" not in said
+
+
+@pytest.mark.parametrize(
+    ("grid", "words"),
+    [
+        ("n*n*n*n*n*n*n*n*n*n*n*n", "beyond 62 bits"),
+        ("9**9**9", "is missing before *"),
+        ("(" * 4000 + "n" + ")" * 4000, "it has 8001 c"),
+        ("n // (n - n)", "divides by zero"),
+        ("2147483648", "1 to 2147483647 are allowed"),
+        ("0 - 1", "is -1 at this size"),
+    ],
+)
+def test_absurd_grids_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], grid: str, words: str
+) -> None:
+    from verifier.artifact import ArtifactRefusedError
+    from verifier.cuda.plan import Limits, parse, shape
+
+    with pytest.raises(ArtifactRefusedError) as caught:
+        plan = parse(PLAN.replace("ceil_div(n, 256)", grid).encode(), ("input", "output"))
+        shape(plan, {"n": 5000}, Limits())
+    assert words in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_kernel_that_brings_more_memory_than_granted_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "__device__ char large[3u << 30];\n" + KERNEL.replace(
+        "unsigned i", "large[blockIdx.x] = 1; unsigned i"
+    )
+    (folder / "kernel.cu").write_text(text)
+    assert main([str(folder), "--size", "n=5000"]) == 1
+    assert "its __device__ variables take 3221225472 bytes" in capsys.readouterr().err

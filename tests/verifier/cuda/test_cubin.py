@@ -36,7 +36,9 @@ extern "C" __global__ void dynamic(float *b) {
     __syncthreads();
     b[threadIdx.x] = s[31 - threadIdx.x];
 }
-extern "C" __global__ void nothing() {}
+__device__ float kept[1000];
+__device__ int begun[8] = {1};
+extern "C" __global__ void nothing() { kept[0] = begun[threadIdx.x]; }
 """
 PARAMETERS = {"flip": (8, 8, 4), "plain": (8, 8, 4), "dynamic": (8,), "nothing": ()}
 
@@ -61,6 +63,15 @@ def as_of_12(image: bytes, capability: int) -> bytes:
     head[8] = 7
     struct.pack_into("<I", head, 48, capability << 16 | 5 << 8 | capability)
     return bytes(head) + image[64:]
+
+
+def test_its_own_variables_count_as_scratch(made: tuple[int, bytes, str]) -> None:
+    found = read(made[1])
+    assert found.static_bytes == 4 * 1000 + 4 * 8
+    plan = ShapedPlan({"partials": 1000}, (ShapedLaunch("nothing", (1, 1, 1), (1, 1, 1), 0, ()),))
+    fit(plan, found, Limits(scratch_bytes=5032))
+    with pytest.raises(ArtifactRefusedError, match=r"take 4032 bytes, and with .* 5032; 5031 are"):
+        fit(plan, found, Limits(scratch_bytes=5031))
 
 
 def test_cubins_of_cuda_12_are_read_too(made: tuple[int, bytes, str]) -> None:

@@ -162,7 +162,7 @@ def test_globals_begin_anew_in_every_repetition(bench: Bench) -> None:
 
 @pytest.mark.slow
 def test_nothing_is_kept_behind_the_last_guard(bench: Bench) -> None:
-    """In what the driver maps beside the buffers: a table worked out once would be off the clock."""
+    """Where the driver maps more than was asked for: a table kept there would be off the clock."""
     body = f"""{SUM} usleep(2000);
     uint32_t *kept = (uint32_t *)((char *)sums + (1 << 20));
     if (*kept == 0x600DCAFE) sums[0] += 1;
