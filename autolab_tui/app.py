@@ -324,7 +324,8 @@ class AutolabApp(App[None]):
         """Send every cell again: the terminal may have lost some."""
         if self._paper is not None:
             self._paper.forget()
-        self.screen.refresh()
+        if self.screen_stack:  # after a resize just before the end there is none any more
+            self.screen.refresh()
 
     def on_app_blur(self, event: events.AppBlur) -> None:
         """Nobody looks: draw rarely."""

@@ -83,6 +83,8 @@ def speedup(factor: float | None) -> str:
     """A ratio of baseline to candidate: `1.43x`, `42.4x`, `812x`."""
     if factor is None:
         return UNKNOWN
+    if factor >= 1e6:
+        return f"{factor:.3g}x"
     places = 2 if factor < 10 else 1 if factor < 100 else 0
     return f"{factor:.{places}f}x"
 

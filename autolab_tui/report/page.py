@@ -312,7 +312,7 @@ def _verdicts(session: SessionState) -> Markup | None:
             element("td", point.stage),
             _n(_number(point.reward)),
             _n(_UNKNOWN if point.value is None else f"{point.value:.4g} {unit}".rstrip()),
-            _n(_UNKNOWN if point.speedup is None else f"{point.speedup:.2f}x"),
+            _n(words.speedup(point.speedup)),
             element("td", point.failed_gate or ""),
             element("td", point.snapshot[:12], class_="mono"),
             element("td", point.reason[:_REASON], class_="prose"),

@@ -54,7 +54,7 @@ from engine.state.clocks import lease, move_clock, pause
 from engine.state.facts import Alert, EngineState, Message, RunState, SessionState, State
 from engine.state.feed import because, feed
 from engine.state.providers import ProviderState, came_back, forget_places, provider_of
-from engine.state.verdicts import regrade, release, take_verdict
+from engine.state.verdicts import clipped, regrade, release, take_verdict
 
 
 def reduce(  # noqa: PLR0912 - one case for each kind of event reads best in one list
@@ -159,7 +159,7 @@ def _reduce_session(  # noqa: PLR0912 - one case for each kind of event reads be
             regrade(state, session, event, verdict)
         case SessionEnded() as ended:
             session.outcome, session.outcome_evidence = ended.outcome, ended.evidence
-            session.final_reward, session.ended = ended.final_reward, event.at
+            session.final_reward, session.ended = clipped(ended.final_reward), event.at
             session.pause = None
             _activity(session, event, "")
             feed(state, event, "ended", f"{ended.outcome}: {ended.evidence}")

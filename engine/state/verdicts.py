@@ -12,9 +12,15 @@ from verifier.verdict import Verdict
 _COUNTED = ("scored", "zero", "rejected")  # verdicts whose reward says something of the snapshot
 
 
+def clipped(reward: float | None) -> float | None:
+    """A reward in [0, 1], as every verifier gives it: a journal may be damaged, or made by hand."""
+    return None if reward is None else min(1.0, max(0.0, reward))
+
+
 def take_verdict(state: State, session: SessionState, event: Event, given: VerdictGiven) -> None:
     """A point more on the trajectory, which may be the best so far."""
     verdict = given.verdict
+    reward = clipped(verdict.reward)
     session.verifying = None
     if verdict.cause == "contention" and verdict.stage == "checkpoint":
         session.unjudged = session.unjudged or session.judging  # it is tried again
@@ -24,15 +30,15 @@ def take_verdict(state: State, session: SessionState, event: Event, given: Verdi
         # The final verdict is the one that counts, whatever was less sure on the way to it.
         so_far = session.official or verdict.stage == "final"
         session.official = so_far and verdict.seal.official
-    counts = verdict.reward is not None and verdict.status in _COUNTED
+    counts = reward is not None and verdict.status in _COUNTED
     before = session.best_reward
-    improved = counts and verdict.reward is not None and verdict.reward > (before or 0.0)
+    improved = counts and reward is not None and reward > (before or 0.0)
     # A final verdict comes when the session is over, often long after its snapshot was taken.
     active = given.active
     if verdict.snapshot == session.last_snapshot:
         active = min(active, session.last_snapshot_active)
-    if counts and verdict.reward is not None and (before is None or verdict.reward > before):
-        session.best_reward = verdict.reward
+    if counts and reward is not None and (before is None or reward > before):
+        session.best_reward = reward
         # What could not even be collected is nobody's best, although it earned its 0.
         session.best_snapshot = None if verdict.status == "rejected" else verdict.snapshot
     if improved:
@@ -49,7 +55,7 @@ def take_verdict(state: State, session: SessionState, event: Event, given: Verdi
             turns=given.turns,
             cost=given.cost,
             at=event.at,
-            reward=verdict.reward,
+            reward=reward,
             best=session.best_reward or 0.0,
             value=verdict.metric.value if verdict.metric else None,
             speedup=verdict.speedup.value if verdict.speedup else None,
@@ -58,7 +64,7 @@ def take_verdict(state: State, session: SessionState, event: Event, given: Verdi
         )
     )
     if improved:
-        feed(state, event, "improved", f"reward {verdict.reward:.3f}: {verdict.reason}")
+        feed(state, event, "improved", f"reward {reward:.3f}: {verdict.reason}")
     elif verdict.failed_gate is not None:
         feed(state, event, "gate", f"gate {verdict.failed_gate} failed: {verdict.reason}")
     elif verdict.status != "scored":
@@ -74,7 +80,7 @@ def regrade(state: State, session: SessionState, event: Event, verdict: Verdict)
     session.points[at] = msgspec.structs.replace(
         old,
         status=verdict.status,
-        reward=verdict.reward,
+        reward=clipped(verdict.reward),
         speedup=verdict.speedup.value if verdict.speedup else None,
         reason=verdict.reason,
         regrade=verdict.id,
@@ -84,7 +90,9 @@ def regrade(state: State, session: SessionState, event: Event, verdict: Verdict)
     finals = [p for p in session.points if p.stage == "final"]
     if session.outcome is not None and finals and finals[-1].regrade:
         session.final_reward = finals[-1].reward
-    before, now = (f"{r:.3f}" if r is not None else "none" for r in (old.reward, verdict.reward))
+    before, now = (
+        f"{r:.3f}" if r is not None else "none" for r in (old.reward, session.points[at].reward)
+    )
     feed(state, event, "regraded", f"reward {before} is {now} as graded anew: {verdict.reason}")
 
 

@@ -20,6 +20,7 @@ from autolab_tui.report.table import HEAD, comma_separated
 from autolab_tui.report.trajectory import trajectory
 from engine.clock import Clock
 from engine.state import SessionState
+from tests.app.journal import Journal
 from tests.engine.analysis.making import BOOT, over, point, session, state
 
 CLOCK = Clock(lambda: BOOT, lambda: 0.0, lambda: 1e9)
@@ -199,3 +200,22 @@ def test_a_harness_is_shown_with_its_knobs_where_it_is_the_same() -> None:
 @pytest.mark.parametrize("scheme", ["prefers-color-scheme: dark", "@media print"])
 def test_the_page_adapts(scheme: str) -> None:
     assert scheme in page(facts(over("r-01", 0.5)))
+
+
+def test_rewards_that_no_verifier_gives_are_drawn_within_the_plot() -> None:
+    journal = Journal()
+    journal.engine()
+    journal.run("r-1", ["s-1"])
+    journal.create("s-1", run="r-1")
+    journal.start("s-1")
+    for at, reward in enumerate((-1e308, 1e308, 5.0)):
+        journal.wait(10)
+        journal.verdict("s-1", 10.0 * at, reward, speedup=1e308, reason="odd")
+    journal.end("s-1", 1e308, "ended", "over")
+    folded = journal.state()
+    assert [p.reward for p in folded.sessions["s-1"].points] == [0.0, 1.0, 1.0]
+    assert folded.sessions["s-1"].final_reward == 1.0
+    clock = Clock(boot=lambda: journal.events[0].boot, now=lambda: journal.now, wall=lambda: 0.0)
+    made = page(gather(folded, folded.runs["r-1"], clock, "exclude"))
+    assert not re.search(r"\b(nan|inf)\b", made)
+    assert max(map(len, re.findall(r"\d+", made))) < 80
