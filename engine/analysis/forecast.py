@@ -212,7 +212,7 @@ def _seen(known: Sequence[SessionState], boot: str, now: float) -> dict[str, lis
     """
     found: dict[str, list[_Seen]] = {"": []}
     for session in known:
-        budget = budgets.counted(session.budget, session.counts)
+        budget = budgets.allowed(session, boot, now)
         if not budget or not session.begun:
             continue
         if session.over and session.outcome in ("infrastructure", "stopped_by_operator"):
@@ -242,7 +242,7 @@ def _ahead(
     until = session.pause.until if session.pause is not None else None
     return _Ahead(
         used=used,
-        budget=budgets.counted(session.budget, session.counts) or 0.0,
+        budget=budgets.allowed(session, clock.boot(), clock.now()) or 0.0,
         like=name_of(session) if name_of(session) in seen else "",
         rate=_rate(session, used, rates),
         running=session.begun and session.pause is None,

@@ -24,7 +24,8 @@ class Reached(NamedTuple):
 
     def __str__(self) -> str:
         unit = _UNITS.get(self.key, "")
-        return f"{self.key} limit reached: {self.used:.6g}{unit} of {self.limit:.6g}{unit}"
+        used = round(self.used, 1) if self.key in _TIMES else self.used
+        return f"{self.key} limit reached: {used:.6g}{unit} of {self.limit:.6g}{unit}"
 
 
 def effective(
@@ -198,6 +199,19 @@ def seconds_left(
 def counted(budget: Mapping[str, Limit], counts: Counts) -> float | None:
     """Seconds of the clock that counts, or None where it has no limit."""
     return _hard(budget, counts)
+
+
+def allowed(session: SessionState, boot: str, now: float) -> float | None:
+    """Seconds of the clock that counts until a limit of it, or of GPU time, ends the session.
+
+    None where the clock has no limit. All of a session's GPUs are used up while it works.
+    """
+    limit, gpu = counted(session.budget, session.counts), _hard(session.budget, "gpu")
+    if limit is None or gpu is None or not session.want.count:
+        return limit
+    amounts = used(session, boot, now)
+    left = max(0.0, gpu - (amounts["gpu"] or 0.0)) / session.want.count
+    return min(limit, (amounts[session.counts] or 0.0) + left)
 
 
 def in_words(budget: Mapping[str, Limit]) -> str:

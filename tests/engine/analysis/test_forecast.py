@@ -17,6 +17,7 @@ from engine.clock import Clock
 from engine.events import Limit, Usage, rfc3339
 from engine.state import Pause, SessionState
 from tests.engine.analysis.making import BOOT, over, session, state
+from verifier.gpus.device import Want
 
 CLOCK = Clock(lambda: BOOT, lambda: 0.0, lambda: 1e9)
 
@@ -187,3 +188,14 @@ def test_status_waits_for_no_forecast_that_a_thread_makes() -> None:
         assert shown() == first  # the next one is being made
         maker.submit(int).result()
         assert shown() != first
+
+
+def test_a_limit_of_gpu_time_bounds_the_time_of_its_devices() -> None:
+    one = session("r-1", used=2.0)
+    one.want = Want(2)
+    one.gpu_time.closed = 4.0
+    one.budget = {**one.budget, "gpu": Limit(12.0)}
+    found = seen(one)
+    assert found.gpu is not None and found.active is not None
+    assert found.gpu.low < found.gpu.high == 12.0
+    assert found.active.high == 2.0 + (12.0 - 4.0) / 2
