@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from msgspec.structs import replace
 from rich.console import RenderableType
 from textual import events, on
-from textual.app import App, SuspendNotSupported, SystemCommand
+from textual.app import SuspendNotSupported, SystemCommand
 from textual.geometry import Size
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
@@ -40,6 +40,7 @@ from autolab_tui.screens.top import TopScreen
 from autolab_tui.screens.tops import HOME, TOPS
 from autolab_tui.store import Store
 from autolab_tui.terminal import AsciiFilter, refusal
+from autolab_tui.typeahead import TypeAhead
 from autolab_tui.views.fleet import LEAST_NEED, SORTS, Choice, in_scope, need
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.groups import GROUPS
@@ -57,7 +58,7 @@ RESTING = 5  # ticks from frame to frame while nobody looks
 QUIET = 2  # and while nothing happens
 
 
-class AutolabApp(App[None]):
+class AutolabApp(TypeAhead):
     """Shows one engine. Everything that it knows comes from `client`."""
 
     TITLE = "AutoLab"

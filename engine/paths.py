@@ -21,13 +21,14 @@ class PathError(RuntimeError):
 def state_dir(given: Path | str | None = None) -> Path:
     """The state folder: `given`, else `$AUTOLAB_STATE`, else the XDG state folder's `autolab/`.
 
-    Raises `PathError` for a name that is no text: it could not stand in any answer of the engine.
+    Raises `PathError` for a name that is no text: it could not stand in any answer of the engine;
+    and where that takes a home folder and there is none.
     """
     chosen = given or os.environ.get(STATE_VARIABLE)
     if chosen:
-        folder = Path(chosen).expanduser().absolute()
+        folder = _expanded(chosen)
     else:
-        base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        base = os.environ.get("XDG_STATE_HOME") or _expanded("~") / ".local" / "state"
         folder = Path(base) / "autolab"
     try:
         str(folder).encode()
@@ -55,12 +56,25 @@ def manifests_dir(state: Path) -> Path:
 
 
 def config_dir() -> Path:
-    """The configuration folder: `$AUTOLAB_CONFIG`, else the XDG config folder's `autolab/`."""
+    """The configuration folder: `$AUTOLAB_CONFIG`, else the XDG config folder's `autolab/`.
+
+    Raises `PathError` where that takes a home folder and there is none.
+    """
     chosen = os.environ.get(CONFIG_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser().absolute()
-    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+        return _expanded(chosen)
+    base = os.environ.get("XDG_CONFIG_HOME") or _expanded("~") / ".config"
     return Path(base) / "autolab"
+
+
+def _expanded(chosen: Path | str) -> Path:
+    try:
+        return Path(chosen).expanduser().absolute()
+    except RuntimeError:
+        raise PathError(
+            f"there is no home folder for {str(chosen)!r}: set HOME, or choose folders with "
+            f"{STATE_VARIABLE} and {CONFIG_VARIABLE}"
+        ) from None
 
 
 def make_private(directory: Path) -> Path:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autolab_tui.cli.failures import CommandError
 from autolab_tui.cli.output import as_json, plain
 from autolab_tui.cli.parser import Commands, command
+from tasks.nearest import hint
 
 if TYPE_CHECKING:
     from engine.client import EngineClient
+    from engine.offline.transcripts import Transcripts
 
 _PAGE = 200
 _POLL = 1.0
@@ -30,11 +34,15 @@ def add_to(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the transcript."""
-    from engine.client import connect
+    """Print the transcript; without an engine, as far as the last one journalled it."""
+    from engine.client import running
 
-    client = connect(args.state)
-    for entry in entries(client, args.session, args.follow):
+    client = running(args.state)
+    if client is not None:
+        found = entries(client, args.session, args.follow)
+    else:
+        found = _pages(_from_disk(args.state, args.session), args.session, [0])
+    for entry in found:
         if args.json:
             print(as_json(entry), flush=True)
         else:
@@ -42,20 +50,37 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _from_disk(state: Path | None, session: str) -> Transcripts:
+    from engine.offline.transcripts import Transcripts
+
+    left = Transcripts(state)
+    if session not in left.sessions:
+        remedy = hint(session, left.sessions, "`autolab status` lists them")
+        raise CommandError(f"there is no session {session!r}, and no engine runs; {remedy}")
+    return left
+
+
 def entries(client: EngineClient, session: str, follow: bool) -> Iterator[dict[str, Any]]:
     """Every entry from the first on; with `follow`, new ones until the session is over."""
-    after = 0
+    seen = [0]
     while True:
         over = not follow or _over(client, session)
-        while True:
-            answer = client.transcript(session, after, _PAGE)
-            yield from answer["entries"]
-            if answer["next"] == after or not answer["entries"]:
-                break
-            after = answer["next"]
+        yield from _pages(client, session, seen)
         if over:
             return
         time.sleep(_POLL)
+
+
+def _pages(
+    source: EngineClient | Transcripts, session: str, seen: list[int]
+) -> Iterator[dict[str, Any]]:
+    """What there is after the first `seen` entries; counts on."""
+    while True:
+        answer = source.transcript(session, seen[0], _PAGE)
+        yield from answer["entries"]
+        if answer["next"] == seen[0] or not answer["entries"]:
+            return
+        seen[0] = answer["next"]
 
 
 def _over(client: EngineClient, session: str) -> bool:

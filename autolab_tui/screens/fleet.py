@@ -402,7 +402,7 @@ class FleetScreen(DrawnScreen):
         """Type a filter."""
         self._filter.display = True
         self._filter_label.show([tuple(pad([(" filter ", "key")], 8))])
-        self._filter_words.focus()
+        self.set_focus(self._filter_words)  # at once: what is typed next is for it
         self.call_after_refresh(self.redraw)
 
     def action_keep(self) -> None:
@@ -426,7 +426,7 @@ class FleetScreen(DrawnScreen):
 
     def _close_filter(self) -> None:
         self._filter.display = False
-        self._table.focus()
+        self.set_focus(self._table)
         self.call_after_refresh(self.redraw)
 
     @on(Input.Changed, "#filter-words")

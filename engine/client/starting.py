@@ -61,7 +61,14 @@ def connect(state: Path | None = None, start: bool = True) -> EngineClient:
 
 @contextmanager
 def _start_lock(folder: Path) -> Iterator[None]:
-    with (folder / "engine-start.lock").open("a") as held:
+    try:
+        held = (folder / "engine-start.lock").open("a")
+    except OSError as error:
+        raise EngineDownError(
+            f"no engine can start for {folder}: it cannot be written ({error.strerror}); "
+            "choose another with --state DIR or AUTOLAB_STATE"
+        ) from error
+    with held:
         deadline = time.monotonic() + START_TIMEOUT
         while True:
             try:

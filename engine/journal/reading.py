@@ -108,10 +108,24 @@ def _reading(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _reader(path: Path) -> Iterator[sqlite3.Connection]:
-    place = f"{path.absolute().as_uri()}?mode=ro"
-    with _reading(path), closing(sqlite3.connect(place, uri=True)) as reader:
-        check_version(path, reader)
+    with _reading(path), closing(_opened(path)) as reader:
         yield reader
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    place = path.absolute().as_uri()
+    reader = sqlite3.connect(f"{place}?mode=ro", uri=True)
+    try:
+        check_version(path, reader)
+    except sqlite3.OperationalError:
+        reader.close()
+        if path.with_name(f"{path.name}-wal").exists() or not path.exists():
+            raise
+        # In a folder that cannot be written SQLite cannot make the files that readers share. They
+        # are not needed where nobody writes and nothing waits to be taken into the database.
+        reader = sqlite3.connect(f"{place}?mode=ro&immutable=1", uri=True)
+        check_version(path, reader)
+    return reader
 
 
 def stored(path: Path, where: str, values: tuple[object, ...]) -> Iterator[Event]:

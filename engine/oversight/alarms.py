@@ -30,7 +30,8 @@ def alarms(session: SessionState, boot: str, now: float, limits: AlarmLimits) ->
         return found
     idle = idle_seconds(session, boot, now)
     in_flight = session.turn_open or session.tool_open or session.state == "verifying"
-    if idle >= limits.silence_seconds and not in_flight and session.clocks.state != "waiting":
+    held = session.clocks.state in ("waiting", "paused")  # for a slot too, after an engine's end
+    if idle >= limits.silence_seconds and not in_flight and not held:
         found["silent"] = (
             f"nothing has happened for {budgets.duration(idle)} and nothing is in flight"
         )

@@ -64,6 +64,10 @@ class Recovery:
         await asyncio.gather(  # so that they share a flush
             *(self._close(session, worked.get(session.id), seen) for session in open_sessions)
         )
+        begun = [session.id for session in open_sessions if session.begun]
+        if begun:
+            many = f"{len(begun)} sessions are" if len(begun) > 1 else f"{begun[0]} is"
+            await self.record(Noted(text=f"the engine is back; {many} taken up"), None)
         for session in open_sessions:
             self._verify_again(session)
         return sorted(open_sessions, key=lambda s: not s.begun)
@@ -74,8 +78,6 @@ class Recovery:
             why = "the engine went away while it was under way"
             lost = TurnAbandoned(turn=session.turn, why=why, usage=Usage(unpriced=1))
             await self.record(lost, session.id)
-        if session.begun:
-            await self.record(Noted(text=f"the engine is back; {session.id} is taken up"), None)
 
     async def _close_clock(self, session: SessionState, worked: float | None, seen: Sign) -> None:
         if session.clocks.state not in _COUNTING:
@@ -84,7 +86,7 @@ class Recovery:
         moved = ClockMoved(
             to="paused",
             cause="engine down",
-            reason="the engine was down",
+            reason="the engine was down; it goes on when there is a slot",
             moment=end.stamp,
             moment_boot=end.boot,
         )

@@ -362,7 +362,7 @@ def test_a_command_that_ran_on_while_the_engine_was_away_for_a_moment_is_charged
 def pauses(state: Path) -> list[float]:
     """From when on clocks stood because no engine ran."""
     moved = [e.body for e in read(journal_file(state)) if isinstance(e.body, ClockMoved)]
-    return [body.moment for body in moved if body.reason == "the engine was down"]
+    return [body.moment for body in moved if body.cause == "engine down"]
 
 
 def test_a_session_whose_sandbox_is_gone_goes_on_in_a_new_one_and_its_model_is_told(
