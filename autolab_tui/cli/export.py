@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from autolab_tui.cli.failures import DONE, CommandError
 from autolab_tui.cli.output import emit
 from autolab_tui.cli.parser import Commands, command
+from autolab_tui.cli.writing import write_all
 from autolab_tui.words import plural
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if existing is not None and not args.force:
         raise CommandError(f"{existing} is there already; name another folder, or give --force")
     if not args.dry_run:
-        _write(folder, files)
+        write_all(folder, files)
     if args.json:
         emit(
             "export",
@@ -108,16 +109,3 @@ def _job(recording: Recording, state: State, trajectories: dict[str, str | None]
     sessions = [state.sessions[name] for name in trajectories]
     made = job(run, sessions, trajectories, __version__)
     return {f"{run.id}/{name}": text for name, text in made.items()}
-
-
-def _write(folder: Path, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        path = folder / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # A lone surrogate, which JSON text of a model can hold, is no UTF-8.
-            path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-        except OSError as error:
-            raise CommandError(
-                f"cannot write {path}: {error.strerror}; name another folder"
-            ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -74,6 +75,8 @@ def _speaks(error: Exception) -> bool:
 def _os_message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "cannot write the output: no space left on its disk"
     return str(error) or type(error).__name__
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from autolab_tui.cli.known import meant
 from autolab_tui.cli.leaderboard import add_missing
 from autolab_tui.cli.output import emit
 from autolab_tui.cli.parser import Commands, command
+from autolab_tui.cli.writing import write_whole
 
 if TYPE_CHECKING:
     from engine.state import RunState, State
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
             sys.stdout.write(text)
             continue
         if not args.dry_run:
-            _write(path, text)
+            write_whole(path, text)
         written.append(str(path))
         if not args.json and on_stdout == 0:
             said = "would write" if args.dry_run else "wrote"
@@ -79,14 +79,3 @@ def _run(state: State, name: str) -> RunState:
     if name not in state.runs:
         raise CommandError(f"no run is called {name!r}; {meant(name, state.runs)}")
     return state.runs[name]
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file as a whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_text(text, encoding="utf-8", newline="")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise CommandError(f"cannot write {path}: {error.strerror}; name another file") from error

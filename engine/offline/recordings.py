@@ -29,6 +29,7 @@ from engine.offline.snapshots import OfflineError
 from engine.paths import journal_file
 from engine.state import State, reduce
 from engine.storage.transcripts import TranscriptReader, transcript_path
+from tasks.nearest import hint
 
 _EVERY = 2000  # events between two states that are kept
 
@@ -74,7 +75,8 @@ class Recording:
         runs = [body for name, body in known.items() if fnmatchcase(name, glob)]
         if not runs:
             raise OfflineError(
-                f"no run matches {glob!r}; `autolab runs list` names those there are"
+                f"no run matches {glob!r}; "
+                + hint(glob, known, "`autolab runs list` names those there are")
             )
         chosen = runs[-1]
         return cls(state, chosen.run, list(read_run(journal, chosen.run, chosen.sessions)))
