@@ -9,6 +9,7 @@ from engine.gpu.history import Series, histories
 from engine.gpu.reading import GpuReading, Reading
 
 NOW_SECONDS = 120.0  # a minute is the newest word of a device for so long
+_PARTS = 10  # of a minute
 _NOTHING = "the journal has nothing of GPUs at this moment; minutes are written where there are any"
 
 
@@ -23,18 +24,24 @@ def recorded(
     `minutes` come with the times (Unix) at which they ended, in order.
     """
     past = [(time - at, minute) for at, minute in minutes if 0 <= time - at < seconds]
-    history = [(age, Reading(gpus=tuple(_of(gpu, 2) for gpu in m.gpus))) for age, m in past]
-    # A part is shorter than a minute: the minute is drawn for all the time that it speaks of.
-    spread = [
-        (age + part * minute.seconds / 10, reading)
-        for (age, reading), (_, minute) in zip(history, past, strict=True)
-        for part in range(10)
-    ]
+    spread = aged(past)
     newest = past[-1] if past and past[-1][0] < NOW_SECONDS else None
     if newest is None:
         return Reading(trouble=_NOTHING), histories(spread, seconds) if seconds else {}
     gpus = sorted((_of(gpu, 1, leases) for gpu in newest[1].gpus), key=lambda gpu: gpu.index)
     return Reading(gpus=tuple(gpus)), histories(spread, seconds) if seconds else {}
+
+
+def aged(past: Sequence[tuple[float, GpusSampled]]) -> list[tuple[float, Reading]]:
+    """The most of each minute as readings with their ages, of minutes with theirs (seconds).
+
+    A screen's part is shorter than a minute: it is drawn for all the time that it speaks of.
+    """
+    return [
+        (age + part * minute.seconds / _PARTS, Reading(gpus=tuple(_of(g, 2) for g in minute.gpus)))
+        for age, minute in past
+        for part in range(_PARTS)
+    ]
 
 
 def _of(gpu: GpuMinute, which: int, leases: Mapping[str, tuple[str, ...]] = {}) -> GpuReading:

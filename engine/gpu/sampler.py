@@ -6,16 +6,17 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from engine.clock import Clock
-from engine.events import AnyBody, GpuMinute, GpusNoted, GpusSampled
+from engine.events import AnyBody, Event, GpuMinute, GpusNoted, GpusSampled
 from engine.gpu.history import Series, histories
 from engine.gpu.reader import Reader
 from engine.gpu.reading import GpuProcess, GpuReading, Reading
+from engine.gpu.recorded import aged
 from engine.gpu.xids import Xids
 
 _log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ REST_SECONDS = 30.0  # between two looks where there is no driver
 KEPT = 900  # readings in the ring: a quarter of an hour
 _SILENT = 5.0  # seconds without a reading from which the driver is said to hang
 _MINUTE = 60.0
+_AMONG = 20_000  # events of the journal's end that are looked through for minutes
 _NEWS = 10.0  # seconds between two events of one device: one that flaps fills no journal
 _STANDS = 600.0  # seconds for which an Xid is what is to be known of a device
 BUSY = 5  # percent from which a device is in use
@@ -41,7 +43,8 @@ class Sampler:
     """Reads the driver from `start` to `stop`. Its answers may be asked for on any thread.
 
     `note` journals; `sessions` says which session a pid namespace (inode) belongs to, and `leases`
-    which sessions have which device (UUID).
+    which sessions have which device (UUID). `earlier` gives events of a type among
+    the newest so many: what an engine before this one noted of the last quarter of an hour.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Sampler:
         reader: Reader | None = None,
         seconds: float = SECONDS,
         leases: Callable[[], Mapping[str, tuple[str, ...]]] = dict,
+        earlier: Callable[[str, int], Iterable[Event]] = lambda _, __: (),
     ) -> None:
         self._clock = clock
         self._note = note
@@ -63,6 +67,7 @@ class Sampler:
         self._ring: deque[Sample] = deque(maxlen=KEPT)
         self._minute: list[Sample] = []
         self._leases = leases
+        self._before: Callable[[str, int], Iterable[Event]] | None = earlier
         self._noted: dict[str, tuple[str, float]] = {}  # in which words, and when
         self._used: dict[str, tuple[tuple[str, ...], float]] = {}  # by whom, and when last
         self._asked = clock.now()
@@ -102,7 +107,9 @@ class Sampler:
                 self._asked = self._clock.now()
             reading = self._attributed(self._look())
             now = self._clock.now()
+            earlier = self._earlier(now) if reading.gpus else []
             with self._lock:
+                self._ring.extend(earlier)
                 # A rest is no silence: the next look is when it was meant to be.
                 rest = self._seconds if reading.gpus else REST_SECONDS * self._seconds
                 self._asked = now + rest
@@ -112,6 +119,24 @@ class Sampler:
                 self._coalesce(Sample(now, reading))
             self._stopping.wait(rest)
         self._reader.close()
+
+    def _earlier(self, now: float) -> list[Sample]:
+        """What the journal has of the time before this engine; once."""
+        before, self._before = self._before, None
+        if before is None:
+            return []
+        wall = self._clock.wall()
+        try:
+            minutes = [
+                (wall - event.at, event.body)
+                for event in before("gpu.sampled", _AMONG)
+                if isinstance(event.body, GpusSampled) and 0 <= wall - event.at < KEPT
+            ]
+        except Exception:  # a journal that cannot be read just now is another's concern
+            _log.exception("the minutes before this engine cannot be read")
+            return []
+        earlier = [Sample(now - age, reading) for age, reading in aged(minutes)]
+        return sorted(earlier, key=lambda sample: sample.stamp)
 
     def _look(self) -> Reading:
         try:

@@ -114,6 +114,10 @@ class Journal:
         """The stored events with `after < seq <= until`, in order."""
         return self._read("seq > ? AND seq <= ?", (after, 2**62 if until is None else until))
 
+    def newest(self, kind: str, among: int) -> Iterator[Event]:
+        """Those of one type among the newest `among` events, in order."""
+        return self._read("seq > ? AND type = ?", (self.last_seq - among, kind))
+
     def of_session(self, session: str, kind: str) -> Iterator[Event]:
         """The stored events of one session and one type ("verdict.given"), in order.
 

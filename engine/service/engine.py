@@ -197,7 +197,11 @@ class Engine:
         )
         self._sandboxes: dict[int, str] = {}  # by pid namespace
         self.gpu_sampler = Sampler(
-            self.clock, self.journal.append, sessions=self._sandboxes.get, leases=self.gpus.holders
+            self.clock,
+            journal.append,
+            sessions=self._sandboxes.get,
+            leases=self.gpus.holders,
+            earlier=journal.newest,
         )
         self.sandboxes = SandboxLook(self._roster.namespaces, self.gpu_sampler.latest, self.clock)
         self.notifier = Notifier(settings.notify, self.clock, self._note_trouble)

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from engine.clock import Clock
-from engine.events import GpusNoted, GpusSampled
+from engine.events import Event, GpuMinute, GpusNoted, GpusSampled
 from engine.gpu.history import histories
 from engine.gpu.reader import Reader
 from engine.gpu.reading import GpuProcess, GpuReading, Reading
@@ -368,6 +368,32 @@ def test_a_history_is_in_parts_of_the_time_that_it_spans() -> None:
     assert found.keys() == {"GPU-a"}
     assert found["GPU-a"]["utilization"] == [5, *[None] * 12, 9, 8]
     assert found["GPU-a"]["power"] == [None] * 15
+
+
+def test_the_minutes_before_an_engine_are_in_its_history() -> None:
+    minute = GpusSampled(
+        seconds=60.0, gpus=(GpuMinute(uuid="GPU-a", utilization=(1.0, 5.0, 9.0), memory=None,
+                                      power=None, temperature=None),)
+    )  # fmt: skip
+    clock = Clock(boot=lambda: "b", now=lambda: 1000.0, wall=lambda: 5000.0)
+    asked: list[tuple[str, int]] = []
+
+    def earlier(kind: str, among: int) -> list[Event]:
+        asked.append((kind, among))
+        return [Event("e", n, at, "x", 0.0, None, minute) for n, at in ((1, 3000.0), (2, 4700.0))]
+
+    sampler = Sampler(
+        clock, lambda _: None, reader=Script(Reading(gpus=(gpu(utilization=7),))),  # type: ignore[arg-type]
+        seconds=0.01, earlier=earlier,
+    )  # fmt: skip
+    sampler.start()
+    until(lambda: sampler.latest().gpus)
+    time.sleep(0.05)
+    sampler.stop()
+    assert asked == [("gpu.sampled", 20_000)]
+    found = sampler.history(900.0)["GPU-a"]["utilization"]
+    assert found[-1] == 7 and {9, None} <= set(found)
+    assert found.index(9) == 120 - 1 - int(354 * 120 / 900)
 
 
 def test_a_driver_that_hangs_is_said_and_blocks_nobody() -> None:
