@@ -20,6 +20,10 @@ TAB = "    "
 MARK = "\N{REPLACEMENT CHARACTER}"
 ELLIPSIS = "…"
 _MOST_COMBINING = 2
+# Letters that are drawn as nothing, and take two cells, one or none as the terminal likes.
+_FILLERS = "\u115f\u1160\u3164\uffa0"
+# Terminals disagree on whether they colour the sign before them or stand beside it.
+_TONES = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 
 # CSI, then the string sequences (OSC, DCS, SOS, PM, APC), ended or not, then two-byte ones.
 _ESCAPES = re.compile(
@@ -61,8 +65,12 @@ def _harmless(text: str) -> str:
                 continue
             kept.append(character)
             continue
+        if character in _TONES:
+            continue
         combining = 0
-        if character in "\n\t\r\v\f\x85\u2028\u2029" or category == "Zs":
+        if character in _FILLERS:
+            kept.append(MARK)
+        elif character in "\n\t\r\v\f\x85\u2028\u2029" or category == "Zs":
             kept.append(" ")
         elif category == "Cf":
             # Joiners and variation tags only change looks; direction controls change the order.

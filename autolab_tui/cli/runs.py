@@ -9,6 +9,7 @@ from typing import Any
 from autolab_tui.cli.failures import CommandError, UsageError
 from autolab_tui.cli.output import emit, number, table
 from autolab_tui.cli.parser import Commands, Parser, command, group
+from autolab_tui.cli.status import known
 from autolab_tui.operators import operator
 from autolab_tui.words import plural
 
@@ -114,9 +115,7 @@ def _freed(done: list[dict[str, Any]]) -> str:
 
 def list_runs(args: argparse.Namespace) -> int:
     """Print each run with its sessions' progress and mean final reward."""
-    from engine.client import connect
-
-    answer = connect(args.state).status()
+    answer, _ = known(args.state)
     if args.json:
         emit("runs", {"runs": answer["runs"]})
         return 0

@@ -30,13 +30,7 @@ def add_to(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the engine, the runs and the sessions, from the journal when no engine runs."""
-    from engine.client import EngineSilentError, running
-
-    try:
-        client, silent = running(args.state), ""
-    except EngineSilentError as error:
-        client, silent = None, str(error)
-    answer = client.status() if client else _from_journal(args.state)
+    answer, silent = known(args.state)
     if args.which:
         answer = narrowed(answer, args.which)
     if args.json:
@@ -44,6 +38,20 @@ def run(args: argparse.Namespace) -> int:
     else:
         _show(answer, silent)
     return 0
+
+
+def known(state: Path | None) -> tuple[dict[str, Any], str]:
+    """The status as the engine gives it, or the journal; and why an engine that is there does not.
+
+    Starts nothing.
+    """
+    from engine.client import EngineSilentError, running
+
+    try:
+        client, silent = running(state), ""
+    except EngineSilentError as error:
+        client, silent = None, str(error)
+    return client.status() if client else _from_journal(state), silent
 
 
 def _from_journal(state: Path | None) -> dict[str, Any]:

@@ -111,3 +111,8 @@ def test_indentation_survives_wrapping() -> None:
         "    int a = one +",
         "    two + three;",
     ]
+
+
+def test_what_terminals_give_different_widths_is_not_sent() -> None:
+    assert plain("a\u3164\u115fb\u1160\uffa0c") == "a\ufffd\ufffdb\ufffd\ufffdc"
+    assert plain("ok \U0001f44d\U0001f3fd!") == "ok \U0001f44d!"

@@ -31,6 +31,7 @@ def test_status_of_nothing(shell: Shell) -> None:
         "runs": [],
         "sessions": [],
     }
+    assert json.loads(shell("runs", "list", "--json").stdout)["runs"] == []
     assert not shell.folder.exists()
     assert "autolab demo" in shell("status").stdout
 
