@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.session.place import Place
 from engine.storage.snapshots import Snapshot, SnapshotStore
 from tasks import Task, TaskError, files
 from verifier.artifact import Artifact, ArtifactRefusedError, collect, pinned_edits
@@ -11,7 +12,6 @@ from verifier.planting import PlantingError, plant, weed
 from verifier.sandbox import uids
 
 if TYPE_CHECKING:
-    from engine.session.place import Place
     from verifier.foreign import workspace as foreign_tasks
 
 

@@ -16,10 +16,10 @@ from engine.models.retry import RetryPolicy
 from engine.proxy.door import Door
 from engine.runs import budgets
 from engine.service.house import House
+from engine.session.laying_out import agent_uid
 from engine.session.live import Live
 from engine.session.meter import Meter
 from engine.session.outside import Outside
-from engine.session.place import agent_uid
 from engine.session.services import Services
 from engine.session.setting_up import unchanged
 from engine.session.workbench import Workbench

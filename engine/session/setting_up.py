@@ -15,8 +15,9 @@ from pathlib import Path
 from engine.events import AnyBody, MessageLeft, SessionRebuilt
 from engine.harnesses import Harness
 from engine.service.house import House
+from engine.session.laying_out import lay_out, remove
 from engine.session.meter import Meter
-from engine.session.place import Place, lay_out, remove
+from engine.session.place import Place
 from engine.session.workspace import END_SECONDS, Workspace
 from engine.state import SessionState
 from engine.storage.snapshots import SnapshotMissingError

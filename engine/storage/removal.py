@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from engine.session.place import Place, remove
+from engine.session.laying_out import remove
+from engine.session.place import Place
 from engine.storage.snapshots import SnapshotStore
 from engine.storage.tidying import place_file
 

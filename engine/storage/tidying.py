@@ -9,7 +9,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from engine.session.place import Place, remove
+from engine.session.laying_out import remove
+from engine.session.place import Place
 from engine.storage.snapshots import SnapshotMissingError, SnapshotReader
 from verifier.planting import PlantingError, plant
 

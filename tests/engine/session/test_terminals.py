@@ -20,8 +20,8 @@ from engine.client import EngineRefusedError
 from engine.client.terminal import Over, Shown, Still, TerminalStream
 from engine.clock import Clock
 from engine.events import AnyBody, Intervened
+from engine.session.laying_out import lay_out
 from engine.session.meter import Meter
-from engine.session.place import lay_out
 from engine.session.terminals import Look, TerminalRefusedError, Terminals
 from engine.session.workspace import Workspace
 from engine.state import Pause, SessionState
