@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from engine.harnesses.harness import KNOBS, Harness, problem
+from engine.harnesses.harness import KNOBS, Harness
+from engine.harnesses.problems import problem
 from engine.paths import config_dir
 from tasks.nearest import hint
 

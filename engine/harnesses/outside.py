@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from engine.harnesses.harness import Harness
+from engine.harnesses.harness import Harness
 
 COMMAND_SLOTS = (
     *("instruction_file", "instruction", "model", "base_url"),
