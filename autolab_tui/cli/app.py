@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from autolab_tui.cli.failures import UsageError
@@ -21,15 +22,15 @@ def add_to(parser: Parser) -> None:
         metavar="SHELL",
         help="let Tab complete commands and options (bash or zsh; default: $SHELL)",
     )
-    parser.set_defaults(handler=run)
+    parser.set_defaults(handler=partial(run, parser))
 
 
-def run(args: argparse.Namespace) -> int:
+def run(parser: Parser, args: argparse.Namespace) -> int:
     """Open the app on the engine of the state folder, starting the engine when none runs."""
     if args.install_completion is not None:
         from autolab_tui.cli.completion import install
 
-        return install(args.install_completion)
+        return install(args.install_completion, parser)
     return open_app(args.state, args.theme, mouse=not args.no_mouse)
 
 
@@ -45,7 +46,7 @@ def open_app(
 
     client = connect(state)
     from autolab_tui.app import run as run_app
-    from autolab_tui.cli import demo
+    from autolab_tui.cli.demo_run import begin
     from autolab_tui.local import Local
     from engine.paths import state_dir
 
@@ -54,6 +55,6 @@ def open_app(
         theme=theme,
         run=run,
         mouse=mouse,
-        start_demo=lambda: demo.begin(state),
+        start_demo=lambda: begin(state),
         local=Local(state_dir(state)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from argparse import ArgumentParser
 from pathlib import Path
 
 from autolab_tui.cli.failures import DONE, CommandError, UsageError
@@ -10,11 +11,12 @@ from autolab_tui.cli.failures import DONE, CommandError, UsageError
 SHELLS = ("bash", "zsh")
 
 
-def install(shell: str) -> int:
-    """Write the completions for a shell, by default the one that $SHELL names, into its folder."""
-    import shtab
+def install(shell: str, parser: ArgumentParser) -> int:
+    """Write a shell's completions of what `parser` knows into the folder where it looks for them.
 
-    from autolab_tui.cli.nouns import build
+    The shell is by default the one that $SHELL names.
+    """
+    import shtab
 
     chosen = shell or Path(os.environ.get("SHELL") or "").name
     if chosen not in SHELLS:
@@ -23,7 +25,7 @@ def install(shell: str) -> int:
     path = place(chosen)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(shtab.complete(build(), shell=chosen), encoding="utf-8")
+        path.write_text(shtab.complete(parser, shell=chosen), encoding="utf-8")
     except OSError as error:
         raise CommandError(f"cannot write {path}: {error.strerror}; mend its rights") from error
     print(f"wrote {path}")

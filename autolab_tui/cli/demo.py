@@ -5,10 +5,17 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autolab_tui.cli.failures import DONE, FAILED, INTERRUPTED, CommandError, UsageError
+from autolab_tui.cli.demo_run import (
+    CAST,
+    DEFAULT_MINUTES,
+    PROVIDER,
+    model_server,
+    require_sandbox,
+    spec,
+)
+from autolab_tui.cli.failures import DONE, FAILED, INTERRUPTED, UsageError
 from autolab_tui.cli.output import as_json, emit, note, number, plain, table
 from autolab_tui.cli.parser import Commands, command, converter
 from autolab_tui.cli.values import short_duration
@@ -16,18 +23,6 @@ from autolab_tui.cli.values import short_duration
 if TYPE_CHECKING:
     from engine.client import EngineClient
 
-DEFAULT_MINUTES = 2.5
-# The budget in which the personas' scripts fit at pace 1; a longer one makes them slower.
-_SCRIPT_MINUTES = 2.0
-_PROVIDER = "demo"
-# What of `autolab doctor` must hold; the rest only weakens the seal, and verdicts say so.
-_NEEDED = ("bubblewrap", "isolation")
-# Which persona works on which task. The personas' scripts know the same names.
-CAST = {
-    "persistent": "median_filter",
-    "hasty": "build_flags",
-    "spinner": "rack_placement",
-}
 _DETAILS = """\
 Nothing is faked but the models: a server on the loopback interface speaks the real wire format and
 plays three personas (one persists, one stops early, one burns its budget on nothing). Their edits
@@ -77,60 +72,16 @@ def run(args: argparse.Namespace) -> int:
         return _dry_run(args)
     from engine.client import connect
 
-    _require_sandbox()
+    require_sandbox()
     began = time.monotonic()
     client = connect(args.state)
     before = client.state()
-    created = client.create_run(spec(_server(args.state, args.minutes), args.minutes))
+    created = client.create_run(spec(model_server(args.state, args.minutes), args.minutes))
     if args.headless:
         return _headless(args, client, before, created["run"], began)
     from autolab_tui.cli.app import open_app
 
     return open_app(args.state, run=created["run"])
-
-
-def begin(state: Path | None) -> str:
-    """Launch the demo as the app does; words on what was begun. Raises `CommandError`."""
-    from engine.client import connect
-
-    _require_sandbox()
-    client = connect(state)
-    created = client.create_run(spec(_server(state, DEFAULT_MINUTES), DEFAULT_MINUTES))
-    return f"run {created['run']}: three sessions of {DEFAULT_MINUTES:g} minutes"
-
-
-def spec(base_url: str, minutes: float) -> dict[str, Any]:
-    """The run: each persona on its task, in quick size, with `minutes` of active time."""
-    return {
-        "tasks": list(CAST.values()),
-        "models": [f"{_PROVIDER}/{persona}" for persona in CAST],
-        "pairs": [[task, f"{_PROVIDER}/{persona}"] for persona, task in CAST.items()],
-        "budget": {"active": {"hard": round(minutes * 60, 1)}},
-        "concurrency": len(CAST),
-        "size": "quick",
-        "providers": {_PROVIDER: {"base_url": base_url}},
-    }
-
-
-def _server(state: Path | None, minutes: float) -> str:
-    """The base URL of the model server, which is started if need be; its pace fits the budget."""
-    from autolab_tui.demo.launch import DemoServerError, ensure
-    from engine.paths import state_dir
-
-    try:
-        port = ensure(state_dir(state) / "demo")
-    except DemoServerError as error:
-        raise CommandError(str(error)) from error
-    return f"http://127.0.0.1:{port}/pace/{minutes / _SCRIPT_MINUTES:.3f}/v1"
-
-
-def _require_sandbox() -> None:
-    from autolab_tui.cli.doctor import sandbox_checks
-
-    for check in sandbox_checks():
-        needed = check["name"] in _NEEDED or check["name"].endswith(" inside")
-        if needed and not check["ok"]:
-            raise CommandError(f"{check['name']}: {check['found']}; {check['remedy']}")
 
 
 def _dry_run(args: argparse.Namespace) -> int:
@@ -139,7 +90,7 @@ def _dry_run(args: argparse.Namespace) -> int:
         emit("demo-plan", {"spec": wanted})
     else:
         for persona, task in CAST.items():
-            print(f"would run {_PROVIDER}/{persona} on {task}, {args.minutes:g} minutes active")
+            print(f"would run {PROVIDER}/{persona} on {task}, {args.minutes:g} minutes active")
     return DONE
 
 
