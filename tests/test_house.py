@@ -139,7 +139,6 @@ LONG = {
     "verifier.inside.exec_server": 445,
     "verifier.sandbox.keeper.client": 455,
     "verifier.sandbox.keeper.sandboxes": 440,
-    "verifier.sealed": 500,
 }
 
 
