@@ -19,31 +19,29 @@ from typing import Any
 
 from engine.agents.registry import make_agent
 from engine.events import (
-    ActivityChanged,
     AnyBody,
     BudgetChanged,
     ClockMoved,
-    Noted,
     SessionMoved,
     SessionPaused,
     SessionPhase,
     SessionResumed,
     StopAsked,
     TurnFinished,
-    VerdictGiven,
     VerificationAsked,
     VerificationDropped,
 )
 from engine.journal import JournalError
 from engine.runs.outcomes import Ending
 from engine.service.house import House
-from engine.session.endings import ending_of, in_words, session_ended
+from engine.session.endings import ending_of
 from engine.session.equipping import Equipping
 from engine.session.files import SessionFiles
+from engine.session.finishing import Finishing
 from engine.session.gate import Gate
 from engine.session.live import Live
 from engine.session.meter import Meter
-from engine.session.pausing import LOST, RELEASED, Pausing, first
+from engine.session.pausing import LOST, RELEASED, Pausing
 from engine.session.restoring import RestoreRefusedError
 from engine.session.setting_up import Setting
 from engine.session.watching import BudgetWatch, watch_storage
@@ -54,7 +52,6 @@ from engine.verdicts.queue import VerificationsClosedError
 from tasks import Task, load_task
 from verifier.sandbox.keeper.client import KeeperError
 from verifier.sandbox.spec import SandboxUnavailableError
-from verifier.verdict import Verdict
 
 _log = logging.getLogger(__name__)
 _MOST_LOSSES = 5  # sandboxes that one session may lose before it is given up
@@ -97,6 +94,16 @@ class Session:
             move=self._move,
             tell=self.record,
             ended=self._ended,
+        )
+        self._finishing = Finishing(
+            session_id,
+            lambda: self.facts,
+            house,
+            meter=self.meter,
+            files=self._files,
+            move=self._move,
+            record=self.record,
+            going=self._going,
         )
         self._equipping = Equipping(house, self, self.meter, self.live)
         self._budget = BudgetWatch(lambda: self.facts, house.clock, self._end, self.record)
@@ -146,7 +153,7 @@ class Session:
             if ending is None:
                 await self._left_alone()
             else:
-                await self._finish(ending)
+                await self._finishing.finish(ending, self._task)
         except (JournalError, VerificationsClosedError):
             _log.info("session %s goes on when the engine runs again", self.id)
         except Exception as error:
@@ -161,7 +168,7 @@ class Session:
             await keeper.kill(self.id)
         except KeeperError as error:
             _log.warning("session %s: its sandbox could not be ended: %s", self.id, error)
-        await self._settle(ending, None)
+        await self._finishing.settle(ending, None)
 
     def record(self, body: AnyBody) -> Awaitable[object]:
         """Journal an event of this session. To be awaited: it is then durable, and in `facts`."""
@@ -361,56 +368,6 @@ class Session:
         elif keeper is not None and self._workspace is not None:
             await keeper.freeze(self.id)
         await self._files.take_last(self._task)
-
-    async def _finish(self, ending: Ending) -> None:
-        """The agent's time is over: no process of it lives on, and what it left is judged."""
-        self.meter.stop()
-        await self._move("verifying", in_words(ending))
-        await self.record(ActivityChanged(activity="final verdict"))
-        try:
-            keeper = await self._house.keepers.get()
-            await keeper.kill(self.id)
-        except KeeperError as error:
-            # Without its keeper no sandbox lives; the workspace is still there.
-            await self.record(Noted(text=f"the keeper could not be reached: {error}"))
-        verdict = None
-        last = await self._files.take_last(self._task)
-        given = await asyncio.to_thread(self._final_verdicts)
-        for job in self._files.final_jobs(last) if last is not None else ():
-            if job.snapshot not in given:
-                await self._gpus_to_judge_on()
-            verdict = given.get(job.snapshot) or await self._house.verifications.final(job)
-        await self._settle(ending, verdict)
-        await self._files.tidy()
-
-    async def _gpus_to_judge_on(self) -> None:
-        """One that gave its GPUs back before its end needs some again for its last verdict."""
-        house = self._house
-        if house.gpus.holds(self.id):
-            return
-        await self.record(ActivityChanged(activity=house.gpus.words(self.facts.want)))
-        house.scheduler.give_back(self.id)
-        await first(house.scheduler.come_again(self.id), self._going.wait())
-        if self._going.is_set():
-            raise VerificationsClosedError
-        await self.record(ActivityChanged(activity="final verdict"))
-
-    def _final_verdicts(self) -> dict[str, Verdict]:
-        """Those that an engine before this one came to, and then no further, by snapshot."""
-        found = (e.body for e in self._house.journal.of_session(self.id, "verdict.given"))
-        verdicts = [body.verdict for body in found if isinstance(body, VerdictGiven)]
-        return {v.snapshot: v for v in verdicts if v.stage == "final" and v.status != "not_judged"}
-
-    async def _settle(self, ending: Ending, verdict: Verdict | None) -> None:
-        self._house.verifications.withdraw(self.id)
-        limits = self._house.settings.thresholds()
-        ended = session_ended(self.facts, ending, verdict, limits, self._house.clock)
-        await self.record(ended)
-        self._house.gpus.give_back(self.id, "the session is over")
-        if ended.outcome == "infrastructure":
-            await self._move("failed", ended.evidence)
-        else:
-            await self._move("finished")
 
     async def _move(self, phase: SessionPhase, reason: str = "") -> None:
         await self.record(SessionMoved(state=phase, reason=reason))
