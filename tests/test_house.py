@@ -136,7 +136,6 @@ LONG = {
     "autolab_tui.app": 520,
     "autolab_tui.screens.fleet": 480,
     "verifier.inside.exec_server": 445,
-    "verifier.sandbox.keeper.client": 455,
     "verifier.sandbox.keeper.sandboxes": 440,
 }
 

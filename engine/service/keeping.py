@@ -8,12 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from engine.oversight.trace import Trace
-from verifier.sandbox.keeper.client import (
-    KeeperClient,
-    KeeperLostError,
-    connect,
-    ensure_keeper,
-)
+from verifier.sandbox.keeper.client import KeeperClient, KeeperLostError
+from verifier.sandbox.keeper.connecting import connect, ensure_keeper
 from verifier.sandbox.keeper.protocol import SandboxInfo
 
 

@@ -25,7 +25,7 @@ from engine.state import SessionState, State
 from verifier import pins
 from verifier.sandbox import places
 from verifier.sandbox.keeper.client import KeeperLostError
-from verifier.sandbox.keeper.client import connect as connect_keeper
+from verifier.sandbox.keeper.connecting import connect as connect_keeper
 
 TASK_TOML = """
 schema_version = "1.4"

@@ -30,7 +30,8 @@ from tests.engine.session.test_restore import Played, by_turns
 from tests.engine.state.test_state_fold import created
 from tests.engine.support import ChatServer, EngineProcess, tool_turn, wait_for
 from verifier.sandbox import places
-from verifier.sandbox.keeper.client import KeeperClient, ensure_keeper
+from verifier.sandbox.keeper.client import KeeperClient
+from verifier.sandbox.keeper.connecting import ensure_keeper
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
 

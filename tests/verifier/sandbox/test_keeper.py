@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 
 from verifier.sandbox import cgroups, hierarchy, places, uids
-from verifier.sandbox.keeper import client as keeper_client
-from verifier.sandbox.keeper import protocol
+from verifier.sandbox.keeper import connecting, protocol
 from verifier.sandbox.keeper.__main__ import prefix
 from verifier.sandbox.keeper.client import (
     KeeperClient,
@@ -25,9 +24,8 @@ from verifier.sandbox.keeper.client import (
     KeeperLostError,
     SandboxFrozenError,
     SandboxGoneError,
-    connect,
-    ensure_keeper,
 )
+from verifier.sandbox.keeper.connecting import connect, ensure_keeper
 from verifier.sandbox.spec import Limits, Mount, SandboxSpec
 
 LIMITS = Limits(memory_mb=512, pids=64, tmp_mb=64)
@@ -401,7 +399,7 @@ async def test_a_silent_engine_freezes_all_and_a_new_one_goes_on(state_dir, spec
 ENGINE = """
 import asyncio, sys
 from pathlib import Path
-from verifier.sandbox.keeper.client import connect
+from verifier.sandbox.keeper.connecting import connect
 async def main():
     keeper = await connect(Path(sys.argv[1]))
     task = asyncio.create_task(keeper.run("s1", "work", "sleep 0.6; echo result"))
@@ -470,7 +468,7 @@ async def test_ensure_is_safe_from_many_sides_at_once(sandbox_backend, state_dir
 
 
 async def test_a_keeper_that_cannot_start_says_why(state_dir, monkeypatch):
-    monkeypatch.setattr(keeper_client, "_START_PATIENCE", 10)
+    monkeypatch.setattr(connecting, "_START_PATIENCE", 10)
     bad = state_dir / "missing" / "folder" / "keeper.sock"
     with pytest.raises(KeeperError, match=r"keeper\.log"):
         await ensure_keeper(state_dir, bad)

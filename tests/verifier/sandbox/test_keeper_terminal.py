@@ -15,13 +15,8 @@ from hypothesis import strategies as st
 from verifier.inside.exec_keys import clients
 from verifier.sandbox import places, uids
 from verifier.sandbox.keeper import protocol
-from verifier.sandbox.keeper.client import (
-    KeeperClient,
-    KeeperLostError,
-    SandboxFrozenError,
-    connect,
-    ensure_keeper,
-)
+from verifier.sandbox.keeper.client import KeeperClient, KeeperLostError, SandboxFrozenError
+from verifier.sandbox.keeper.connecting import connect, ensure_keeper
 from verifier.sandbox.spec import Limits, Mount, SandboxSpec
 
 

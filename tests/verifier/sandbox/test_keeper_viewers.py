@@ -20,9 +20,8 @@ from verifier.sandbox.keeper.client import (
     KeeperLostError,
     SandboxFrozenError,
     SandboxGoneError,
-    connect,
-    ensure_keeper,
 )
+from verifier.sandbox.keeper.connecting import connect, ensure_keeper
 from verifier.sandbox.spec import Limits, Mount, SandboxSpec
 
 
