@@ -22,9 +22,9 @@ from collections.abc import Callable
 from verifier.inside import exec_files
 from verifier.inside.exec_channel import Channel, Header
 from verifier.inside.exec_command import Command, read_some
-from verifier.inside.exec_pane import RUN, Pane, PaneError, move_view, viewing
+from verifier.inside.exec_pane import RUN, Pane, PaneError
 from verifier.inside.exec_processes import bury, family, kill_all, processes, send, send_group
-from verifier.inside.exec_viewers import MOST, Viewer, check_size
+from verifier.inside.exec_viewers import Viewers
 
 _CHANNEL = 3
 _INTERRUPT_GRACE = 2.0
@@ -48,7 +48,7 @@ class Server:
         self.pressed: deque[str] = deque(maxlen=_LINGERING)  # names of keystrokes, newest last
         self.current: Command | None = None
         self.lingering: list[int] = []
-        self.viewers: dict[int, Viewer] = {}
+        self.viewers = Viewers(channel, self._watch, self.selector.unregister)
         self.ready = False
         self.shell_deadline: float | None = None
         self.steps: list[tuple[float, Callable[[Command], None]]] = []
@@ -178,7 +178,7 @@ class Server:
             elif header["op"] in ("press", "screen"):
                 self.on_terminal(header, payload)
             elif "viewer" in header:
-                self.on_viewer(header, payload)
+                self.viewers.answer(header, payload)
             else:
                 self.on_file(header, payload)
 
@@ -213,62 +213,6 @@ class Server:
             self.start_shell(anew=False)
             answer["errno"] = errno.EIO
         self.channel.send(answer, data or b"")
-
-    def on_viewer(self, header: Header, payload: bytes) -> None:
-        """Something about a person's view of the terminal."""
-        answer: Header = {"event": "reply", "number": header["number"]}
-        name = header["viewer"]
-        try:
-            if header["op"] == "attach":
-                self.attach(name, header)
-            elif (viewer := self.viewers.get(name)) is None:
-                answer["errno"] = errno.ENOENT
-            elif header["op"] == "look":
-                self.look(viewer, header["number"])
-                return
-            elif header["op"] == "type":
-                answer["code"] = viewer.write(payload)
-            elif header["op"] == "view":
-                check_size(header["columns"], header["rows"])
-                viewer.resize(header["columns"], header["rows"])
-                if header["pan"]:
-                    move_view(viewer.tty, header["pan"], header["by"])
-            else:
-                self.forget(name)
-        except OSError as error:
-            answer["errno"] = error.errno or errno.EIO
-        self.channel.send(answer)
-
-    def attach(self, name: int, header: Header) -> None:
-        """Start a client for a person. Raises `OSError`."""
-        check_size(header["columns"], header["rows"])
-        if len(self.viewers) >= MOST:
-            raise OSError(errno.EUSERS, os.strerror(errno.EUSERS))
-        command = viewing(header["write"])
-        self.viewers[name] = Viewer(command, header["columns"], header["rows"])
-
-    def look(self, viewer: Viewer, number: int) -> None:
-        """Answer as soon as the client shows something."""
-        if viewer.waiting is None:
-            self._watch(viewer.master, lambda: self.on_view(viewer))
-        viewer.waiting = number
-
-    def on_view(self, viewer: Viewer) -> None:
-        """A client that was asked about has something to show, or has ended."""
-        data = viewer.read()
-        if data is None or viewer.waiting is None:
-            return
-        self.selector.unregister(viewer.master)
-        number, viewer.waiting = viewer.waiting, None
-        self.channel.send({"event": "reply", "number": number}, data)
-
-    def forget(self, name: int) -> None:
-        """A person has left."""
-        viewer = self.viewers.pop(name)
-        if viewer.waiting is not None:
-            self.selector.unregister(viewer.master)
-            self.channel.send({"event": "reply", "number": viewer.waiting})
-        viewer.close()
 
     def on_file(self, header: Header, payload: bytes) -> None:
         """Read, write or describe a file."""

@@ -11,8 +11,12 @@ import fcntl
 import os
 import struct
 import termios
+from collections.abc import Callable
 
-MOST = 8
+from verifier.inside.exec_channel import Channel, Header
+from verifier.inside.exec_pane import move_view, viewing
+
+_MOST = 8
 _CHUNK = 32 * 1024
 _TIOCGPTN = 0x80045430  # the number of a pty, asked of its master
 
@@ -59,7 +63,78 @@ class Viewer:
         os.close(self.master)
 
 
-def check_size(columns: int, rows: int) -> None:
+class Viewers:
+    """All clients, by the keeper's numbers. `watch` calls back when a descriptor can be read."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        watch: Callable[[int, Callable[[], object]], None],
+        unwatch: Callable[[int], object],
+    ) -> None:
+        self._channel = channel
+        self._watch = watch
+        self._unwatch = unwatch
+        self._viewers: dict[int, Viewer] = {}
+
+    def answer(self, header: Header, payload: bytes) -> None:
+        """Do what the keeper wants of one, and answer it."""
+        answer: Header = {"event": "reply", "number": header["number"]}
+        name = header["viewer"]
+        try:
+            if header["op"] == "attach":
+                self._attach(name, header)
+            elif (viewer := self._viewers.get(name)) is None:
+                answer["errno"] = errno.ENOENT
+            elif header["op"] == "look":
+                self._look(viewer, header["number"])
+                return
+            elif header["op"] == "type":
+                answer["code"] = viewer.write(payload)
+            elif header["op"] == "view":
+                _check_size(header["columns"], header["rows"])
+                viewer.resize(header["columns"], header["rows"])
+                if header["pan"]:
+                    move_view(viewer.tty, header["pan"], header["by"])
+            else:
+                self._forget(name)
+        except OSError as error:
+            answer["errno"] = error.errno or errno.EIO
+        self._channel.send(answer)
+
+    def _attach(self, name: int, header: Header) -> None:
+        """Start a client for a person. Raises `OSError`."""
+        _check_size(header["columns"], header["rows"])
+        if len(self._viewers) >= _MOST:
+            raise OSError(errno.EUSERS, os.strerror(errno.EUSERS))
+        command = viewing(header["write"])
+        self._viewers[name] = Viewer(command, header["columns"], header["rows"])
+
+    def _look(self, viewer: Viewer, number: int) -> None:
+        """Answer as soon as the client shows something."""
+        if viewer.waiting is None:
+            self._watch(viewer.master, lambda: self._on_view(viewer))
+        viewer.waiting = number
+
+    def _on_view(self, viewer: Viewer) -> None:
+        """A client that was asked about has something to show, or has ended."""
+        data = viewer.read()
+        if data is None or viewer.waiting is None:
+            return
+        self._unwatch(viewer.master)
+        number, viewer.waiting = viewer.waiting, None
+        self._channel.send({"event": "reply", "number": number}, data)
+
+    def _forget(self, name: int) -> None:
+        """A person has left."""
+        viewer = self._viewers.pop(name)
+        if viewer.waiting is not None:
+            self._unwatch(viewer.master)
+            self._channel.send({"event": "reply", "number": viewer.waiting})
+        viewer.close()
+
+
+def _check_size(columns: int, rows: int) -> None:
     """Raise `OSError` for a size that no terminal has."""
     if not (1 <= columns <= 1000 and 1 <= rows <= 1000):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
