@@ -135,7 +135,6 @@ MOST_LINES = 400
 LONG = {
     "autolab_tui.app": 520,
     "autolab_tui.screens.fleet": 480,
-    "verifier.sandbox.keeper.sandboxes": 440,
 }
 
 

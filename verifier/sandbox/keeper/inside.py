@@ -7,6 +7,7 @@ sandbox that breaks the rules loses the conversation, which ends it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import io
 import json
@@ -17,12 +18,15 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 import verifier.inside
 from verifier.inside import relay
 from verifier.sandbox.descriptors import refuse_descriptors
+from verifier.sandbox.keeper.protocol import FileStat
+from verifier.sandbox.keeper.saying import say
 from verifier.sandbox.spec import SandboxSpec
 
 CHANNEL = 3
@@ -75,6 +79,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     number: int = 0
     errno: int = 0
     stat: tuple[str, int, int, float] | None = None
+
+    def described(self) -> FileStat | None:
+        """What is at a path, of which the other side could say anything; None for nothing."""
+        if self.stat is None:
+            return None
+        kind, size, mode, mtime = self.stat
+        checked: Literal["file", "directory", "other"] = (
+            "file" if kind == "file" else "directory" if kind == "directory" else "other"
+        )
+        return FileStat(checked, size, mode, mtime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +179,13 @@ def pair() -> tuple[socket.socket, socket.socket]:
     refuse_descriptors(outer)
     os.set_inheritable(inner.fileno(), False)
     return outer, inner
+
+
+def report(name: str, complaints: int) -> None:
+    """What the exec server had to say at its end, for the keeper's log; then close the pipe."""
+    os.set_blocking(complaints, False)
+    with contextlib.suppress(BlockingIOError):
+        text = os.read(complaints, 4096).decode("ascii", errors="replace").strip()
+        if text:
+            say(f"sandbox {name}: {text!r}")
+    os.close(complaints)

@@ -22,7 +22,7 @@ from verifier.sandbox.keeper.protocol import (
     Run,
     SandboxInfo,
 )
-from verifier.sandbox.keeper.saying import say
+from verifier.sandbox.keeper.questions import Questions
 from verifier.sandbox.process import BubblewrapProcess
 from verifier.sandbox.spec import Exit, SandboxSpec, SandboxUnavailableError
 
@@ -71,8 +71,7 @@ class Sandbox:
         self._turn = asyncio.Lock()
         self._current: Command | None = None
         self._commands: dict[str, Command] = {}
-        self._replies: dict[int, asyncio.Future[tuple[inside.Event, bytes]]] = {}
-        self._number = 0
+        self._questions = Questions()
         self._restarts = 0
         self.life = 0  # how often it was started
         self._note = ""
@@ -116,7 +115,7 @@ class Sandbox:
             self._note = _how_it_ended(process.wait(0), self.killed)
         except (SandboxUnavailableError, OSError) as error:
             self._note = str(error)
-        _report(self.name, complaints)
+        inside.report(self.name, complaints)
         self._cpu_before += process.cpu_seconds() or 0.0
         self._process = None
         self.frozen_since = self.frozen_by = None
@@ -124,9 +123,7 @@ class Sandbox:
         self._gone.set()
         if self._channel is not None:
             self._channel.close()
-        for future in self._replies.values():
-            if not future.done():
-                future.set_exception(GoneError(f"sandbox {self.name}: {self._note}"))
+        self._questions.fail(GoneError(f"sandbox {self.name}: {self._note}"))
         if self._current is not None:
             self._end(self._current, None, b"", 0, self._note)
 
@@ -150,9 +147,7 @@ class Sandbox:
             case "done" if current is not None and event.command == current.name:
                 self._end(current, event.code, payload, event.omitted, event.note[:1000])
             case "reply":
-                future = self._replies.get(event.number)
-                if future is not None and not future.done():
-                    future.set_result((event, payload))
+                self._questions.settle(event, payload)
 
     def _end(
         self, command: Command, code: int | None, tail: bytes, omitted: int, note: str
@@ -318,32 +313,19 @@ class Sandbox:
     ) -> tuple[inside.Event, bytes]:
         if self._channel is None:
             raise GoneError(f"sandbox {self.name}: {self._note}")
-        self._number += 1
-        number = self._number
-        future = asyncio.get_running_loop().create_future()
-        self._replies[number] = future
         try:
-            await self._channel.send({"op": operation, "number": number, **arguments}, payload)
-            event, data = await future
+            event, data = await self._questions.ask(self._channel, operation, payload, arguments)
         except ConnectionError as error:
             await self._gone.wait()
             raise GoneError(f"sandbox {self.name}: {self._note or error}") from error
-        finally:
-            self._replies.pop(number, None)
-        if event.errno:
+        if event.errno:  # whatever it is, the connection is well: so not above
             raise OSError(event.errno, os.strerror(event.errno), str(arguments.get("path")))
         return event, data
 
     async def stat(self, path: str) -> FileStat | None:
         """What is at a path inside."""
         event, _ = await self.ask("stat", path=path)
-        if event.stat is None:
-            return None
-        kind, size, mode, mtime = event.stat
-        checked: Literal["file", "directory", "other"] = (
-            "file" if kind == "file" else "directory" if kind == "directory" else "other"
-        )
-        return FileStat(checked, size, mode, mtime)
+        return event.described()
 
     # the freezer
 
@@ -403,16 +385,6 @@ class Sandbox:
             note=self._note,
             namespace=None if self._process is None else self._process.namespace,
         )
-
-
-def _report(name: str, complaints: int) -> None:
-    """What the exec server had to say at its end, for the keeper's log; then close the pipe."""
-    os.set_blocking(complaints, False)
-    with contextlib.suppress(BlockingIOError):
-        text = os.read(complaints, 4096).decode("ascii", errors="replace").strip()
-        if text:
-            say(f"sandbox {name}: {text!r}")
-    os.close(complaints)
 
 
 def _how_it_ended(exit_: Exit, killed: bool) -> str:
