@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec.structs import replace
@@ -17,7 +17,8 @@ from autolab_tui.bindings import bindings
 from autolab_tui.messages import CallFailed, Computed, GpusRead
 from autolab_tui.plain import cut, plain
 from autolab_tui.roles import Line, Span
-from autolab_tui.screens.base import DrawnScreen, Host, key_line
+from autolab_tui.screens.base import Host, key_line
+from autolab_tui.screens.ordering import OrderingScreen
 from autolab_tui.views import feed, fleet, gpus, groups, overview
 from autolab_tui.views.empty import hint
 from autolab_tui.views.frame import Frame
@@ -44,7 +45,7 @@ class FilterInput(Input, inherit_bindings=True):
     BINDINGS = bindings("filter")
 
 
-class FleetScreen(DrawnScreen):
+class FleetScreen(OrderingScreen):
     """The home screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("fleet"), *bindings("top")]
@@ -101,7 +102,8 @@ class FleetScreen(DrawnScreen):
             return
         sessions = fleet.shown(store.state, choice, frame.moment)
         room = max(2, height - 5 - FEED_LEAST - self._filter.display - self._gpus.display)
-        head, rows = self._rows(sessions, frame, cells, room)
+        self._groups = groups.grouped(sessions, choice.group)
+        head, rows = groups.table(self._groups, choice, frame, cells, room)
         self._lay_out(sum(len(lines) for _, lines in rows), room, bool(sessions))
         if sessions:
             self._head.show([head])
@@ -135,31 +137,6 @@ class FleetScreen(DrawnScreen):
         known, self._drawn = self._drawn, drawn
         ageing = self._counted is None or any(not s.over for s in self._counted.sessions)
         return ageing or drawn != known
-
-    def _rows(
-        self, sessions: list[SessionState], frame: Frame, cells: int, room: int
-    ) -> tuple[Line, list[tuple[str, Sequence[Line]]]]:
-        """The head of the table, and its rows: each group's line and then its sessions."""
-        choice = self.host.choice
-        self._groups = groups.grouped(sessions, choice.group)
-        open_ones = [
-            session
-            for name, members in self._groups.items()
-            if not (choice.group and name in choice.folded)
-            for session in members
-        ]
-        heads = len(self._groups) if choice.group else 0
-        painted = fleet.table(open_ones, frame, cells, room - heads, choice.marked)
-        if not choice.group:
-            return painted.head, list(painted.rows)
-        of = dict(painted.rows)
-        rows: list[tuple[str, Sequence[Line]]] = []
-        for name, members in self._groups.items():
-            folded = name in choice.folded
-            line = groups.line(name, members, folded, frame, cells)
-            rows.append((groups.identity(name), (line,)))
-            rows += [(s.id, of[s.id]) for s in members if s.id in of]
-        return painted.head, rows
 
     def _look_ahead(self, frame: Frame) -> None:
         """Reckon the outlook of the open runs on the screen, now and then."""
@@ -348,30 +325,6 @@ class FleetScreen(DrawnScreen):
         group = order[(order.index(choice.group) + 1) % len(order)] if choice.group in order else ""
         self.host.choice = replace(choice, group=group, folded=frozenset())
         self.redraw()
-
-    def action_pause(self) -> None:
-        """Pause the sessions that are chosen, or let them go on."""
-        self.host.orders.pause_or_resume(self.chosen)
-
-    def action_stop(self) -> None:
-        """Stop the sessions that are chosen."""
-        self.host.orders.stop(self.chosen)
-
-    def action_extend(self) -> None:
-        """Change the budgets of the sessions that are chosen."""
-        self.host.orders.extend(self.chosen)
-
-    def action_tell(self) -> None:
-        """Say something to the models of the sessions that are chosen."""
-        self.host.orders.tell(self.chosen)
-
-    def action_verify(self) -> None:
-        """Have the files of the sessions that are chosen judged as they are."""
-        self.host.orders.verify(self.chosen)
-
-    def action_acknowledge(self) -> None:
-        """Say that the alerts of the sessions that are chosen are known."""
-        self.host.orders.acknowledge(self.chosen)
 
     def action_copy(self) -> None:
         """Copy the ids of the sessions that are chosen."""

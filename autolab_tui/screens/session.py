@@ -17,10 +17,11 @@ from autolab_tui.messages import CallFailed, TranscriptRead, VerdictsRead
 from autolab_tui.plain import plain
 from autolab_tui.plotting.chart import AXES, AXIS_WORDS, Axis
 from autolab_tui.roles import Line
-from autolab_tui.screens.base import DrawnScreen, Host, key_line
+from autolab_tui.screens.base import Host, key_line
 from autolab_tui.screens.diff import DiffScreen
 from autolab_tui.screens.files import FilesScreen
 from autolab_tui.screens.listing import ListingScreen
+from autolab_tui.screens.ordering import OrderingScreen
 from autolab_tui.screens.processes import ProcessesScreen
 from autolab_tui.screens.verdict import VerdictScreen
 from autolab_tui.views import figures, fleet
@@ -42,7 +43,7 @@ def _said(code: int) -> str:
     return "" if code == 0 else f"the terminal could not be shown (exit code {code})"
 
 
-class SessionScreen(DrawnScreen):
+class SessionScreen(OrderingScreen):
     """Everything about one session; the keys go through the fleet's others."""
 
     BINDINGS = bindings("session")
@@ -246,33 +247,14 @@ class SessionScreen(DrawnScreen):
         self.transcript.to_tail()
         self.call_after_refresh(self.redraw)
 
-    def action_pause(self) -> None:
-        """Pause this session, or let it go on."""
-        self.host.orders.pause_or_resume([self.identity])
-
-    def action_stop(self) -> None:
-        """Stop this session."""
-        self.host.orders.stop([self.identity])
-
-    def action_extend(self) -> None:
-        """Change this session's budgets."""
-        self.host.orders.extend([self.identity])
-
-    def action_tell(self) -> None:
-        """Say something to this session's model."""
-        self.host.orders.tell([self.identity])
-
-    def action_verify(self) -> None:
-        """Have its files judged as they are."""
-        self.host.orders.verify([self.identity])
+    @property
+    def chosen(self) -> list[str]:
+        """This one."""
+        return [self.identity]
 
     def action_processes(self) -> None:
         """Show what runs in its sandbox."""
         self.app.push_screen(ProcessesScreen(self.host, self.identity))
-
-    def action_acknowledge(self) -> None:
-        """Say that this session's alerts are known."""
-        self.host.orders.acknowledge([self.identity])
 
     def _here(self) -> Local | None:
         """What is on this machine; the operator is told where there is nothing."""

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from autolab_tui import words
 from autolab_tui.plain import cut_middle, plain
 from autolab_tui.roles import Line, Span
+from autolab_tui.views import fleet
 from autolab_tui.views import sessions as say
+from autolab_tui.views.fleet import Choice
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import Remark, between, remark, remarks
 from engine.state import SessionState
@@ -46,6 +48,33 @@ def identity(name: str) -> str:
 def name_in(row: str | None) -> str | None:
     """The group whose line has this identity, or None where it is a session's."""
     return row.removeprefix(_PREFIX) if row is not None and row.startswith(_PREFIX) else None
+
+
+def table(
+    grouped: Mapping[str, Sequence[SessionState]],
+    choice: Choice,
+    frame: Frame,
+    cells: int,
+    room: int,
+) -> tuple[Line, list[tuple[str, Sequence[Line]]]]:
+    """The head of the fleet's table, and its rows: each group's line and then its sessions."""
+    open_ones = [
+        session
+        for name, members in grouped.items()
+        if not (choice.group and name in choice.folded)
+        for session in members
+    ]
+    heads = len(grouped) if choice.group else 0
+    painted = fleet.table(open_ones, frame, cells, room - heads, choice.marked)
+    if not choice.group:
+        return painted.head, list(painted.rows)
+    of = dict(painted.rows)
+    rows: list[tuple[str, Sequence[Line]]] = []
+    for name, members in grouped.items():
+        folded = name in choice.folded
+        rows.append((identity(name), (line(name, members, folded, frame, cells),)))
+        rows += [(s.id, of[s.id]) for s in members if s.id in of]
+    return painted.head, rows
 
 
 def line(
