@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from engine.client import EngineDownError, EngineSilentError, Heartbeat
+from engine.client import EngineDownError, EngineForeignError, EngineSilentError, Heartbeat
 from engine.events import Event
 from engine.state import State
 
@@ -72,6 +72,7 @@ class Batch(msgspec.Struct):
     heartbeat: Heartbeat | None = None
     lost: str | None = None
     silent: bool = False  # lost, but it is there and only says nothing
+    foreign: bool = False  # lost, because it is of another version
     connected: bool = False
 
     @property
@@ -166,6 +167,7 @@ class Link:
             with self._change() as batch:
                 batch.lost, batch.connected = str(error) or type(error).__name__, False
                 batch.silent = isinstance(error, EngineSilentError)
+                batch.foreign = isinstance(error, EngineForeignError)
 
     @contextmanager
     def _change(self) -> Iterator[Batch]:

@@ -17,7 +17,7 @@ from engine.state import SessionState, State, reduce
 
 SILENCE = 3.0  # heartbeats come once a second
 
-Standing = Literal["connecting", "live", "stale", "down", "replay"]
+Standing = Literal["connecting", "live", "stale", "down", "foreign", "replay"]
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class Store:
         self._heard: float | None = None
         self._engine: tuple[str, float] | None = None
         self._lost: str | None = None
-        self._silent = False
+        self._silent = self._foreign = False
         self._lag = 0.0
         self._trouble = ""
 
@@ -76,7 +76,7 @@ class Store:
             self._lag, self._trouble = beat.loop_lag, beat.trouble
         # A batch may hold a loss and the connection after it; the newer of the two is `connected`.
         if batch.lost is not None:
-            self._lost, self._silent = batch.lost, batch.silent
+            self._lost, self._silent, self._foreign = batch.lost, batch.silent, batch.foreign
         elif batch.connected or batch.heartbeat is not None or batch.events:
             self._lost = None
 
@@ -84,7 +84,8 @@ class Store:
         """How the line to the engine stands now."""
         age = 0.0 if self._heard is None else max(0.0, self.clock.now() - self._heard)
         if self._lost is not None:
-            return Health("stale" if self._silent else "down", age, self._lost)
+            known: Standing = "foreign" if self._foreign else "stale" if self._silent else "down"
+            return Health(known, age, self._lost)
         if self._heard is None:
             return Health("connecting", 0.0)
         standing: Standing = "stale" if age > SILENCE else "live"

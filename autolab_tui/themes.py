@@ -258,12 +258,16 @@ def everything(config: Path) -> tuple[dict[str, Theme], list[ThemeError]]:
 
     A theme of the operator's replaces a shipped one of the same name.
     """
-    themes, problems = shipped(), []
+    themes = shipped()
+    problems: list[ThemeError] = []
     folder = config / "themes"
     try:
-        paths = sorted(folder.glob("*.toml"))
-    except OSError:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".toml")
+    except FileNotFoundError:
         paths = []
+    except OSError as error:
+        paths = []
+        problems.append(ThemeError(f"{folder}: cannot be read ({error.strerror}); mend its rights"))
     for path in paths:
         try:
             theme = load(path)

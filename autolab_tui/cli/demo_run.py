@@ -11,6 +11,7 @@ DEFAULT_MINUTES = 2.5
 # The budget in which the personas' scripts fit at pace 1; a longer one makes them slower.
 _SCRIPT_MINUTES = 2.0
 PROVIDER = "demo"
+_FREE = {"input": 0.0, "output": 0.0}
 # What of `autolab doctor` must hold; the rest only weakens the seal, and verdicts say so.
 _NEEDED = ("bubblewrap", "isolation")
 # Which persona works on which task. The personas' scripts know the same names.
@@ -40,7 +41,8 @@ def spec(base_url: str, minutes: float) -> dict[str, Any]:
         "budget": {"active": {"hard": round(minutes * 60, 1)}},
         "concurrency": len(CAST),
         "size": "quick",
-        "providers": {PROVIDER: {"base_url": base_url}},
+        # A script costs nothing, and that is known.
+        "providers": {PROVIDER: {"base_url": base_url, "prices": dict.fromkeys(CAST, _FREE)}},
     }
 
 

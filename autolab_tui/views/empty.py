@@ -21,6 +21,16 @@ def hint(store: Store, choice: Choice, health: Health) -> list[Line]:
                     ("starts it; this screen goes on trying", "dim"),
                 ),
             ]
+        if health.standing == "foreign":
+            return [
+                (("The engine is of another version.", "strong"),),
+                ((cut(plain(health.reason), 76), "warn"),),
+                ((" ", "text"),),
+                (
+                    ("autolab engine restart   ", "key"),
+                    ("puts this one in its place; its sessions go on", "dim"),
+                ),
+            ]
         if health.reason:
             return [
                 (("The engine does not answer.", "strong"),),

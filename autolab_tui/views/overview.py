@@ -41,6 +41,8 @@ def heartbeat(frame: Frame) -> list[Span]:  # noqa: PLR0911 - one return for eac
     if health.standing == "down":
         seen = f", data {words.duration(health.age)} old" if health.age else ""
         return [(f"{glyphs.failed} engine down{seen}", "bad")]
+    if health.standing == "foreign":
+        return [(f"{glyphs.failed} engine of another version", "bad")]
     if health.standing == "stale":
         seen = f", data {words.duration(health.age)} old" if health.age else ""
         return [(f"{glyphs.alert} engine silent{seen}", "warn")]
@@ -113,6 +115,8 @@ def lines(  # noqa: PLR0917 - all but the first four may be left out
         # The remedy first: a reason is often longer than the line.
         second = [("autolab engine start", "key"), (" starts it; trying again. ", "dim")]
         second.append((cut(plain(health.reason), max(0, cells - 48)), "warn"))
+    elif health.standing == "foreign":
+        second = [("autolab engine restart", "key"), (" puts this one in its place", "dim")]
     elif health.reason:
         second = [
             ("autolab engine anomalies", "key"),

@@ -12,6 +12,7 @@ from engine.client.calls import EngineClient
 from engine.client.connection import (
     EngineDownError,
     EngineError,
+    EngineForeignError,
     EngineRefusedError,
     EngineSilentError,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "EngineClient",
     "EngineDownError",
     "EngineError",
+    "EngineForeignError",
     "EngineRefusedError",
     "EngineSilentError",
     "EventStream",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from engine.client.connection import EngineError, UnixConnection, down, refusal
+from engine.client.connection import EngineError, EngineForeignError, UnixConnection, down, refusal
 from engine.client.streams import EventStream
 
 if TYPE_CHECKING:
@@ -36,12 +36,19 @@ class EngineClient:
         return self._call("GET", "/engine")
 
     def state(self) -> State:
-        """The whole state as of its `seq`; follow with `events(state.seq)`."""
+        """The whole state as of its `seq`; follow with `events(state.seq)`.
+
+        Raises `EngineForeignError` for a state of another version.
+        """
         import msgspec
 
         from engine.state import State as StateRecord
 
-        return msgspec.json.decode(self._raw("GET", "/state"), type=StateRecord)
+        told = self._raw("GET", "/state")
+        try:
+            return msgspec.json.decode(told, type=StateRecord)
+        except msgspec.DecodeError as error:
+            raise EngineForeignError(error) from error
 
     def metrics(self) -> str:
         """The engine in numbers, in Prometheus' text format."""

@@ -25,6 +25,16 @@ class EngineSilentError(EngineDownError):
     """An engine has its socket and says nothing: it is stopped, stuck or very busy."""
 
 
+class EngineForeignError(EngineError):
+    """An engine of another version: it tells what this one does not understand."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            f"the engine is of another version ({error}); `autolab engine restart` puts this one "
+            "in its place, and its sessions go on"
+        )
+
+
 class EngineRefusedError(EngineError):
     """The engine answered with an error; `status` is the HTTP status (400, 404, 409 or 503)."""
 

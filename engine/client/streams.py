@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from engine.client.connection import REMEDY, EngineDownError, UnixConnection, down, refusal
+from engine.client.connection import (
+    REMEDY,
+    EngineDownError,
+    EngineForeignError,
+    UnixConnection,
+    down,
+    refusal,
+)
 
 if TYPE_CHECKING:
     from engine.events import Event
@@ -118,4 +125,7 @@ def _message(kind: str, data: str) -> Event | Heartbeat:
         return Heartbeat(**known)
     from engine.events import decode
 
-    return decode(data)
+    try:
+        return decode(data)
+    except ValueError as error:
+        raise EngineForeignError(error) from error

@@ -47,6 +47,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_env: str | None = None
     api: Api | None = None
     version: str | None = None
+    prices: dict[str, dict[str, float]] | None = None  # US dollars for a million tokens, by model
 
 
 class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -499,3 +499,14 @@ async def test_a_click_on_a_key_of_the_bottom_line_is_that_key(desk: Any) -> Non
         sort = desk_.app.choice.sort
         await desk_.pilot.click(offset=(bottom.index("sort") + 1, 23))
         await desk_.until(lambda: desk_.app.choice.sort != sort, "the next order")
+
+
+async def test_an_engine_of_another_version_is_called_so(desk: Any, engine: EngineServer) -> None:
+    from engine.events import SessionMoved
+
+    moved = SessionMoved(state="dreaming")  # type: ignore[arg-type]
+    engine.journal.write(moved, "s-rising")
+    async with desk((120, 30), loaded=False) as at:
+        await at.until(lambda: "engine of another version" in at.text(), "the standing")
+        assert "autolab engine restart" in at.text()
+        assert "autolab engine start " not in at.text()

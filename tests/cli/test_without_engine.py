@@ -82,6 +82,20 @@ def test_themes_are_listed_and_sound(shell: Shell) -> None:
     assert (checked.returncode, json.loads(checked.stdout)["ok"]) == (0, True)
 
 
+def test_a_folder_of_themes_that_cannot_be_read_is_named(shell: Shell) -> None:
+    folder = shell.folder.parent / "config"
+    folder.mkdir(parents=True)
+    (folder / "themes").write_text("not a folder")
+    assert "cannot be read (Not a directory)" in shell("themes", "check").stdout
+
+
+def test_without_a_home_folder_the_remedy_is_said(shell: Shell) -> None:
+    shell.env["AUTOLAB_STATE"] = "~no-such-user/state"
+    done = shell("status")
+    assert done.returncode == 1
+    assert "no home folder" in done.stderr and "AUTOLAB_STATE" in done.stderr
+
+
 def test_a_broken_theme_is_found(shell: Shell) -> None:
     folder = shell.folder.parent / "config" / "themes"
     folder.mkdir(parents=True)
@@ -109,6 +123,11 @@ def test_status_reads_the_journal_that_an_engine_left(shell: Shell) -> None:
     shown = shell("status").stdout
     assert "No engine runs" in shown and "autolab engine start" in shown and "r1-01" in shown
     assert before == ["journal.sqlite3"]
+    assert shell("logs", "r1-01").returncode == 0
+    unknown = shell("logs", "r1-02")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "there is no session 'r1-02', and no engine runs" in unknown.stderr
+    assert not (shell.folder / "engine.log").exists()  # none was started
 
 
 def test_a_state_folder_whose_name_is_no_text_is_refused(shell: Shell) -> None:
