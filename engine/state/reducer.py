@@ -56,6 +56,9 @@ from engine.state.feed import because, feed
 from engine.state.providers import ProviderState, came_back, forget_places, provider_of
 from engine.state.verdicts import clipped, regrade, release, take_verdict
 
+# Said about a session and not by it: an alarm of its silence does not end the silence.
+_ABOUT = (AlertRaised, AlertCleared, AlertsAcknowledged)
+
 
 def reduce(  # noqa: PLR0912 - one case for each kind of event reads best in one list
     state: State, event: Event
@@ -99,7 +102,8 @@ def reduce(  # noqa: PLR0912 - one case for each kind of event reads best in one
         case _:
             session = state.sessions.get(event.session or "")
             if session is not None:
-                session.heard_boot, session.heard_stamp = event.boot, event.stamp
+                if not isinstance(event.body, _ABOUT):
+                    session.heard_boot, session.heard_stamp = event.boot, event.stamp
                 _reduce_session(state, session, event)
     return state
 

@@ -9,11 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.clock import Clock, Clocks
-from engine.events import AnyBody, Limit, SessionPaused, SessionResumed, Usage
+from engine.events import (
+    AlertRaised,
+    AlertsAcknowledged,
+    AnyBody,
+    Limit,
+    SessionPaused,
+    SessionResumed,
+    ToolFinished,
+    Usage,
+)
 from engine.oversight.alarms import AlarmLimits, alarms
 from engine.oversight.supervision import Supervision
 from engine.runs.outcomes import Ending
 from engine.state import Pause, RunState, SessionState, State
+from tests.app.journal import three_sessions
 from tests.engine.runs.test_budgets import session
 
 LIMITS = AlarmLimits()
@@ -39,7 +49,19 @@ def test_silence_counts_only_when_nothing_is_in_flight() -> None:
     assert names(busy(tool_open=True, last_tool="bash make"), 3000.0) == set()
     assert names(busy(tool_open=True, last_tool="bash make"), 3800.0) == {"long"}
     assert names(busy(clocks=Clocks(state="waiting", boot="b")), 5000.0) == set()
+    assert names(busy(clocks=Clocks(state="paused", boot="b")), 5000.0) == set()
     assert names(busy(heard_boot="before"), 5000.0) == set()
+
+
+def test_an_alarm_of_silence_does_not_end_it() -> None:
+    journal = three_sessions()
+    before = journal.state().sessions["s-rising"].heard_stamp
+    journal.now += 700
+    journal.write(AlertRaised(alert="silent", text="nothing has happened"), "s-rising")
+    journal.write(AlertsAcknowledged(alerts=("silent",), by="ann"), "s-rising")
+    assert journal.state().sessions["s-rising"].heard_stamp == before
+    journal.write(ToolFinished(call="1", tool="bash", code=0, seconds=1.0), "s-rising")
+    assert journal.state().sessions["s-rising"].heard_stamp == journal.now
 
 
 def test_repeats_and_lost_sandboxes_are_said_with_their_numbers() -> None:
