@@ -18,7 +18,8 @@ _ABOUT: dict[Place, tuple[str, ...]] = {
         "final is the reward of what the agent left, as it is scored; best is the highest on the "
         "way. Rewards go from 0, the untouched baseline, to 1.",
         "`done` is when the runs on the screen will be over and `for` what they will have cost, "
-        "each with an 80 % interval; `at most` is the longest active budget that is left.",
+        "each with an 80 % interval; `at most` is the longest budget left, of active or GPU "
+        "time.",
         "The bar is active time used of its budget; the tick on it stands where wall time is "
         "within its own cap.",
         "The sign beside `engine` moves with every heartbeat of the engine. When it stands still, "

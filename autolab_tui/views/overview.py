@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -12,11 +13,11 @@ from autolab_tui import words
 from autolab_tui.plain import cut, plain, width
 from autolab_tui.roles import Line, Span
 from autolab_tui.store import Moment
-from autolab_tui.views import sessions as say
 from autolab_tui.views.fleet import LEAST_NEED, Choice, in_scope, need, runs_shown
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import Remark, between, pad, remark, remarks
 from engine.events import SessionPhase, Usage
+from engine.runs import budgets
 from engine.state import ProviderState, SessionState, State
 from engine.state.providers import provider_of
 
@@ -207,6 +208,14 @@ def _waits(sessions: list[SessionState]) -> dict[str, Counter[str]]:
     return found
 
 
+def _seconds_left(session: SessionState, moment: Moment) -> float:
+    """Of work, until the hard limit of active or of GPU time; infinite where there is neither."""
+    keys = ("active", "gpu") if session.want.count else ("active",)
+    limits = {key: session.budget[key] for key in keys if key in session.budget}
+    used = budgets.used(session, moment.boot, moment.stamp)
+    return budgets.seconds_left(limits, used, limits, session.want.count)
+
+
 def _left(sessions: Sequence[SessionState], moment: Moment) -> Remark:
     """An upper bound for the end: the longest budget left among the sessions at work."""
     waiting = sum(s.state == "queued" for s in sessions)
@@ -216,8 +225,8 @@ def _left(sessions: Sequence[SessionState], moment: Moment) -> Remark:
         if closing:
             return remark(f"{words.plural(closing, 'final verdict')} to come", "dim", rank=2)
         return remark("all over", "good", rank=2)
-    left = [say.use(s, moment).left for s in working]
-    known = [seconds for seconds in left if seconds is not None]
+    left = [_seconds_left(s, moment) for s in working]
+    known = [seconds for seconds in left if math.isfinite(seconds)]
     spans: list[Span] = []
     if known:
         longest = words.duration(max(known))

@@ -51,11 +51,6 @@ class Use(msgspec.Struct, frozen=True):
         """Wall time used over its cap."""
         return self.wall / self.wall_limit if self.wall_limit else None
 
-    @property
-    def left(self) -> float | None:
-        """Active seconds that the budget still allows."""
-        return None if self.active_limit is None else max(0.0, self.active_limit - self.active)
-
 
 def hard(session: SessionState, key: str) -> float | None:
     """The hard limit of a budget, or None."""

@@ -20,9 +20,10 @@ from autolab_tui.views.fleet import Choice
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import Column, remark, remarks, widths
 from autolab_tui.views.trajectory import trajectory
-from engine.events import SessionMoved, SessionPaused, SessionResumed
+from engine.events import Limit, SessionMoved, SessionPaused, SessionResumed
 from engine.state import State
 from tests.app.journal import BOOT, Journal, three_sessions
+from verifier.gpus.device import Want
 
 LIVE = Health("live", 0.2)
 
@@ -460,3 +461,12 @@ def test_hostile_names_and_reasons_stay_in_their_cells() -> None:
             assert width(text) <= cells
             assert text.isprintable(), text
             assert "\u202e" not in text
+
+
+def test_what_is_left_heeds_the_limit_of_gpu_time() -> None:
+    journal = three_sessions()
+    state = journal.state()
+    for one in state.sessions.values():
+        one.want, one.budget = Want(2), {**one.budget, "gpu": Limit(hard=20.0)}
+    lines = overview.lines(state, Choice(), frame(journal), 160)
+    assert "at most 0:10 left" in texts(lines)
