@@ -13,11 +13,11 @@ from autolab_tui import words
 from autolab_tui.plain import cut, plain, width
 from autolab_tui.roles import Line, Span
 from autolab_tui.store import Moment
+from autolab_tui.views import sessions as say
 from autolab_tui.views.fleet import LEAST_NEED, Choice, in_scope, need, runs_shown
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import Remark, between, pad, remark, remarks
 from engine.events import SessionPhase, Usage
-from engine.runs import budgets
 from engine.state import ProviderState, SessionState, State
 from engine.state.providers import provider_of
 
@@ -210,10 +210,13 @@ def _waits(sessions: list[SessionState]) -> dict[str, Counter[str]]:
 
 def _seconds_left(session: SessionState, moment: Moment) -> float:
     """Of work, until the hard limit of active or of GPU time; infinite where there is neither."""
-    keys = ("active", "gpu") if session.want.count else ("active",)
-    limits = {key: session.budget[key] for key in keys if key in session.budget}
-    used = budgets.used(session, moment.boot, moment.stamp)
-    return budgets.seconds_left(limits, used, limits, session.want.count)
+    left, when = math.inf, (moment.boot, moment.stamp)
+    active, gpu = say.hard(session, "active"), say.hard(session, "gpu")
+    if active is not None:
+        left = active - session.clocks.active(*when)
+    if gpu is not None and session.want.count:
+        left = min(left, (gpu - session.gpu_time.seconds(*when)) / session.want.count)
+    return max(0.0, left)
 
 
 def _left(sessions: Sequence[SessionState], moment: Moment) -> Remark:
