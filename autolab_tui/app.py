@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
@@ -15,19 +13,18 @@ from typing import TYPE_CHECKING, ClassVar
 from msgspec.structs import replace
 from rich.console import RenderableType
 from textual import events, on
-from textual.app import SuspendNotSupported, SystemCommand
+from textual.app import SystemCommand
 from textual.geometry import Size
-from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from autolab_tui import preferences, themes, words
+from autolab_tui import preferences, returning, themes, words
 from autolab_tui.actions import Place
 from autolab_tui.analyses import compute
 from autolab_tui.attention import Attention
 from autolab_tui.bindings import bindings, commands
 from autolab_tui.calls import Calls
 from autolab_tui.framediff import Paper, thrifty
-from autolab_tui.glyphs import Glyphs, choose, terminal_is_unicode
+from autolab_tui.glyphs import Glyphs, choose
 from autolab_tui.link import Client, Link
 from autolab_tui.local import Local
 from autolab_tui.messages import Arrived, CallFailed, Computed, Ordered, Stopped
@@ -39,11 +36,12 @@ from autolab_tui.screens.fleet import FleetScreen
 from autolab_tui.screens.top import TopScreen
 from autolab_tui.screens.tops import HOME, TOPS
 from autolab_tui.store import Store
-from autolab_tui.terminal import AsciiFilter, refusal
+from autolab_tui.telling import TellingApp
+from autolab_tui.terminal import AsciiFilter
+from autolab_tui.theming import ThemedApp
 from autolab_tui.typeahead import TypeAhead
-from autolab_tui.views.fleet import LEAST_NEED, SORTS, Choice, in_scope, need
+from autolab_tui.views.fleet import LEAST_NEED, in_scope, need
 from autolab_tui.views.frame import Frame
-from autolab_tui.views.groups import GROUPS
 from autolab_tui.widgets.lines import LOOKS, Lines
 from engine.clock import Clock
 from engine.paths import config_dir
@@ -58,7 +56,7 @@ RESTING = 5  # ticks from frame to frame while nobody looks
 QUIET = 2  # and while nothing happens
 
 
-class AutolabApp(TypeAhead):
+class AutolabApp(ThemedApp, TellingApp, TypeAhead):
     """Shows one engine. Everything that it knows comes from `client`."""
 
     TITLE = "AutoLab"
@@ -91,12 +89,9 @@ class AutolabApp(TypeAhead):
         local: Local | None = None,
         store: Store | None = None,
     ) -> None:
-        # Textual asks for their variables while it is put together, and again and again.
-        self._config = config if config is not None else config_dir()
-        self._remembered = preferences.load(self._config)
-        wanted = theme or self._remembered.theme or themes.DEFAULT
-        self._themes = themes.to_begin_with(wanted, self._config)
-        super().__init__()
+        config = config if config is not None else config_dir()
+        self._remembered = preferences.load(config)
+        super().__init__(theme or self._remembered.theme or themes.DEFAULT, config)
         self.glyphs: Glyphs = choose(unicode, os.environ)
         if not unicode:
             self._filters.append(AsciiFilter())
@@ -109,7 +104,7 @@ class AutolabApp(TypeAhead):
         every_cell = os.environ.get("AUTOLAB_FULL_FRAMES", "") not in ("", "0")
         self._paper = None if every_cell else Paper()
         self._link = Link(client, self._wake)
-        self.choice = self._recall(run)
+        self.choice = returning.choice(self._remembered, run)
         self._drawn = float("-inf")
         self._ticks = 0
         self._attention, self._looked_at = Attention(), -1
@@ -118,28 +113,7 @@ class AutolabApp(TypeAhead):
         self._came_back = False
         self._focused_terminal = True
         self._terminal: Size | None = None
-        self._register_themes()
-        self._chosen_theme = wanted if wanted in self._themes else themes.DEFAULT
-        self.theme = self._chosen_theme
-        for name in set(self.available_themes) - set(self._themes):
-            self.unregister_theme(name)  # Textual's own know nothing of our roles
-
-    def _register_themes(self) -> None:
-        for one in self._themes.values():
-            self.register_theme(one.to_textual())
-
-    def _load_every_theme(self) -> None:
-        self._themes, problems = themes.everything(self._config)
-        self._register_themes()
-        for problem in problems:
-            self.notify(plain(str(problem)), title="A theme was left out", severity="warning")
-
-    def _recall(self, run: str | None) -> Choice:
-        """What the operator saw when they last left, unless they ask for one run."""
-        kept = self._remembered
-        sort = kept.sort if kept.sort in SORTS else SORTS[0]
-        group = kept.group if kept.group in GROUPS else ""
-        return Choice(run=run, sort=sort, group=group, words="" if run else kept.words)
+        self.begin_with_theme()
 
     def _come_back(self) -> None:
         """Show the screen and the session that were open, once there is something to show."""
@@ -153,29 +127,8 @@ class AutolabApp(TypeAhead):
 
     def _remember(self) -> None:
         """Keep what is open, for the next time."""
-        top = next((s.PLACE for s in self.screen_stack if isinstance(s, TopScreen)), "")
-        from autolab_tui.screens.session import SessionScreen
-
-        session = next((s.identity for s in self.screen_stack if isinstance(s, SessionScreen)), "")
-        choice = self.choice
-        shown = {"sort": choice.sort, "group": choice.group, "words": choice.words}
         with suppress(OSError):  # nothing is lost but the place
-            preferences.remember(self._config, screen=top, session=session, **shown)
-
-    def refresh_css(self, animate: bool = True) -> None:
-        """Restyle everything; before there is a screen it is enough to know the colours.
-
-        Textual parses all sheets for a theme that is chosen before the first screen, and throws
-        the result away: 8 ms.
-        """
-        if self.screen_stack:
-            super().refresh_css(animate)
-        else:
-            self.stylesheet.set_variables(self.get_css_variables())
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Our variables, for Textual's own themes which lack them."""
-        return next(iter(self._themes.values())).variables()
+            returning.remember(self.config, self.screen_stack, self.choice)
 
     def get_default_screen(self) -> FleetScreen:
         """The fleet is home."""
@@ -195,7 +148,7 @@ class AutolabApp(TypeAhead):
                 loop.add_signal_handler(asked, self._end, 128 + asked)
         self.app_resume_signal.subscribe(self, lambda _: self.action_repaint())
         self.set_interval(FRAME, self._tick)
-        self.call_after_refresh(self._load_every_theme)
+        self.call_after_refresh(self.load_every_theme)
 
     def _end(self, code: int) -> None:
         """Give the terminal back as it was: no mouse reports, no second screen."""
@@ -261,21 +214,6 @@ class AutolabApp(TypeAhead):
         lowest = next((n for n in reversed(range(len(stack))) if not stack[n].is_modal), 0)
         return stack[lowest:]
 
-    def notify(
-        self,
-        message: str,
-        *,
-        title: str = "",
-        severity: SeverityLevel = "information",
-        timeout: float | None = None,
-        markup: bool = False,
-    ) -> None:
-        """Show a message for a while: as harmless text, since it may name what an agent wrote."""
-        del markup
-        super().notify(
-            plain(message), title=plain(title), severity=severity, timeout=timeout, markup=False
-        )
-
     def _call_for_attention(self) -> None:
         """Ring for what began to ask, and let the terminal's title say how it stands."""
         if not self.store.loaded or self._looked_at == self.store.version:
@@ -338,17 +276,6 @@ class AutolabApp(TypeAhead):
         del event
         self._focused_terminal = True
         self.draw()
-
-    def watch_theme(self, theme: str) -> None:
-        """Remember the operator's choice."""
-        if theme == self._chosen_theme or theme not in self._themes:
-            return
-        self._chosen_theme = theme
-        try:
-            preferences.remember(self._config, theme=theme)
-        except OSError as error:
-            said = f"{error}; it holds until you leave"
-            self.notify(said, title="The theme was not remembered", severity="warning")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every action that makes sense here."""
@@ -441,21 +368,6 @@ class AutolabApp(TypeAhead):
         """A line that each screen has above its keys; None here."""
         return None
 
-    def aside(self, work: Callable[[], object], what: str) -> None:
-        """Give the terminal to something else until it is done; it may return a problem."""
-        try:
-            with self.suspend():
-                problem = work()
-        except (OSError, SuspendNotSupported) as error:
-            problem = str(error) or type(error).__name__
-        if problem:
-            self.notify(plain(str(problem)), title=f"Could not {what}", severity="warning")
-
-    def copy(self, text: str, what: str) -> None:
-        """Put text on the operator's clipboard: the terminal is asked by OSC 52."""
-        self.copy_to_clipboard(text)
-        self.notify(f"{what}: {words.count(len(text))} characters", title="Copied")
-
     @on(Ordered)
     def _ordered(self, message: Ordered) -> None:
         self.orders.announce(message)
@@ -474,45 +386,3 @@ class AutolabApp(TypeAhead):
         from autolab_tui.leaving import farewell
 
         return farewell(self.store.state, self.store.health().standing)
-
-
-def run(
-    socket_path: Path,
-    *,
-    start_demo: Callable[[], str] = lambda: "",
-    theme: str | None = None,
-    run: str | None = None,
-    mouse: bool = True,
-    local: Local | None = None,
-) -> int:
-    """Show the engine at a socket until the operator leaves; the exit code.
-
-    `run` narrows the fleet to one run; `start_demo` begins the demo and says what was begun.
-    A terminal that cannot show the app gets 1 and a remedy.
-    """
-    from engine.client import EngineClient
-
-    problem = refusal(os.environ, sys.stdin.isatty() and sys.stdout.isatty())
-    if problem:
-        print(f"autolab: {problem}", file=sys.stderr)
-        return 1
-    if theme is not None:
-        known, _ = themes.everything(config_dir())
-        if theme not in known:
-            names = themes.names(known.values())
-            print(f"autolab: there is no theme {theme!r}; there are {names}", file=sys.stderr)
-            return 2
-    unicode = terminal_is_unicode(os.environ)
-    app = AutolabApp(
-        EngineClient(socket_path),
-        theme=theme,
-        run=run,
-        unicode=unicode,
-        start_demo=start_demo,
-        local=local,
-    )
-    gc.freeze()  # what was loaded is there for good; to look through it all takes 25 ms
-    app.run(mouse=mouse)
-    if app.return_code == 0:
-        print(app.farewell())
-    return app.return_code or 0

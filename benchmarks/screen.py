@@ -32,7 +32,7 @@ SECONDS = 20.0
 SIZES = ((80, 24), (200, 50))
 STARTS = 7
 APP = (
-    "import sys; from pathlib import Path; from autolab_tui.app import run; "
+    "import sys; from pathlib import Path; from autolab_tui.opening import run; "
     "sys.exit(run(Path(sys.argv[1])))"
 )
 BLANK = "from textual.app import App; App().run()"

@@ -131,17 +131,12 @@ def test_no_modules_need_each_other_in_a_circle() -> None:
 
 
 MOST_LINES = 400
-# Longer than that from the time before there was a limit, with little room. Part them.
-LONG = {
-    "autolab_tui.app": 520,
-}
 
 
 def test_modules_are_small() -> None:
     lines = {name_of(path): len(path.read_text("utf-8").splitlines()) for _, path in ALL}
-    long = {n: count for n, count in lines.items() if count > LONG.get(n, MOST_LINES)}
+    long = {name: count for name, count in lines.items() if count > MOST_LINES}
     assert not long, "find the second reason to change, and give it a module of its own"
-    assert not {name for name in LONG if lines[name] <= MOST_LINES}, "no longer long"
 
 
 def test_every_module_says_what_it_is() -> None:

@@ -45,9 +45,9 @@ def open_app(
     from engine.client import connect
 
     client = connect(state)
-    from autolab_tui.app import run as run_app
     from autolab_tui.cli.demo_run import begin
     from autolab_tui.local import Local
+    from autolab_tui.opening import run as run_app
     from engine.paths import state_dir
 
     return run_app(

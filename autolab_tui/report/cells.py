@@ -10,7 +10,7 @@ from engine.analysis.leaderboard import Estimate
 from engine.state import SessionState
 
 REASON = 400  # characters of what a verdict says that are shown
-UNKNOWN = "—"
+UNKNOWN = words.UNKNOWN
 
 
 def section(title: str, *children: Child) -> Markup:

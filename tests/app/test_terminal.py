@@ -227,7 +227,7 @@ def test_a_second_of_life_costs_few_bytes(
     """Heartbeats, ages and an activity each second: what an operator's link carries all day."""
     arguments = [
         sys.executable, "-c",
-        "import sys; from pathlib import Path; from autolab_tui.app import run; "
+        "import sys; from pathlib import Path; from autolab_tui.opening import run; "
         "sys.exit(run(Path(sys.argv[1])))", str(engine.server_address),
     ]  # fmt: skip
     engine.beat = 0.5
@@ -247,7 +247,7 @@ def test_leaving_restores_the_terminal_and_says_how_to_come_back(
 ) -> None:
     arguments = [
         sys.executable, "-c",
-        "import sys; from pathlib import Path; from autolab_tui.app import run; "
+        "import sys; from pathlib import Path; from autolab_tui.opening import run; "
         "sys.exit(run(Path(sys.argv[1]), mouse=False))", str(engine.server_address),
     ]  # fmt: skip
     with terminal(arguments, (80, 24), AUTOLAB_CONFIG=str(tmp_path)) as at:
@@ -284,7 +284,7 @@ def test_poorer_terminals_show_the_same_words(
 ) -> None:
     arguments = [
         sys.executable, "-c",
-        "import sys; from pathlib import Path; from autolab_tui.app import run; "
+        "import sys; from pathlib import Path; from autolab_tui.opening import run; "
         "sys.exit(run(Path(sys.argv[1])))", str(engine.server_address),
     ]  # fmt: skip
     with terminal(arguments, (80, 24), AUTOLAB_CONFIG=str(tmp_path), **environ) as at:
@@ -299,7 +299,7 @@ def test_poorer_terminals_show_the_same_words(
 def test_a_dumb_terminal_is_sent_to_watch(tmp_path: Path, term: str) -> None:
     arguments = [
         sys.executable, "-c",
-        "import sys; from pathlib import Path; from autolab_tui.app import run; "
+        "import sys; from pathlib import Path; from autolab_tui.opening import run; "
         "sys.exit(run(Path('/nonexistent/s')))",
     ]  # fmt: skip
     with terminal(arguments, (80, 24), AUTOLAB_CONFIG=str(tmp_path), TERM=term) as at:
