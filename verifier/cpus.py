@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from verifier import turns
 from verifier.gpus.access import NO_GPUS, Access
-from verifier.outcomes import NotJudgedError
 from verifier.request import VerifyRequest
 from verifier.sandbox.spec import Backend
 
 if TYPE_CHECKING:
     from tasks import Task
-
-_PATIENCE = 180.0
-_POLL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,31 +80,6 @@ def working(cpus: Cpus) -> Iterator[None]:
             os.sched_setaffinity(0, before)
 
 
-@contextlib.contextmanager
-def turn(cpus: Cpus, patience: float = _PATIENCE) -> Iterator[None]:
-    """Hold the machine-wide right to measure on these CPUs.
-
-    An abstract socket's name is the lock: it works across users, leaves nothing on disk, and is
-    free again however its holder ends; sandboxes have network namespaces of their own and cannot
-    take it. Raises `NotJudgedError` (contention) after `patience` seconds.
-    """
-    deadline = time.monotonic() + patience
-    with contextlib.ExitStack() as held:
-        for cpu in sorted(cpus.measuring):
-            lock = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-            while not _bound(lock, f"\0autolab-measuring-cpu-{cpu}"):
-                if time.monotonic() > deadline:
-                    raise NotJudgedError(
-                        f"another verifier has been measuring on CPU {cpu} for {patience:.0f} s",
-                        "contention",
-                    )
-                time.sleep(_POLL)
-        yield
-
-
-def _bound(lock: socket.socket, name: str) -> bool:
-    try:
-        lock.bind(name)
-    except OSError:
-        return False
-    return True
+def turn(cpus: Cpus, patience: float = turns.PATIENCE) -> contextlib.AbstractContextManager[None]:
+    """Hold the machine-wide right to measure on these CPUs; see `verifier.turns`."""
+    return turns.turn({f"cpu-{cpu}": f"CPU {cpu}" for cpu in sorted(cpus.measuring)}, patience)

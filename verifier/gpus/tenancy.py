@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import threading
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+from verifier import turns
 from verifier.gpus import inventory
 from verifier.gpus.access import NO_GPUS, Access, NodeMissingError, access_to
 from verifier.gpus.device import Want, why_not_here
@@ -22,8 +21,6 @@ from verifier.outcomes import NotJudgedError
 from verifier.request import VerifyRequest
 from verifier.verdict import Finding
 
-_PATIENCE = 180.0
-_POLL = 0.05
 _EVERY = 0.2  # seconds between two looks at the device while it is timed
 _TIMED = ("warm-up", "timing")  # the phases in which a clock runs
 _SHOWN = 5
@@ -60,32 +57,11 @@ def lost(uuids: Sequence[str]) -> str:
     return f"the GPU {', '.join(gone)} is gone{why}" if gone else ""
 
 
-@contextlib.contextmanager
-def turn(uuids: Sequence[str], patience: float = _PATIENCE) -> Iterator[None]:
-    """Hold the machine-wide right to measure on these devices; see `verifier.cpus.turn`.
-
-    Raises `NotJudgedError` (contention) after `patience` seconds.
-    """
-    deadline = time.monotonic() + patience
-    with contextlib.ExitStack() as held:
-        for uuid in sorted(uuids):
-            lock = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-            while not _bound(lock, f"\0autolab-measuring-{uuid}"):
-                if time.monotonic() > deadline:
-                    raise NotJudgedError(
-                        f"another verifier has been measuring on {uuid} for {patience:.0f} s",
-                        "contention",
-                    )
-                time.sleep(_POLL)
-        yield
-
-
-def _bound(lock: socket.socket, name: str) -> bool:
-    try:
-        lock.bind(name)
-    except OSError:
-        return False
-    return True
+def turn(
+    uuids: Sequence[str], patience: float = turns.PATIENCE
+) -> contextlib.AbstractContextManager[None]:
+    """Hold the machine-wide right to measure on these devices; see `verifier.turns`."""
+    return turns.turn({uuid: uuid for uuid in sorted(uuids)}, patience)
 
 
 class Watch:
