@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from verifier.gpus import inventory
+from verifier.gpus.device import want_of
 from verifier.pins import task_hash
+from verifier.sandbox.arguments import PATH
 from verifier.scoring import ScaleError, scale_of
 from verifier.verdict import Anchors, AnchorSource, Seal, Speedup
 
@@ -28,12 +31,17 @@ if TYPE_CHECKING:
 FOLDER = "calibrations"  # in the state folder
 _SCHEMA: Literal["autolab/calibration/1"] = "autolab/calibration/1"
 # Only these are asked for their version: a task of a stranger's names what it likes as its needs.
-_TOOLS = ("cc", "clang", "clang++", "g++", "gcc", "go", "python3", "rustc")
+_TOOLS = ("cc", "clang", "clang++", "g++", "gcc", "go", "nvcc", "python3", "rustc")
+_GPU = "GPU"
 _PATIENCE = 10.0
 
 
 class MachineFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What makes a machine's times its own. `tools` are version lines of what builds the task."""
+    """What makes a machine's times its own.
+
+    `tools` are version lines of what builds the task; of one that needs GPUs those that fit are
+    among them, as `GPU`.
+    """
 
     cpu: str
     kernel: str
@@ -46,7 +54,10 @@ class MachineFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             found.append("another CPU")
         if self.kernel != other.kernel:
             found.append("another kernel")
-        if self.tools != other.tools:
+        mine, others = dict(self.tools), dict(other.tools)
+        if mine.pop(_GPU, "") != others.pop(_GPU, ""):
+            found.append("another GPU")
+        if mine != others:
             found.append("another compiler")
         return ", ".join(found)
 
@@ -140,7 +151,12 @@ def machine_facts(task: Task) -> MachineFacts:
         named.update(task.autolab.needs.commands)
         recipe = task.autolab.build
         named.update(command[0] for command in recipe.commands if command) if recipe else None
+        if task.autolab.driver.kind == "cuda":
+            named.add("nvcc")
     tools = {tool: _version(tool) for tool in _TOOLS if tool in named}
+    if (want := want_of(task)).count:
+        here = inventory.present().gpus
+        tools[_GPU] = ", ".join(sorted({gpu.name for gpu in here if want.fits(gpu)}))
     return MachineFacts(_cpu(), platform.release(), tools)
 
 
@@ -182,7 +198,7 @@ def _cpu() -> str:
 
 
 def _version(tool: str) -> str:
-    path = shutil.which(tool)
+    path = shutil.which(tool, path=PATH if tool == "nvcc" else None)
     if path is None:
         return "missing"
     try:
@@ -195,6 +211,7 @@ def _version(tool: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
-    return (
-        done.stdout.decode("utf-8", "replace").splitlines()[0][:200] if done.stdout else "unknown"
-    )
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    if tool == "nvcc":  # its first line is its name
+        lines = [line for line in lines if "release" in line]
+    return lines[0][:200] if lines else "unknown"

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks import Task, load_task
+from tasks import Task, load_suite, load_task
 from tests.verifier.patience import patiently
 from verifier import anchors, pins
 from verifier.anchors import Calibration, MachineFacts, anchors_for, calibrations, store
 from verifier.calibrate import CalibrationError, calibrate
+from verifier.gpus.device import Gpu
+from verifier.gpus.inventory import Inventory
 from verifier.request import VerifyRequest, decode, encode
 from verifier.scoring import scale_of
 from verifier.verdict import Anchors, Interval, Seal, Speedup
@@ -138,3 +140,15 @@ def test_the_reference_earns_half_by_the_anchors_measured_here(
     assert verdict.speedup is not None
     scale = scale_of(task, "quick", chosen.anchors)
     assert verdict.reward == pytest.approx(scale.reward(scale.metric_at(verdict.speedup.value)))
+
+
+def test_times_of_device_code_hold_for_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = load_suite().get("prefix_sum")
+    facts = []
+    for name in ("NVIDIA A100", "NVIDIA H100"):
+        found = Inventory((Gpu("GPU-0", name, 0), Gpu("GPU-1", name, 1)))
+        monkeypatch.setattr("verifier.gpus.inventory.present", lambda found=found: found)
+        facts.append(anchors.machine_facts(task))
+    assert facts[0].tools["GPU"] == "NVIDIA A100" and "nvcc" in facts[0].tools
+    assert facts[0].unlike(facts[1]) == "another GPU"
+    assert facts[0].unlike(facts[0]) == ""
