@@ -91,12 +91,19 @@ def speedup(factor: float | None) -> str:
 
 def time_of_day(at: float) -> str:
     """A Unix time as the operator's local `HH:MM:SS`."""
-    return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
+    return _local(at, "%H:%M:%S")
 
 
 def hour(at: float) -> str:
     """A Unix time as the operator's local `HH:MM`."""
-    return datetime.fromtimestamp(at).astimezone().strftime("%H:%M")
+    return _local(at, "%H:%M")
+
+
+def _local(at: float, form: str) -> str:
+    try:
+        return datetime.fromtimestamp(at).astimezone().strftime(form)
+    except (ValueError, OverflowError, OSError):  # a clock that was wrong by thousands of years
+        return UNKNOWN
 
 
 def noun(number: int, one: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -88,7 +88,18 @@ def remarks(ahead: Ahead, moment: Moment) -> list[Remark]:
 
 
 def _clock(at: float, moment: Moment) -> str:
-    """The time of day, or a day's name before it where it is another day."""
-    there, here = (datetime.fromtimestamp(t).astimezone() for t in (at, moment.at))
-    text = there.strftime("%H:%M")
-    return text if there.date() == here.date() else f"{there.strftime('%a')} {text}"
+    """The time of day; before it the day's name where it is another, or the date a week from now.
+
+    Another year's date has no time of day.
+    """
+    try:
+        there, here = (datetime.fromtimestamp(t).astimezone() for t in (at, moment.at))
+    except (ValueError, OverflowError, OSError):  # beyond the calendar
+        return words.UNKNOWN
+    if there.date() == here.date():
+        return there.strftime("%H:%M")
+    if abs(there - here) < timedelta(days=6):
+        return there.strftime("%a %H:%M")
+    if there.year == here.year:
+        return f"{there.day} {there.strftime('%b %H:%M')}"
+    return f"{there.day} {there.strftime('%b %Y')}"

@@ -141,9 +141,14 @@ _ENVELOPE = frozenset(_Envelope.__struct_fields__)
 KNOWN_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in KnownBody.__args__)
 
 
+_FIRST, _LAST = -62135596800.0, 253402300799.0  # the first and the last second of the calendar
+
+
 def rfc3339(at: float) -> str:
-    """Unix time as RFC 3339 in UTC, to the millisecond."""
-    stamp = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    """Unix time as RFC 3339 in UTC, to the millisecond; years 1 to 9999, beyond them their ends."""
+    stamp = datetime.fromtimestamp(min(max(at, _FIRST), _LAST), UTC).isoformat(
+        timespec="milliseconds"
+    )
     return stamp.replace("+00:00", "Z")
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from autolab_tui import words
 from autolab_tui.views import ahead, overview
 from autolab_tui.views.ahead import Ahead
 from autolab_tui.views.fleet import Choice
@@ -68,3 +71,29 @@ def test_how_a_providers_api_fares() -> None:
     journal.wait(3600)
     journal.write(TurnFinished(turn=5, usage=Usage(), seconds=1.0), "s-rising")
     assert "local under 1/min, 2 at once, 1 in line " in strip()
+
+
+@pytest.mark.parametrize("active", [1e9, 1e13, 1e300])
+def test_a_budget_of_ages_has_a_forecast_all_the_same(active: float) -> None:
+    journal = Journal()
+    journal.engine()
+    journal.run("r-1", ["s-1"])
+    journal.create("s-1", run="r-1", active=active)
+    journal.start("s-1")
+    journal.wait(60)
+    journal.turn("s-1", 1)
+    journal.verdict("s-1", 50, 0.2, speedup=2.0)
+    state, moment = journal.state(), frame(journal).moment
+    found = ahead.reckon(state, ["r-1"], moment)()
+    assert found is not None
+    assert found.finish is not None
+    assert said(found, journal).startswith("done ")
+
+
+def test_what_is_weeks_away_has_its_date() -> None:
+    journal = three_sessions()
+    days = [START + n * 86400 for n in (3, 10, 400, 1e12)]
+    moment = frame(journal).moment
+    assert [ahead._clock(at, moment) for at in days] == [
+        "Thu 16:00", "4 Dec 16:00", "29 Dec 2026", words.UNKNOWN
+    ]  # fmt: skip

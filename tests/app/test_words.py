@@ -66,3 +66,9 @@ def test_limits_are_exact() -> None:
         "10m",
         "2h00",
     ]
+
+
+def test_a_time_that_no_calendar_has_is_unknown() -> None:
+    for at in (-62135596800.0, 253402300799.9 + 1e6, 1e300, float("inf")):
+        assert words.time_of_day(at) == words.UNKNOWN or words.time_of_day(at).count(":") == 2
+    assert words.hour(1e300) == words.UNKNOWN
