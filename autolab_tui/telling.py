@@ -7,7 +7,6 @@ from collections.abc import Callable
 from textual.app import App, SuspendNotSupported
 from textual.notifications import SeverityLevel
 
-from autolab_tui import words
 from autolab_tui.plain import plain
 
 
@@ -40,6 +39,7 @@ class TellingApp(App[None]):
             self.notify(plain(str(problem)), title=f"Could not {what}", severity="warning")
 
     def copy(self, text: str, what: str) -> None:
-        """Put text on the operator's clipboard: the terminal is asked by OSC 52."""
-        self.copy_to_clipboard(text)
-        self.notify(f"{what}: {words.count(len(text))} characters", title="Copied")
+        """Put text on the operator's clipboard."""
+        from autolab_tui.clipboard import copy
+
+        copy(self, text, what)

@@ -148,7 +148,12 @@ def _reduce_session(  # noqa: PLR0912 - one case for each kind of event reads be
         case BaselineKept(snapshot=snapshot):
             session.baseline = snapshot
         case VerificationStarted(snapshot=snapshot):
-            session.verifying, session.verify_asked, session.verify_dropped = snapshot, False, ""
+            # A session that is over does not wait for what is still verified of it.
+            session.verifying, session.verify_asked, session.verify_dropped = (
+                (None if session.outcome else snapshot),
+                False,
+                "",
+            )
             if session.unjudged is not None and session.unjudged.snapshot == snapshot:
                 session.judging, session.unjudged = session.unjudged, None
         case VerificationAsked(by=by, why=why):
@@ -164,7 +169,7 @@ def _reduce_session(  # noqa: PLR0912 - one case for each kind of event reads be
         case SessionEnded() as ended:
             session.outcome, session.outcome_evidence = ended.outcome, ended.evidence
             session.final_reward, session.ended = clipped(ended.final_reward), event.at
-            session.pause = None
+            session.pause = session.verifying = None
             _activity(session, event, "")
             feed(state, event, "ended", f"{ended.outcome}: {ended.evidence}")
         case AlertRaised(alert=alert, text=text):

@@ -510,3 +510,12 @@ async def test_an_engine_of_another_version_is_called_so(desk: Any, engine: Engi
         await at.until(lambda: "engine of another version" in at.text(), "the standing")
         assert "autolab engine restart" in at.text()
         assert "autolab engine start " not in at.text()
+
+
+async def test_what_is_too_long_for_a_terminal_is_not_sent(desk: Any) -> None:
+    async with desk((120, 30)) as at:
+        at.app.copy("x" * 74_994, "the most")
+        assert len(at.app.clipboard) == 74_994
+        at.app.copy("\u00e4" * 40_000, "the difference")
+        assert at.app.clipboard.startswith("x")
+        await at.until(lambda: "the difference has 80,000 bytes" in at.text(), "the notice")

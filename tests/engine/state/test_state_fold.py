@@ -295,3 +295,16 @@ def test_a_resumed_session_keeps_no_alert_of_its_pause_whoever_raised_it() -> No
     made = [Event("e", n, 0.0, "b1", float(n), "a-01", body) for n, body in enumerate(bodies, 1)]
     session = fold(State(), made).sessions["a-01"]
     assert [alert.id for alert in session.alerts] == ["model"]
+
+
+def test_a_session_that_is_over_waits_for_no_verdict() -> None:
+    from engine.events import VerificationStarted
+    from tests.app.journal import three_sessions
+
+    journal = three_sessions()
+    journal.write(VerificationStarted(snapshot="5" * 64, stage="checkpoint"), "s-rising")
+    assert journal.state().sessions["s-rising"].verifying
+    journal.end("s-rising", 0.4, "converged", "done")
+    assert journal.state().sessions["s-rising"].verifying is None
+    journal.write(VerificationStarted(snapshot="6" * 64, stage="checkpoint"), "s-rising")
+    assert journal.state().sessions["s-rising"].verifying is None
