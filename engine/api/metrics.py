@@ -7,6 +7,7 @@ and tasks are no labels.
 
 from __future__ import annotations
 
+import re
 import typing
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,8 @@ from engine.state import SessionState, State
 MOST_MODELS = 100
 MOST_CAUSES = 30
 OTHERS = "(others)"
+_LABEL = 200  # characters of a label that are kept
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 Kind = Literal["gauge", "counter", "histogram"]
@@ -96,7 +99,12 @@ def _number(value: float) -> str:
 def _models(sessions: Iterable[SessionState]) -> dict[str, str]:
     """The label of each model: its name, or that of the rest."""
     names = sorted({name_of(session) for session in sessions})
-    return {name: name if i < MOST_MODELS else OTHERS for i, name in enumerate(names)}
+    return {name: _quiet(name) if i < MOST_MODELS else OTHERS for i, name in enumerate(names)}
+
+
+def _quiet(text: str) -> str:
+    """A name from elsewhere as a label that neither a terminal nor a page of text obeys."""
+    return _OBEYED.sub("\N{REPLACEMENT CHARACTER}", text[:_LABEL])
 
 
 def _family(name: str, kind: Kind, text: str, values: Iterable[tuple[Labels, float]]) -> Family:
@@ -110,9 +118,12 @@ def _by(
     return [({label: name}, counts.get(name, 0)) for name in known]
 
 
-def _by_cause(counts: Mapping[str, float]) -> list[tuple[Labels, float]]:
+def _by_cause(counts: Mapping[str, int]) -> list[tuple[Labels, float]]:
     """A value for each cause of failure: what they are depends on what providers answer."""
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown: Counter[str] = Counter()
+    for cause, count in counts.items():
+        shown[_quiet(cause)] += count
+    ordered = sorted(shown.items(), key=lambda item: (-item[1], item[0]))
     found: list[tuple[Labels, float]] = [({"cause": c}, n) for c, n in ordered[:MOST_CAUSES]]
     if rest := ordered[MOST_CAUSES:]:
         found.append(({"cause": OTHERS}, sum(n for _, n in rest)))

@@ -102,6 +102,17 @@ def test_rewards_are_a_cumulative_histogram() -> None:
     assert value(series, "final_reward_sum", model="m") == 5.5
 
 
+def test_names_that_a_terminal_obeys_are_labels_without_it_and_one_series() -> None:
+    odd = [
+        over(f"r-{n}", 0.5, model=model, usage=Usage(turns=1), retry_causes={model: 1})
+        for n, model in enumerate(("m\x1b[2J", "m\x9b[2J", "m\r[2J"))
+    ]
+    series = told(*odd)
+    assert value(series, "turns_total", model="m\ufffd[2J") == 3
+    assert value(series, "model_retries_total", cause="m\ufffd[2J") == 3
+    assert value(series, "final_reward_count", model="m\ufffd[2J") == 3
+
+
 def test_labels_are_bounded() -> None:
     many = [
         over(f"r-{n}", 0.5, model=f"m{n:04}", usage=Usage(turns=1),
