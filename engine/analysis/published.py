@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 
 import msgspec
 
 _FILE = Path(__file__).with_name("published.json")
-_SEPARATORS = re.compile(r"[^a-z0-9]")
 
 
 class PublishedScores(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -44,13 +42,3 @@ class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def published() -> Published:
     """AutoLab's leaderboard."""
     return msgspec.json.decode(_FILE.read_bytes(), type=Published)
-
-
-def published_row(model: str) -> PublishedRow | None:
-    """The row of a model that is named alike, whatever its provider and punctuation."""
-    name = _plain(model)
-    return next((row for row in published().rows if _plain(row.model) == name), None)
-
-
-def _plain(model: str) -> str:
-    return _SEPARATORS.sub("", model.rpartition("/")[2].lower())
