@@ -25,7 +25,7 @@ MOST_MODELS = 100
 MOST_CAUSES = 30
 OTHERS = "(others)"
 _LABEL = 200  # characters of a label that are kept
-_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 Kind = Literal["gauge", "counter", "histogram"]
