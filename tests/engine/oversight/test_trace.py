@@ -181,7 +181,7 @@ def test_where_a_loop_stands_is_told(tmp_path: Path) -> None:
     said = wait_for(stand_still)
     starvation.close()
     trace.close()
-    assert "test_where_a_loop_stands_is_told (engine/test_trace.py:" in said[0]
+    assert "test_where_a_loop_stands_is_told (oversight/test_trace.py:" in said[0]
 
 
 def test_a_process_that_has_our_number_is_not_taken_for_the_engine(tmp_path: Path) -> None:
