@@ -19,7 +19,7 @@ import msgspec
 from benchmarks.measuring import memory, ratio, table
 from engine import offline
 from engine.client import EngineClient, find
-from engine.events import Event, Noted
+from engine.events import Noted
 from engine.journal import checkpoints, read
 from engine.paths import journal_file, make_private
 from engine.state import State, reduce
@@ -27,6 +27,7 @@ from verifier.sandbox import places
 
 EVENTS, _OPEN, MANY = 1_000_000, 200, 1836
 _BEHIND = 20_000  # events that a checkpoint may be behind; see engine.checkpointing
+_PATIENCE = 120.0  # seconds until an engine has taken its sessions up
 _GOAL_START, _GOAL_ATTACH = 3.0, 0.5  # seconds
 
 
@@ -110,13 +111,17 @@ def first_answer(state: Path) -> EngineClient:
 
 
 def taken_up(client: EngineClient) -> None:
-    """Wait until the engine has said of each open session that it goes on with it."""
-    left = _OPEN
+    """Wait until the engine has said that it goes on with the open sessions.
+
+    Raises `TimeoutError` when it does not: heartbeats come all the time, so the stream never ends.
+    """
+    end = time.monotonic() + _PATIENCE
     with client.events(after=EVENTS) as stream:
-        while left:
-            item = next(stream)
-            if isinstance(item, Event) and isinstance(item.body, Noted):
-                left -= item.body.text.endswith("is taken up")
+        while time.monotonic() < end:
+            body = getattr(next(stream), "body", None)
+            if isinstance(body, Noted) and body.text.endswith("taken up"):
+                return
+    raise TimeoutError(f"the engine took up no session within {_PATIENCE:.0f} s")
 
 
 def _attach(client: EngineClient) -> None:
