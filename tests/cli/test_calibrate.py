@@ -79,7 +79,7 @@ def test_all_tasks_are_checked_and_a_table_ends_the_list(shell: Shell, task: Pat
     done = shell("tasks", "check", "--all", "--suite", str(task.parent), timeout=180)
     assert done.returncode == 3
     last = done.stdout.strip().splitlines()
-    assert last[-1] == "1 tasks: 0 ok, 1 not ok, 0 unavailable"
+    assert last[-1] == "1 task: 0 ok, 1 not ok, 0 unavailable"
     assert "there is no reference" in last[-2]
     assert "task.toml" in done.stderr
 

@@ -64,6 +64,7 @@ def test_a_run_is_the_product_of_tasks_models_and_attempts(tmp_path: Path) -> No
             "key_env": None,
             "api": None,
             "version": None,
+            "prices": None,
         }
     }
 
