@@ -82,7 +82,9 @@ async def test_keys_reach_a_program_that_reads_them(keeper: KeeperClient, sandbo
     await keeper.press(sandbox, "k1", "cat > /app/typed\n")
     await keeper.press(sandbox, "k2", "hello\nworl\n")
     await keeper.press(sandbox, "k3", "C-d")
-    await keeper.press(sandbox, "k4", "sleep 600\n")
+    # What says so has the terminal: a key that comes before that would meet the shell.
+    await keeper.press(sandbox, "k4", "sh -c 'echo at $((40 + 1)); exec sleep 600'\n")
+    await shows(keeper, sandbox, lambda text: "\nat 41\n" in text)
     await keeper.press(sandbox, "k5", "C-c")
     await keeper.press(sandbox, "k6", "echo $((40 + 2))\n")
     await shows(keeper, sandbox, lambda text: "\n42\n" in text)
@@ -92,8 +94,8 @@ async def test_keys_reach_a_program_that_reads_them(keeper: KeeperClient, sandbo
 async def test_what_scrolled_away_is_shown_and_long_lines_are_whole(
     keeper: KeeperClient, sandbox: str
 ) -> None:
-    await keeper.press(sandbox, "k1", "seq 1 300; printf 'q%.0s' {1..500}; echo; echo $((40+2))\n")
-    text = await shows(keeper, sandbox, lambda text: "\n42\n" in text)
+    await keeper.press(sandbox, "k1", "seq 1 300; printf 'q%.0s' {1..500}; echo; echo $((400+2))\n")
+    text = await shows(keeper, sandbox, lambda text: "\n402\n" in text)
     assert "\n1\n2\n3\n" in text
     assert "\n" + "q" * 500 in text
 
