@@ -226,8 +226,7 @@ def test_an_engine_that_was_killed_or_stopped_in_mid_command(
         os.kill(pid, signal.SIGCONT)
 
         engine.kill()
-        found = told(state)
-        assert found.engine.state == "dead"
+        found = wait_for(lambda: (t := told(state)).engine.state == "dead" and t)
         assert "in flight" in found.anomalies[0]
         [flight] = [each for each in found.in_flight if each.what == "command"]
         assert (flight.session, flight.detail) == (session, "2-0 bash")
