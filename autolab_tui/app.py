@@ -53,7 +53,7 @@ FRAME = 1.0  # seconds between frames while something changes
 PRESENCE = 60.0  # seconds between two words to the engine that somebody is here
 _AFTER_RESIZE = 0.1
 RESTING = 5  # ticks from frame to frame while nobody looks
-QUIET = 2  # and while nothing happens
+QUIET = 3  # and while nothing happens
 
 
 class AutolabApp(ThemedApp, TellingApp, TypeAhead):
