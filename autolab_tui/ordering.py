@@ -157,5 +157,4 @@ class Ordering:
         return shown
 
     def _name(self, session: SessionState) -> str:
-        again = f" #{session.attempt}" if session.attempt > 1 else ""
-        return f"{plain(session.task)}{again}, {say.who(session)}"
+        return f"{plain(session.task)}{say.attempt(session)}, {say.who(session)}"

@@ -69,9 +69,14 @@ def use(session: SessionState, moment: Moment) -> Use:
     )
 
 
+def attempt(session: SessionState) -> str:
+    """Which attempt at its task it is, as it follows the task's name; nothing for the first."""
+    return f" #{session.attempt}" if session.attempt > 1 else ""
+
+
 def task(session: SessionState, cells: int) -> tuple[Span, ...]:
     """Its task, and which attempt it is from the second on."""
-    again = f" #{session.attempt}" if session.attempt > 1 else ""
+    again = attempt(session)
     name = cut_middle(plain(session.task), max(1, cells - len(again)))
     return ((name, "strong"), (again, "dim")) if again else ((name, "strong"),)
 

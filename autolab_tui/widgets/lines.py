@@ -40,7 +40,7 @@ class Lines(ScrollView):
         """Draw these lines; only what differs from before is sent to the terminal."""
         old, self._lines = self._lines, lines
         if len(old) != len(lines):
-            self._has_grown(len(old), len(lines))
+            self._hold(len(old), len(lines))
             self.refresh()
             return
         top = self.scroll_offset.y
@@ -48,11 +48,12 @@ class Lines(ScrollView):
             if old[y] != lines[y]:
                 self.refresh(Region(0, y - top, self.size.width, 1))
 
-    def _has_grown(self, before: int, now: int) -> None:
+    def _hold(self, before: int, now: int) -> None:
+        """Hold more lines or fewer than before; lay out the screen only where that shows."""
         size = Size(self.size.width, now)
         if self.show_vertical_scrollbar and now > before > self.size.height:
-            # Only the bar's thumb moves. Textual would lay out the whole screen: a third of what a
-            # second of a busy fleet costs, since its feed grows all the time.
+            # Only the bar's thumb moves. Textual would lay out the whole screen: a quarter of what
+            # a second of a busy fleet costs, since its feed grows all the time.
             self.set_reactive(Lines.virtual_size, size)
             self.vertical_scrollbar.window_virtual_size = now
         else:

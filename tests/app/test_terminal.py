@@ -209,6 +209,19 @@ def test_frames_of_changes_equal_a_full_repaint(
         assert differing(seen, repainted) == []
 
 
+def test_whole_regions_can_be_asked_for(engine: EngineServer, tmp_path: Path) -> None:
+    sent = {}
+    for every in ("0", "1"):
+        with terminal(still_app(engine, tmp_path), (120, 40), AUTOLAB_FULL_FRAMES=every) as at:
+            at.until(lambda: "median_filter" in at.text(), "the fleet")
+            at.settle()
+            at.press("?")
+            at.until(lambda: "Open the session" in at.text(), "the help")
+            at.settle()
+            sent[every] = at.sent
+    assert sent["1"] > sent["0"]
+
+
 def test_a_still_screen_sends_nothing(engine: EngineServer, tmp_path: Path) -> None:
     with terminal(still_app(engine, tmp_path), (120, 40)) as at:
         at.until(lambda: "median_filter" in at.text(), "the fleet")
