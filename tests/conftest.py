@@ -18,3 +18,10 @@ def sandbox_backend() -> Backend:
     except SandboxUnavailableError as error:
         pytest.skip(f"needs sandboxes: {error}")
     return backend
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is known to take long may: half an hour, where the rest has `timeout` of pyproject."""
+    for item in items:
+        if item.get_closest_marker("slow") or item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.timeout(1800))
