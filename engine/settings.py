@@ -122,6 +122,7 @@ class OutcomeSettings(BaseModel):
     exhausted: float = 0.4
     begun: float = 0.1
     nearly: float = 0.75
+    patience: float = Field(default=120.0, ge=0)
 
 
 class NotifySettings(BaseModel):

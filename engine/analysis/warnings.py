@@ -55,8 +55,14 @@ def live_warnings(
 
 
 def _plateau(session: SessionState, f: Quantities) -> LiveWarning | None:
-    """Nothing better for long. What waits for its verdict may be better yet: it is waited for."""
+    """Nothing better for long. What waits for its verdict may be better yet: it is waited for.
+
+    A share of the time used alone would be seconds in a run of minutes, and one turn of a model
+    is longer: so a share of the budget and a number of seconds must have passed too.
+    """
     if session.unjudged is not None or session.judging is not None:
+        return None
+    if f.idle < max(f.limits.patience, f.limits.begun * (f.session.budget or 0.0)):
         return None
     if not any(counts(point) for point in session.points) and f.share_used < f.limits.exhausted:
         return None

@@ -28,6 +28,7 @@ class Thresholds:
     exhausted: float = 0.4  # i at or above: the budget went to nothing
     begun: float = 0.1  # u below: too early to warn of anything
     nearly: float = 0.75  # u at or above: the end of a budget is in sight
+    patience: float = 120.0  # seconds without improvement below which nothing is called a plateau
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +97,14 @@ class Quantities(NamedTuple):
         return self.final >= self.session.reference - self.limits.noise
 
     @property
+    def idle(self) -> float:
+        """Seconds of the clock that counts since the last improving snapshot."""
+        return min(self.session.used, max(0.0, self.session.used - (self.last_improvement or 0.0)))
+
+    @property
     def share_idle(self) -> float:
         """`i`: the share of the time used since the last improving snapshot."""
-        used = self.session.used
-        if used <= 0.0:
-            return 0.0
-        since = used - (self.last_improvement or 0.0)
-        return min(1.0, max(0.0, since / used))
+        return self.idle / self.session.used if self.session.used > 0.0 else 0.0
 
 
 Rule = Callable[[Quantities], tuple[Outcome, str] | None]

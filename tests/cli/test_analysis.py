@@ -63,21 +63,21 @@ def judged(shell: Shell) -> Shell:
             SessionCreated(
                 run=name.partition("-")[0], task=task, task_path="/t", task_hash="h", domain="d",
                 model=model, agent="tools", harness=harness, harness_hash=harness, attempt=1,
-                budget={"active": Limit(100.0)},
+                budget={"active": Limit(1000.0)},
             ),
             name,
         )  # fmt: skip
         journal.append(SessionMoved(state="running"), name)
         journal.append(ClockMoved(to="working", moment=now[0]), name)
-        now[0] += 40.0
+        now[0] += 400.0
         journal.append(
-            VerdictGiven(verdict=verdict(name, 0.1, "checkpoint"), active=20.0, wall=20.0), name
+            VerdictGiven(verdict=verdict(name, 0.1, "checkpoint"), active=200.0, wall=200.0), name
         )
         if name == "open-01":
             break
         reward = 0.1 * n
         journal.append(
-            VerdictGiven(verdict=verdict(name, reward, "final"), active=40.0, wall=40.0), name
+            VerdictGiven(verdict=verdict(name, reward, "final"), active=400.0, wall=400.0), name
         )
         journal.append(ClockMoved(to="stopped", moment=now[0]), name)
         journal.append(

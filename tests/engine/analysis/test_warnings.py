@@ -15,14 +15,18 @@ from tests.engine.analysis.making import BOOT, over, point, session
 
 
 def kinds(one: SessionState, **limits: Any) -> list[str]:
-    return [w.kind for w in live_warnings(one, BOOT, 0.0, Thresholds(**limits))]
+    """What warns of sessions of 100 s, whose seconds stand for shares."""
+    return [
+        w.kind for w in live_warnings(one, BOOT, 0.0, Thresholds(**{"patience": 0.0, **limits}))
+    ]
 
 
 def test_a_plateau_says_since_when_and_how_long() -> None:
-    [warning] = live_warnings(session(points=[point(20.0, 0.6)], used=60.0), BOOT, 0.0)
-    assert (warning.kind, warning.since) == ("plateau", 20.0)
+    one = session(points=[point(200.0, 0.6)], used=600.0, budget=1000.0)
+    [warning] = live_warnings(one, BOOT, 0.0)
+    assert (warning.kind, warning.since) == ("plateau", 200.0)
     assert "67%" in warning.evidence
-    assert "40 s" in warning.evidence
+    assert "6 min 40 s" in warning.evidence
     assert "0.600" in warning.evidence
     assert "60% of the budget" in warning.evidence
 
@@ -87,3 +91,22 @@ def test_stopping_early_is_known_while_the_final_verdict_is_awaited() -> None:
 def test_the_thresholds_are_settings() -> None:
     one = session(points=[point(20.0, 0.6)], used=60.0)
     assert kinds(one, exhausted=0.9) == []
+
+
+@pytest.mark.parametrize(
+    ("improved", "used", "budget", "warned"),
+    [
+        (10.0, 60.0, 150.0, False),  # a quick task: 50 s are one turn of a model
+        (10.0, 129.0, 150.0, False),
+        (10.0, 131.0, 150.0, True),
+        (1000.0, 1800.0, 7200.0, True),
+        (1000.0, 1700.0, 7200.0, False),  # 700 s of 7200 are less than a tenth
+        (100.0, 230.0, None, False),  # without a limit nothing is known of shares
+    ],
+)
+def test_what_is_short_is_no_plateau(
+    improved: float, used: float, budget: float | None, warned: bool
+) -> None:
+    one = session(points=[point(improved, 0.3)], used=used, budget=budget)
+    found = [w.kind for w in live_warnings(one, BOOT, 0.0)]
+    assert ("plateau" in found) is warned
