@@ -41,6 +41,13 @@ def limit(seconds: float | None) -> str:
     return duration(seconds)
 
 
+def amount(key: str, value: float) -> str:
+    """An amount of what a budget's key limits: `2h00`, `$5.00`, `50`."""
+    if key in ("active", "wall", "gpu"):
+        return limit(value)
+    return money(value) if key == "cost" else f"{value:g}"
+
+
 def reward(value: float | None) -> str:
     """A reward in [0, 1] to three places."""
     return UNKNOWN if value is None else f"{value:.3f}"

@@ -13,7 +13,8 @@ from autolab_tui.cli.output import emit, number, plain, table
 from autolab_tui.cli.parser import Commands, command
 from autolab_tui.cli.values import short_duration
 
-_HEAD = ("session", "state", "task", "model", "final", "best", "active", "outcome or activity")
+_HEAD = ("session", "state", "task", "model", "final", "best", "active", "GPU time")
+_LAST = "outcome or activity"
 
 
 def add_to(commands: Commands) -> None:
@@ -103,10 +104,21 @@ def _show(answer: Mapping[str, Any], silent: str = "") -> None:
 
 def sessions_table(sessions: Sequence[Mapping[str, Any]]) -> str:
     """One line for each session object."""
-    return table(_HEAD, (_row(session) for session in sessions), right=(4, 5, 6))
+    on_gpus = any(_on_gpus(session) for session in sessions)
+    head = (*(_HEAD if on_gpus else _HEAD[:-1]), _LAST)
+    right = (4, 5, 6, 7) if on_gpus else (4, 5, 6)
+    return table(head, (_row(session, on_gpus) for session in sessions), right=right)
 
 
-def _row(session: Mapping[str, Any]) -> tuple[str, ...]:
+def _on_gpus(session: Mapping[str, Any]) -> str:
+    """GPU time and its limit; empty for a session that has neither."""
+    used, limit = session["gpu_seconds"] or 0.0, (session["budget"].get("gpu") or {}).get("hard")
+    if not (used or limit or session["gpus"]):
+        return ""
+    return short_duration(used) + (f"/{short_duration(limit)}" if limit else "")
+
+
+def _row(session: Mapping[str, Any], on_gpus: bool) -> tuple[str, ...]:
     return (
         session["id"],
         session["state"],
@@ -115,6 +127,7 @@ def _row(session: Mapping[str, Any]) -> tuple[str, ...]:
         number(session["final_reward"]),
         number(session["best_reward"]),
         short_duration(session["clocks"]["active"]),
+        *((_on_gpus(session) or "-",) if on_gpus else ()),
         plain(_outcome(session) or _paused(session) or session["activity"] or "", 96),
     )
 

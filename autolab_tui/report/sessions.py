@@ -164,9 +164,9 @@ def spent(facts: Facts) -> Markup:
 def _budget(session: SessionState) -> str:
     parts = []
     for key, limit in session.budget.items():
-        if limit.hard is not None:
-            timed = key in ("active", "wall", "gpu")
-            parts.append(f"{key} {words.duration(limit.hard) if timed else f'{limit.hard:g}'}")
+        said = [] if limit.hard is None else [words.amount(key, limit.hard)]
+        said += [] if limit.soft is None else [f"(soft {words.amount(key, limit.soft)})"]
+        parts.append(" ".join([key, *said]))
     times = words.plural(session.budget_changes, "time")
     changed = f" (changed {times})" if session.budget_changes else ""
     return ", ".join(parts) + changed

@@ -57,6 +57,8 @@ def lines(session: SessionState, moment: Moment, cells: int) -> list[Line]:
     used = say.use(session, moment)
     fact("active", f"{words.duration(used.active)} of {words.limit(used.active_limit)}")
     fact("wall", f"{words.duration(used.wall)} of {words.limit(used.wall_limit)}")
+    if session.want.count:
+        fact("GPU", f"{words.duration(used.gpu)} of {words.limit(used.gpu_limit)}")
     for cause, seconds in sorted(
         session.clocks.by_cause(moment.boot, moment.stamp).items(), key=lambda pair: -pair[1]
     ):
@@ -82,7 +84,8 @@ def lines(session: SessionState, moment: Moment, cells: int) -> list[Line]:
 
     head("budget")
     for key, limit in session.budget.items():
-        parts = [f"{name} {value:g}" for name, value in (("hard", limit.hard), ("soft", limit.soft))
+        parts = [f"{name} {words.amount(key, value)}"
+                 for name, value in (("hard", limit.hard), ("soft", limit.soft))
                  if value is not None]  # fmt: skip
         fact(key, ", ".join(parts))
     if session.budget_changes:

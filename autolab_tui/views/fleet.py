@@ -246,7 +246,9 @@ def _cell(  # noqa: PLR0911 - one return for each column reads best as a list
 
 
 def time_used(used: say.Use) -> str:
-    """`3:12/2h00`: active time and its limit."""
+    """`3:12/2h00`: active time and its limit; `GPU 3m/10m` where that is nearer its end."""
+    if used.gpu_ends_it:
+        return f"GPU {words.short(used.gpu)}/{words.limit(used.gpu_limit)}"
     if used.active_limit is None:
         return words.duration(used.active)
     return f"{words.duration(used.active)}/{words.limit(used.active_limit)}"

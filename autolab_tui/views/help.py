@@ -20,8 +20,8 @@ _ABOUT: dict[Place, tuple[str, ...]] = {
         "`done` is when the runs on the screen will be over and `for` what they will have cost, "
         "each with an 80 % interval; `at most` is the longest budget left, of active or GPU "
         "time.",
-        "The bar is active time used of its budget; the tick on it stands where wall time is "
-        "within its own cap.",
+        "The bar is active time used of its budget, or GPU time where that is nearer its limit "
+        "(then `used` says GPU); the tick on it stands where wall time is within its own cap.",
         "The sign beside `engine` moves with every heartbeat of the engine. When it stands still, "
         "what you see is old, and its age is said.",
     ),

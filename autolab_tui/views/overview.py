@@ -17,7 +17,7 @@ from autolab_tui.views import sessions as say
 from autolab_tui.views.fleet import LEAST_NEED, Choice, in_scope, need, runs_shown
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import Remark, between, pad, remark, remarks
-from engine.events import SessionPhase, Usage
+from engine.events import Limit, SessionPhase, Usage
 from engine.state import ProviderState, SessionState, State
 from engine.state.providers import provider_of
 
@@ -62,6 +62,7 @@ class Survey(msgspec.Struct, frozen=True):
     spent: tuple[Remark, ...]
     trust: tuple[Remark, ...]
     waits: Mapping[str, Counter[str]] = {}
+    gpu_limit: float | None = None  # of all of them together, in seconds
 
 
 def survey(state: State, choice: Choice) -> Survey:
@@ -73,6 +74,10 @@ def survey(state: State, choice: Choice) -> Survey:
     name = f"run {plain(runs[0])}" if len(runs) == 1 else words.plural(len(runs), "run")
     usage = sum((s.usage for s in sessions), Usage())
     cost = words.cost(usage.cost, usage.unpriced)
+    limits = state.runs[runs[0]].budget if len(runs) == 1 else {}
+    together = limits.get("cost", Limit()).hard
+    if together is not None:
+        cost += f" of {words.money(together)}"
     spent = (
         remark(name, "text", rank=3),
         Remark((("cost ", "dim"), (cost, "text")), rank=1),
@@ -87,7 +92,8 @@ def survey(state: State, choice: Choice) -> Survey:
     if older > 0:
         trust.append(remark(f"{older} older: a", "dim", rank=4))
     progress = tuple(_progress(sessions))
-    return Survey(tuple(sessions), progress, spent, tuple(trust), _waits(sessions))
+    on_gpus = limits.get("gpu", Limit()).hard
+    return Survey(tuple(sessions), progress, spent, tuple(trust), _waits(sessions), on_gpus)
 
 
 def lines(  # noqa: PLR0917 - all but the first four may be left out
@@ -132,7 +138,9 @@ def lines(  # noqa: PLR0917 - all but the first four may be left out
         on_gpus = [one.gpu_time for one in counted.sessions if one.want.count]
         if on_gpus:
             seconds = sum(time.seconds(moment.boot, moment.stamp) for time in on_gpus)
-            said.insert(2, Remark((("GPU ", "dim"), (words.duration(seconds), "text")), rank=4))
+            of = "" if counted.gpu_limit is None else f" of {words.limit(counted.gpu_limit)}"
+            spans: tuple[Span, ...] = (("GPU ", "dim"), (words.duration(seconds) + of, "text"))
+            said.insert(2, Remark(spans, rank=4))
         if ahead is not None and any(not s.over for s in counted.sessions):
             from autolab_tui.views import ahead as foresight
 

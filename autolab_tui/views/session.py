@@ -83,12 +83,11 @@ def clocks(session: SessionState, frame: Frame, cells: int) -> tuple[Line, Line]
     used = say.use(session, moment)
     gap: Span = ("   ", "text")
     first: list[Remark] = [_figure("active", used.active, used.active_limit)]
-    if used.active_limit is not None:
-        first.append(Remark(tuple(say.bar(used, max(8, min(40, cells - 56)), glyphs)), rank=2))
-    first.append(_figure("wall", used.wall, used.wall_limit, rank=1))
-    if session.want.count:
-        on_gpus = session.gpu_time.seconds(moment.boot, moment.stamp)
-        first.append(_figure("GPU", on_gpus, say.hard(session, "gpu"), rank=1))
+    on_gpus = [_figure("GPU", used.gpu, used.gpu_limit, rank=1)] if session.want.count else []
+    if used.share is not None:
+        room = cells - 56 - sum(figure.cells + len(gap[0]) for figure in on_gpus)
+        first.append(Remark(tuple(say.bar(used, max(8, min(40, room)), glyphs)), rank=2))
+    first += [_figure("wall", used.wall, used.wall_limit, rank=1), *on_gpus]
     second: list[Remark] = []
     for key in ("frozen", "waiting", "paused"):
         seconds = session.clocks.seconds(key, moment.boot, moment.stamp)

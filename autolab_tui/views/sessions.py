@@ -34,17 +34,36 @@ _VERDICT_WORDS: dict[str, tuple[str, Role]] = {
 
 
 class Use(msgspec.Struct, frozen=True):
-    """How much of the active budget and of the wall cap is used, as shares; None has no limit."""
+    """How much of the budgets of time is used, as shares; None has no limit.
+
+    `gpu` is of all the session's devices together, and 0 without a limit for one that needs none.
+    """
 
     active: float
     active_limit: float | None
     wall: float
     wall_limit: float | None
+    gpu: float = 0.0
+    gpu_limit: float | None = None
 
     @property
     def share(self) -> float | None:
-        """Active time used over its limit."""
+        """Of active and of GPU time, what is nearer its limit: both pass with work alone."""
+        return max((s for s in (self._active_share, self.gpu_share) if s is not None), default=None)
+
+    @property
+    def _active_share(self) -> float | None:
         return self.active / self.active_limit if self.active_limit else None
+
+    @property
+    def gpu_share(self) -> float | None:
+        """GPU time used over its limit."""
+        return self.gpu / self.gpu_limit if self.gpu_limit else None
+
+    @property
+    def gpu_ends_it(self) -> bool:
+        """Whether GPU time is nearer its limit than active time."""
+        return self.gpu_share is not None and self.gpu_share > (self._active_share or 0.0)
 
     @property
     def wall_share(self) -> float | None:
@@ -60,12 +79,14 @@ def hard(session: SessionState, key: str) -> float | None:
 
 def use(session: SessionState, moment: Moment) -> Use:
     """The session's budgets of time at a moment."""
-    clocks = session.clocks
+    clocks, on_gpus = session.clocks, bool(session.want.count)
     return Use(
         clocks.active(moment.boot, moment.stamp),
         hard(session, "active"),
         clocks.wall(moment.boot, moment.stamp),
         hard(session, "wall"),
+        session.gpu_time.seconds(moment.boot, moment.stamp) if on_gpus else 0.0,
+        hard(session, "gpu") if on_gpus else None,
     )
 
 
@@ -201,7 +222,7 @@ def spark(session: SessionState, used: Use, cells: int, glyphs: Glyphs) -> list[
 
 
 def bar(used: Use, cells: int, glyphs: Glyphs) -> list[Span]:
-    """Active budget used, as a bar; the tick stands where the wall clock is within its cap."""
+    """The budget of work used, as a bar; the tick stands where wall time is within its cap."""
     share = used.share
     if share is None:
         return [(" " * cells, "text")]

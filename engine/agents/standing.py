@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.events import Limit
+from engine.limits import duration
 from engine.runs import budgets
 from engine.state import Message, Point, SessionState
 
@@ -57,7 +58,7 @@ def left_in_words(standing: Standing) -> str:
         left = max(0.0, limit.hard - amount)
         match key:
             case "active" | "wall" | "gpu":
-                words = f"{budgets.duration(left)} of {budgets.duration(limit.hard)}"
+                words = f"{duration(left)} of {duration(limit.hard)}"
                 kind = budgets.KINDS[key]
                 said.append(f"{words} of {kind} ({left:.0f} s of {limit.hard:.0f} s)")
             case "cost":

@@ -12,7 +12,7 @@ from typing import Any
 from engine.agents.standing import Standing, left_in_words
 from engine.entries import Entry
 from engine.harnesses import Harness
-from engine.runs import budgets
+from engine.limits import duration
 from engine.state import Point
 
 
@@ -85,7 +85,7 @@ def _verdict(harness: Harness, standing: Standing, point: Point) -> str:
     state = "A recent state of your files"
     if harness.time != "none":
         ago = max(0.0, standing.active - point.active)
-        state = f"The state of your files of {budgets.duration(ago)} ago (working time)"
+        state = f"The state of your files of {duration(ago)} ago (working time)"
     # Only the gate's name: its evidence may show inputs that are meant to stay hidden.
     failed = "" if point.failed_gate is None else f" at the check {point.failed_gate!r}"
     passed = point.status in ("scored", "suspect")

@@ -14,6 +14,7 @@ import msgspec
 
 from engine.analysis.curve import counts
 from engine.events import Outcome
+from engine.limits import duration
 from engine.runs import budgets
 from engine.runs.outcomes import Ending, Quantities, Thresholds, classify, quantities
 from engine.session.endings import ending_of, moment, standing
@@ -73,7 +74,7 @@ def _plateau(session: SessionState, f: Quantities) -> LiveWarning | None:
     return LiveWarning(
         "plateau",
         f"no improvement in the last {f.share_idle:.0%} of the time used "
-        f"({budgets.duration(f.session.used - since)}), {best}; "
+        f"({duration(f.session.used - since)}), {best}; "
         f"{f.share_used:.0%} of the budget used",
         since,
     )
@@ -115,7 +116,7 @@ def _gate_failing(session: SessionState) -> LiveWarning | None:
     return LiveWarning(
         "gate_failing",
         f"gate {row[0].failed_gate} fails: {len(row)} verdicts in a row failed a gate, since "
-        f"{budgets.duration(since)} of its time; {before}",
+        f"{duration(since)} of its time; {before}",
         since,
     )
 

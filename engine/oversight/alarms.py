@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.runs import budgets
+from engine.limits import duration
 from engine.state import SessionState
 
 
@@ -32,11 +32,9 @@ def alarms(session: SessionState, boot: str, now: float, limits: AlarmLimits) ->
     in_flight = session.turn_open or session.tool_open or session.state == "verifying"
     held = session.clocks.state in ("waiting", "paused")  # for a slot too, after an engine's end
     if idle >= limits.silence_seconds and not in_flight and not held:
-        found["silent"] = (
-            f"nothing has happened for {budgets.duration(idle)} and nothing is in flight"
-        )
+        found["silent"] = f"nothing has happened for {duration(idle)} and nothing is in flight"
     if session.tool_open and idle >= limits.long_command_seconds:
-        found["long"] = f"one command has run for {budgets.duration(idle)}: {session.last_tool}"
+        found["long"] = f"one command has run for {duration(idle)}: {session.last_tool}"
     if session.repeats >= limits.repeats:
         found["repeating"] = (
             f"the same command {session.repeats} times in a row: {session.last_tool}"

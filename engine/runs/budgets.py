@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from engine.events import BUDGET_KEYS, Counts, Limit, Usage
+from engine.limits import duration
 from engine.state import RunState, SessionState
 
 WALL_FACTOR = 3.0  # the default wall limit is this many active budgets
@@ -229,11 +230,3 @@ def in_words(budget: Mapping[str, Limit]) -> str:
             case _:
                 said.append(f"{limit.hard:.0f} {key}")
     return " and ".join(said) or "no fixed budget"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words, such as "1 h 12 min"."""
-    hours, rest = divmod(round(seconds), 3600)
-    minutes, left = divmod(rest, 60)
-    parts = [(hours, "h"), (minutes, "min"), (left, "s")]
-    return " ".join(f"{amount} {unit}" for amount, unit in parts if amount) or "0 s"

@@ -50,6 +50,7 @@ from engine.events import (
     VerificationDropped,
     VerificationStarted,
 )
+from engine.limits import changes
 from engine.state.clocks import lease, move_clock, pause
 from engine.state.facts import Alert, EngineState, Message, RunState, SessionState, State
 from engine.state.feed import because, feed
@@ -97,8 +98,8 @@ def reduce(  # noqa: PLR0912 - one case for each kind of event reads best in one
             run_state.soft_passed = _still_passed(
                 run_state.soft_passed, run_state.budget, changed.budget
             )
+            feed(state, event, "budget", f"run {name}: {_changed(changed, run_state.budget)}")
             run_state.budget = dict(changed.budget)
-            feed(state, event, "budget", f"run {name}: {_changed(changed)}")
         case _:
             session = state.sessions.get(event.session or "")
             if session is not None:
@@ -243,9 +244,9 @@ def _reduce_intervention(state: State, session: SessionState, event: Event) -> N
             session.stopping = f"stopped by {by}{because(why)}"
         case BudgetChanged(budget=budget) as changed:
             session.soft_passed = _still_passed(session.soft_passed, session.budget, budget)
+            feed(state, event, "budget", _changed(changed, session.budget))
             session.budget = dict(budget)
             session.budget_changes += 1
-            feed(state, event, "budget", _changed(changed))
         case MessageLeft(text=text, by=by, origin=origin):
             session.messages.append(Message(event.seq, text, by, origin))
             session.assisted = session.assisted or origin == "operator"
@@ -280,11 +281,9 @@ def _still_passed(
     return [k for k in passed if before.get(k, none).soft == after.get(k, none).soft]
 
 
-def _changed(changed: BudgetChanged) -> str:
-    limits = ", ".join(
-        f"{key} {limit.hard:g}" for key, limit in changed.budget.items() if limit.hard is not None
-    )
-    return f"budget changed by {changed.by} to {limits}{because(changed.why)}"
+def _changed(changed: BudgetChanged, before: dict[str, Limit]) -> str:
+    to = changes(before, changed.budget) or "what it was"
+    return f"budget changed by {changed.by} to {to}{because(changed.why)}"
 
 
 def _activity(session: SessionState, event: Event, activity: str) -> None:

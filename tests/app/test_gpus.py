@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from autolab_tui.cli.leaderboard import tally_in_words
+from autolab_tui.cli.status import sessions_table
 from autolab_tui.glyphs import UNICODE
 from autolab_tui.plain import width
 from autolab_tui.roles import text_of
 from autolab_tui.screens.gpus import GpusScreen
+from autolab_tui.views import fleet, overview
 from autolab_tui.views import gpus as view
 from autolab_tui.views import leaderboard as board_view
-from autolab_tui.views import overview
 from autolab_tui.views import session as session_view
 from autolab_tui.views import sessions as say
 from autolab_tui.views.fleet import Choice
 from engine.analysis.leaderboard import leaderboard
+from engine.clock import Clock
 from engine.events import ActivityChanged, LeaseGranted, Limit, SessionMoved, SessionPaused
-from tests.app.journal import Journal
+from engine.objects import session_object
+from tests.app.journal import BOOT, Journal
 from tests.app.served import EngineServer
 from tests.app.test_views import frame
 from verifier.gpus.device import Gpu, Want
@@ -196,3 +200,41 @@ def test_gpu_time_and_what_a_pause_holds_are_shown(journal: Journal) -> None:
     journal.write(ActivityChanged(activity=held), "s-rising")
     said, _ = say.activity(journal.state().sessions["s-rising"], frame(journal).moment)
     assert said == f"operator (by ann); {held}"
+
+
+@pytest.mark.parametrize("cells", [80, 120, 200])
+def test_a_limit_of_gpu_time_is_a_budget_like_the_others(journal: Journal, cells: int) -> None:
+    leased = LeaseGranted(gpus=(Gpu("GPU-a", "H100", 0), Gpu("GPU-b", "H100", 1)), shared=False)
+    journal.write(leased, "s-rising")
+    journal.wait(60)
+    state, at = journal.state(), frame(journal)
+    session = state.sessions["s-rising"]
+    session.want = Want(2)
+    session.budget = {"active": Limit(6000), "gpu": Limit(150, 90)}
+    used = say.use(session, at.moment)
+    assert used.gpu == pytest.approx(120.0) and used.share == pytest.approx(0.8)
+    line, _ = session_view.clocks(session, at, cells)
+    assert "GPU 2:00 of 2:30" in text_of(line)
+    full, left = (text_of(line).count(sign) for sign in (UNICODE.bar_full, UNICODE.bar_empty))
+    assert full == pytest.approx(0.8 * (full + left), abs=1) and full > 5
+    assert fleet.time_used(used) == "GPU 2m/2:30"
+    made = fleet.table([session], at, cells, 40)
+    assert "GPU 2m/2:30" in text_of(made.rows[0][1][0])
+    state.runs[session.run].budget = {"gpu": Limit(3600), "cost": Limit(20.0)}
+    _, second = overview.lines(state, Choice(), at, 200)
+    assert "GPU 2:00 of 1h00" in text_of(second) and " of $20.00" in text_of(second)
+    session.want = Want()
+    assert say.use(session, at.moment).gpu_limit is None
+
+
+def test_the_status_has_gpu_time_where_there_is_any(journal: Journal) -> None:
+    session = journal.state().sessions["s-rising"]
+    clock = Clock(boot=lambda: BOOT, now=lambda: journal.now, wall=lambda: journal.at)
+    objects = [msgspec.to_builtins(session_object(session, clock))]
+    assert "GPU TIME" not in sessions_table(objects)
+    session.budget["gpu"] = Limit(5400)
+    session.gpu_time.closed = 200.0
+    objects.append(msgspec.to_builtins(session_object(session, clock)))
+    head, *rows = sessions_table(objects).splitlines()
+    assert "GPU TIME" in head
+    assert [row for row in rows if "3m20s/1h30m" in row] == rows[-1:]

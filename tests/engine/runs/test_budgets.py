@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engine.clock import Clocks, Span
 from engine.events import Limit, Usage
+from engine.limits import changes
 from engine.runs import budgets
 from engine.state import RunState, SessionState
 
@@ -156,3 +157,14 @@ def test_an_agent_is_told_its_budget_in_words() -> None:
     budget = budgets.effective(5400.0, {"turns": Limit(50.0), "cost": Limit(2.5)})
     said = budgets.in_words(budget)
     assert said == "1 h 30 min of working time and 50 turns and 2.50 US dollars"
+
+
+def test_a_changed_budget_is_told_by_what_is_another() -> None:
+    before = {"active": Limit(900), "wall": Limit(2700), "gpu": Limit(3600), "tokens": Limit(9)}
+    after = {"active": Limit(900), "wall": Limit(2700, 60), "gpu": Limit(7200, 5400.0)}
+    after["cost"] = Limit(None, 4)
+    assert changes(before, after) == (
+        "wall 45 min (soft 1 min), tokens none, cost none (soft 4.00 USD), "
+        "gpu 2 h (soft 1 h 30 min)"
+    )
+    assert changes(before, before) == ""
