@@ -24,6 +24,7 @@ from autolab_tui.views.empty import hint
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import heading, pad
 from autolab_tui.views.overview import Survey
+from autolab_tui.widgets.feed import Feed
 from autolab_tui.widgets.lines import Choosable, Lines
 from autolab_tui.widgets.plot import TrajectoryPlot
 from engine.state import SessionState, run_over
@@ -53,7 +54,6 @@ class FleetScreen(OrderingScreen):
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
-        self._feed_sessions: dict[str, str] = {}
         self._ahead: Ahead | None = None
         self._looked_ahead = float("-inf")
         self._gpus = Lines("gpus-strip")
@@ -65,8 +65,8 @@ class FleetScreen(OrderingScreen):
         self._beside = False  # whether the plot stands beside the feed
         self._drawn: object = None  # what the last frame was drawn from
         self._strip, self._head, self._empty = Lines("strip"), Lines("table-head"), Lines("empty")
-        sign = host.glyphs.cursor
-        self._table, self._feed = Choosable("table", sign), Choosable("feed", sign)
+        self._table = Choosable("table", host.glyphs.cursor)
+        self._feed = Feed("feed", host.glyphs)
         self._feed_title, self._preview_title = Lines("feed-title"), Lines("preview-title")
         self._preview = TrajectoryPlot(host.glyphs, "preview")
         self._filter = Horizontal(id="filter")
@@ -110,7 +110,7 @@ class FleetScreen(OrderingScreen):
         else:
             self._draw_empty(frame, cells)
         self._table.show_rows(rows)
-        self._draw_feed(frame)
+        self._draw_feed()
         self._draw_preview(frame)
         self._draw_keys()
 
@@ -224,18 +224,12 @@ class FleetScreen(OrderingScreen):
         lines += [((left, "text"), *line) for line in said]
         empty.show(lines)
 
-    def _draw_feed(self, frame: Frame) -> None:
+    def _draw_feed(self) -> None:
         store, widget = self.host.store, self._feed
         cells = widget.size.width or self.cells // (2 if self._beside else 1)
-        found = feed.items(store.state, self.host.choice)
-        self._feed_sessions = {str(item.seq): item.session for item in found if item.session}
-        rows = feed.rows(found, store.state, cells, frame.glyphs)
         title = self._title("what happened", "newest first", cells, widget.has_focus)
         self._feed_title.show([title])
-        at_top = widget.index == 0
-        widget.show_rows(rows)
-        if at_top and not widget.has_focus:
-            widget.go_to(0)
+        widget.show_feed(feed.items(store.state, self.host.choice), store.state, cells)
 
     def _draw_preview(self, frame: Frame) -> None:
         plot = self._preview
@@ -273,7 +267,7 @@ class FleetScreen(OrderingScreen):
     def session(self) -> str | None:
         """The session that the focused list points at; None on a group's line."""
         if self.focused is not None and self.focused.id == "feed":
-            return self._feed_sessions.get(self._feed.cursor or "")
+            return self._feed.session
         row = self._table.cursor
         return row if groups.name_in(row) is None else None
 
@@ -290,7 +284,10 @@ class FleetScreen(OrderingScreen):
         return [self.session] if self.session is not None else []
 
     def action_open(self) -> None:
-        """Show the session under the cursor, or open and close the group."""
+        """Show the session under the cursor, or open and close what is folded."""
+        if self.focused is self._feed and self._feed.turn_fold():
+            self.redraw()
+            return
         name = groups.name_in(self._table.cursor) if self.focused is self._table else None
         if name is not None:
             choice = self.host.choice

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.events import Event
 from engine.state.facts import FeedItem, State
 
-FEED_LENGTH = 200
+FEED_LENGTH = 400  # an engine that died says a line for each of its sessions, of up to 200
 
 
 def feed(state: State, event: Event, kind: str, text: str) -> None:

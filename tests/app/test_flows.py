@@ -26,7 +26,7 @@ from autolab_tui.screens.verdict import VerdictScreen
 from autolab_tui.widgets.lines import Choosable
 from autolab_tui.widgets.plot import ReadablePlot
 from engine.client import EngineClient
-from engine.events import SessionPaused
+from engine.events import SessionPaused, TurnAbandoned
 from tests.app.conftest import Desk, until
 from tests.app.journal import Journal
 from tests.app.served import EngineServer, serve, still_clock
@@ -134,6 +134,21 @@ async def test_the_feed_leads_to_its_session(desk: Any) -> None:
         await desk_.press("tab", "j", "enter")
         assert isinstance(desk_.app.screen, SessionScreen)
         assert desk_.app.screen.identity == "s-rising"
+
+
+async def test_a_fold_of_the_feed_opens_and_closes(desk: Any, engine: EngineServer) -> None:
+    async with desk() as desk_:
+        for name in ("s-rising", "s-hasty", "s-spinning"):
+            engine.publish(TurnAbandoned(turn=4, why="the engine went away"), name)
+        await desk_.until(lambda: "3 turns given up" in desk_.text(), "the fold")
+        assert "turn 4 given up" not in desk_.text()
+        await desk_.press("tab", "enter")
+        assert desk_.text().count("turn 4 given up: the engine went away") == 3
+        await desk_.press("enter")
+        assert "turn 4 given up" not in desk_.text()
+        await desk_.press("enter", "j", "enter")
+        assert isinstance(desk_.app.screen, SessionScreen)
+        assert desk_.app.screen.identity == "s-spinning"
 
 
 async def test_stop_asks_and_no_means_no(desk: Any, engine: EngineServer) -> None:

@@ -20,7 +20,14 @@ from autolab_tui.views.fleet import Choice
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import Column, remark, remarks, widths
 from autolab_tui.views.trajectory import trajectory
-from engine.events import Limit, SessionMoved, SessionPaused, SessionResumed
+from engine.events import (
+    Limit,
+    ModelRetried,
+    SessionMoved,
+    SessionPaused,
+    SessionResumed,
+    TurnAbandoned,
+)
 from engine.state import State
 from tests.app.journal import BOOT, Journal, three_sessions
 from verifier.gpus.device import Want
@@ -288,6 +295,30 @@ def test_the_feed_says_when_where_what() -> None:
     line = text_of(feed.line(ended, state, 120, UNICODE))
     assert line.split()[:3] == ["16:01:08", "ended", "build_flags"]
     assert "premature stop: the agent" in line
+
+
+def test_what_befell_many_sessions_at_once_is_one_line() -> None:
+    journal = three_sessions()
+    names = list(journal.state().sessions)
+    for turn, name in enumerate(names):
+        journal.write(TurnAbandoned(turn=turn, why="the engine went away"), name)
+        journal.write(ModelRetried(attempt=turn, cause="overloaded", wait=1.0), name)
+    journal.wait(60)  # another time, and too few
+    for name in names[:2]:
+        journal.write(TurnAbandoned(turn=9, why="the engine went away"), name)
+    state = journal.state()
+    items = feed.items(state, Choice())
+    folds = [found for found in feed.folds(items) if isinstance(found, feed.Fold)]
+    assert [len(fold.items) for fold in folds] == [3, 3]
+    closed = feed.rows(items, state, 120, UNICODE)
+    said = [" ".join(text_of(lines[0]).split()) for _, lines in closed]
+    assert any("3 sessions 3 turns given up: the engine went away" in line for line in said)
+    assert any("3 sessions 3 model calls retried (overloaded)" in line for line in said)
+    assert sum("turn 9 given up" in line for line in said) == 2
+    assert len(closed) == len(items) - 4
+    opened = feed.rows(items, state, 120, UNICODE, {folds[1].identity})
+    assert len(opened) == len(closed) + 3
+    assert all(len(text_of(lines[0])) == 120 for _, lines in opened)
 
 
 @pytest.mark.parametrize("cells", [60, 80, 120, 200])

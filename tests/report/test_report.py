@@ -109,7 +109,8 @@ def test_it_says_what_it_is_about() -> None:
             [("lab/a", "t1", 0.6), ("lab/a", "u2", 0.7), ("lab/b", "t1", 0.2), ("lab/b", "u2", 0.3)]
         )
     ]  # fmt: skip
-    document = page(facts(*scored, over("r-8", None), session("r-9", used=800.0, budget=1000.0)))
+    going = session("r-9", used=800.0, budget=1000.0)
+    document = page(facts(*scored, over("r-8", None), going))
     said = " ".join(read(document).words)
     for words in (
         "Run r", "6 sessions", "4 counted", "1 not judged", "1 unfinished", "Forecast",
@@ -118,7 +119,7 @@ def test_it_says_what_it_is_about() -> None:
     ):  # fmt: skip
         assert words in said, words
     assert document.count('class="trajectory"') == 6
-    assert page(facts(*scored, over("r-8", None), session("r-9", used=80.0))) == document
+    assert page(facts(*scored, over("r-8", None), going)) == document
 
 
 def test_an_empty_run_is_a_page_too() -> None:
