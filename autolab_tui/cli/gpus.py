@@ -92,7 +92,7 @@ def _words(found: dict[str, Any]) -> str:
 def _row(gpu: dict[str, Any]) -> tuple[str, ...]:
     if gpu["standing"] != "ok":
         said = "; ".join([f"{gpu['standing']}: {gpu['trouble']}", *faults(gpu)])
-        return (gpu["name"], *[""] * 5, said, ", ".join(gpu["leases"]) or "-", "")
+        return (gpu["name"], *[""] * 5, said, _leased(gpu), "")
 
     def shown(value: float | None, unit: str, digits: int = 0) -> str:
         return "-" if value is None else f"{value:.{digits}f}{unit}"
@@ -110,9 +110,16 @@ def _row(gpu: dict[str, Any]) -> tuple[str, ...]:
         shown(gpu["temperature"], " C"),
         shown(gpu["sm_clock"], " MHz"),
         ", ".join(_concerns(gpu)) or "-",
-        ", ".join(gpu["leases"]) or "-",
+        _leased(gpu),
         f"{whose} and {more} more" if more else whose,
     )
+
+
+def _leased(gpu: dict[str, Any]) -> str:
+    """The sessions that have it; those that only have a slice of it, or what it is a slice of."""
+    part = "the whole GPU" if gpu["parent"] else "a slice"
+    in_part = [f"{who} ({part})" for who in gpu["leased_in_part"] if who not in gpu["leases"]]
+    return ", ".join([*gpu["leases"], *in_part]) or "-"
 
 
 def _concerns(gpu: dict[str, Any]) -> list[str]:

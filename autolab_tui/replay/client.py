@@ -60,11 +60,7 @@ class ReplayClient:
     def gpus(self, seconds: int = 0) -> dict[str, Any]:
         """What the GPUs did then, minute by minute: seconds are not kept."""
         store = self._store
-        leases: dict[str, tuple[str, ...]] = {}
-        for session in tuple(store.state.sessions.values()):
-            for gpu in session.lease:
-                leases[gpu.uuid] = (*leases.get(gpu.uuid, ()), session.id)
-        return store.recording.gpus(store.position, max(seconds, _GPU_SECONDS), leases)
+        return store.recording.gpus(store.position, max(seconds, _GPU_SECONDS), store.state)
 
     def processes(self, session: str) -> dict[str, Any]:
         """Refused: what ran then is not kept."""

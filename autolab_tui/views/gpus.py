@@ -186,11 +186,16 @@ def _figure(value: float | None, unit: str) -> str:
 def _who(gpu: Gpu, cells: int, paused: Collection[str]) -> Span:
     """The sessions that have it, and any other that is on it."""
     leases = [str(session) for session in gpu.get("leases") or ()]
+    in_part = [str(session) for session in gpu.get("leased_in_part") or ()]
     processes = gpu["processes"]
     strangers = dict.fromkeys(
-        str(p["session"] or process_name(p)) for p in processes or () if p["session"] not in leases
+        str(p["session"] or process_name(p))
+        for p in processes or ()
+        if p["session"] not in (*leases, *in_part)
     )
     named = [f"{name} (paused)" if name in paused else name for name in leases]
+    part = "the whole GPU" if gpu.get("parent") else "a slice"
+    named += [f"{name} ({part})" for name in in_part if name not in leases]
     shown = ", ".join(plain(name) for name in (*named, *strangers))
     if shown:
         alone = len(named) == 1 and not strangers
@@ -200,6 +205,8 @@ def _who(gpu: Gpu, cells: int, paused: Collection[str]) -> Span:
         return "", "dim"
     if (gpu["utilization"] or 0) >= BUSY:
         return "in use, by whom is not told", "warn"  # those of other containers are not listed
+    if gpu.get("slices"):
+        return "by the slice", "dim"
     return ("free" if processes is not None else "free (users not told)"), "dim"
 
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from engine.events import AnyBody, LeaseGranted, LeaseReturned, SessionMoved, SessionPaused
-from engine.gpu.leases import Lease, Leases
+from engine.gpu.leases import Holders, Lease, Leases
 from engine.state import SessionState, State
 from verifier.gpus import inventory
 from verifier.gpus.access import DEV, NO_GPUS, Access, access_to
@@ -57,11 +57,11 @@ class GpuDesk:
         self._waiting: set[str] = set()
         self._missing: dict[str, int] = {}  # looks in a row, by UUID
         self._silent = 0  # looks in a row that the driver did not answer
-        self._holders: Mapping[str, tuple[str, ...]] = {}
+        self._holders = Holders()
         self._asked = asyncio.Event()
 
-    def holders(self) -> Mapping[str, tuple[str, ...]]:
-        """By UUID the sessions that have a device. May be asked on any thread."""
+    def holders(self) -> Holders:
+        """Which sessions have which devices. May be asked on any thread."""
         return self._holders
 
     # for the scheduler
@@ -104,9 +104,8 @@ class GpuDesk:
 
     def words(self, want: Want) -> str:
         """Why somebody waits."""
-        fitting = self._leases.fitting(want)
-        leased = {gpu.uuid for lease in self._leases.held for gpu in lease.gpus}
-        words = f"{WAITING} ({want}; {len(fitting & leased)} of {len(fitting)} here are leased)"
+        fitting, taken = len(self._leases.fitting(want)), self._leases.taken(want)
+        words = f"{WAITING} ({want}; {taken} of {fitting} here are leased)"
         trouble = self._known.trouble if self._known is not None else ""
         return f"{words}; {trouble}" if trouble else words
 
@@ -205,11 +204,7 @@ class GpuDesk:
             self._note(SessionPaused(cause="GPU lost", why=_lost_words(gone, found)), lease.session)
 
     def _publish(self) -> None:
-        held: dict[str, tuple[str, ...]] = {}
-        for lease in self._leases.held:
-            for gpu in lease.gpus:
-                held[gpu.uuid] = (*held.get(gpu.uuid, ()), lease.session)
-        self._holders = held  # a new one each time, for whoever reads the old one
+        self._holders = self._leases.holders  # new each time, for whoever reads the old one
 
     def _gone(self, gpu: Gpu) -> bool:
         return self._missing.get(gpu.uuid, 0) >= _LOOKS
@@ -221,6 +216,8 @@ def _lost_words(gone: Sequence[Gpu], found: Inventory) -> str:
     # A device that does not answer says not even who it is, so the driver's words may be of others.
     why = f" (of the machine: {found.trouble})" if found.trouble and found.gpus else ""
     why = why or (f": {found.trouble}" if found.trouble else "")
+    if {gpu.uuid for gpu in gone} & {gpu.parent for gpu in found.gpus}:
+        why = ": cut into MIG slices"
     return (
         f"{named} {are} gone while leased{why}; resumed, the session goes on if it is back, and "
         "otherwise in a new sandbox as soon as another one is free"

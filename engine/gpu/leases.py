@@ -8,8 +8,8 @@ by wants of one, nor an exclusive one by those that share.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from verifier.gpus.device import Gpu, Want
 
@@ -26,6 +26,35 @@ class Lease:
     def uuids(self) -> frozenset[str]:
         """What the driver calls them."""
         return frozenset(gpu.uuid for gpu in self.gpus)
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """The sessions that have a device, by its UUID, and those that have a slice of a GPU."""
+
+    whole: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    slices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def of(self, uuid: str) -> tuple[str, ...]:
+        """Those that have this very device."""
+        return self.whole.get(uuid, ())
+
+    def in_part(self, uuid: str, parent: str) -> tuple[str, ...]:
+        """Those that have a slice of it, or the GPU `parent` (none: "") that it is a slice of."""
+        return self.slices.get(uuid, ()) or (self.whole.get(parent, ()) if parent else ())
+
+
+def holders(leases: Iterable[tuple[str, Iterable[Gpu]]]) -> Holders:
+    """Who has what, of sessions and the devices that each has."""
+    whole: dict[str, tuple[str, ...]] = {}
+    slices: dict[str, tuple[str, ...]] = {}
+    for session, gpus in leases:
+        for gpu in gpus:
+            whole[gpu.uuid] = (*whole.get(gpu.uuid, ()), session)
+            before = slices.get(gpu.parent, ())
+            if gpu.parent and session not in before:
+                slices[gpu.parent] = (*before, session)
+    return Holders(whole, slices)
 
 
 class Leases:
@@ -52,6 +81,15 @@ class Leases:
     def of(self, session: str) -> Lease | None:
         """The lease of a session."""
         return self._held.get(session)
+
+    @property
+    def holders(self) -> Holders:
+        """Who has what, for whoever shows it."""
+        return holders((lease.session, lease.gpus) for lease in self._held.values())
+
+    def taken(self, want: Want) -> int:
+        """How many of the devices that this want could use are leased, in part or as a whole."""
+        return sum(bool(self._users(g)) for g in self._here.values() if want.fits(g))
 
     def lost(self, session: str) -> tuple[Gpu, ...]:
         """The devices of a session's lease that are not there any more, or have other nodes.
@@ -110,7 +148,9 @@ class Leases:
         return here is not None and (here.minor, here.capabilities) == (gpu.minor, gpu.capabilities)
 
     def _free(self, gpu: Gpu, shared: bool) -> bool:
-        return all(shared and lease.shared for lease in self._users(gpu))
+        return all(
+            shared and lease.shared and gpu.uuid in lease.uuids for lease in self._users(gpu)
+        )
 
     def _users(self, gpu: Gpu) -> list[Lease]:
         return [

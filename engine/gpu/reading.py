@@ -50,7 +50,9 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
     error, which `trouble` says. `parent` is the UUID of the GPU that a MIG slice is on; `slices`
     says into how many a GPU is cut. `processes` are those with the most memory, and
     `processes_more` counts the others. `leases` are the sessions that have it, and `idle_seconds`
-    says how long it has been all but unused while nobody else got or gave it back.
+    says how long it has been all but unused while nobody else got or gave it back. `leased_in_part`
+    are those that have a slice of this GPU, or the whole GPU that this slice is on: neither can be
+    leased meanwhile.
     """
 
     index: int
@@ -75,6 +77,7 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
     processes: tuple[GpuProcess, ...] | None = None
     processes_more: int = 0
     leases: tuple[str, ...] = ()
+    leased_in_part: tuple[str, ...] = ()
     idle_seconds: float | None = None
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from engine.events import GpuMinute, GpusSampled
 from engine.gpu.history import Series, histories
+from engine.gpu.leases import Holders
 from engine.gpu.reading import GpuReading, Reading
 
 NOW_SECONDS = 120.0  # a minute is the newest word of a device for so long
+_NOBODY = Holders()
 _PARTS = 10  # of a minute
 _NOTHING = "the journal has nothing of GPUs at this moment; minutes are written where there are any"
 
@@ -17,7 +19,7 @@ def recorded(
     minutes: Sequence[tuple[float, GpusSampled]],
     time: float,
     seconds: float,
-    leases: Mapping[str, tuple[str, ...]],
+    leases: Holders,
 ) -> tuple[Reading, dict[str, Series]]:
     """The newest minute before `time` as a reading of means, and the most of each before that.
 
@@ -44,7 +46,7 @@ def aged(past: Sequence[tuple[float, GpusSampled]]) -> list[tuple[float, Reading
     ]
 
 
-def _of(gpu: GpuMinute, which: int, leases: Mapping[str, tuple[str, ...]] = {}) -> GpuReading:
+def _of(gpu: GpuMinute, which: int, leases: Holders = _NOBODY) -> GpuReading:
     """A minute's least (0), mean (1) or most (2) as a reading."""
 
     def figure(three: tuple[float, float, float] | None) -> float | None:
@@ -65,5 +67,6 @@ def _of(gpu: GpuMinute, which: int, leases: Mapping[str, tuple[str, ...]] = {}) 
         power=figure(gpu.power),
         power_limit=gpu.power_limit,
         temperature=whole(gpu.temperature),
-        leases=leases.get(gpu.uuid, ()),
+        leases=leases.of(gpu.uuid),
+        leased_in_part=leases.in_part(gpu.uuid, gpu.parent),
     )

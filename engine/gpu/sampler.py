@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from engine.clock import Clock
 from engine.events import AnyBody, Event, GpuMinute, GpusNoted, GpusSampled
 from engine.gpu.history import Series, histories
+from engine.gpu.leases import Holders
 from engine.gpu.reader import Reader
 from engine.gpu.reading import GpuProcess, GpuReading, Reading
 from engine.gpu.recorded import aged
@@ -55,7 +56,7 @@ class Sampler:
         *,
         reader: Reader | None = None,
         seconds: float = SECONDS,
-        leases: Callable[[], Mapping[str, tuple[str, ...]]] = dict,
+        leases: Callable[[], Holders] = Holders,
         earlier: Callable[[str, int], Iterable[Event]] = lambda _, __: (),
     ) -> None:
         self._clock = clock
@@ -147,12 +148,13 @@ class Sampler:
 
     def _attributed(self, reading: Reading) -> Reading:
         leases, now = self._leases(), self._clock.now()
-        gpus = tuple(self._with_users(gpu, leases.get(gpu.uuid, ()), now) for gpu in reading.gpus)
+        gpus = tuple(self._with_users(gpu, leases, now) for gpu in reading.gpus)
         here = {gpu.uuid for gpu in gpus}
         self._used = {uuid: used for uuid, used in self._used.items() if uuid in here}
         return msgspec.structs.replace(reading, gpus=gpus)
 
-    def _with_users(self, gpu: GpuReading, leases: tuple[str, ...], now: float) -> GpuReading:
+    def _with_users(self, gpu: GpuReading, holders: Holders, now: float) -> GpuReading:
+        leases = holders.of(gpu.uuid)
         had, last = self._used.get(gpu.uuid, (leases, now))
         if had != leases or (gpu.utilization or 0) >= BUSY:
             last = now
@@ -160,6 +162,7 @@ class Sampler:
         return msgspec.structs.replace(
             gpu,
             leases=leases,
+            leased_in_part=holders.in_part(gpu.uuid, gpu.parent),
             idle_seconds=None if gpu.utilization is None else round(now - last, 1),
             processes=tuple(map(self._whose, gpu.processes)) if gpu.processes else gpu.processes,
         )

@@ -7,7 +7,7 @@ was opened.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from engine.events import (
     Usage,
     VerdictGiven,
 )
+from engine.gpu.leases import holders
 from engine.gpu.recorded import recorded
 from engine.journal import read_run, read_runs
 from engine.offline.snapshots import OfflineError
@@ -134,13 +135,12 @@ class Recording:
         bodies = (event.body for event in self._events if event.session == session)
         return {body.turn: body.usage for body in bodies if isinstance(body, TurnFinished)}
 
-    def gpus(
-        self, time: float, seconds: float, leases: Mapping[str, tuple[str, ...]]
-    ) -> dict[str, Any]:
+    def gpus(self, time: float, seconds: float, state: State) -> dict[str, Any]:
         """What the GPUs did at a time and in the `seconds` before, as an engine tells it.
 
-        `leases` are those of that time, sessions by UUID.
+        `state` is that of the time, and says who had which.
         """
+        leases = holders((s.id, s.lease) for s in tuple(state.sessions.values()))
         first, until = bisect_left(self._times, time - seconds), bisect_right(self._times, time)
         pairs = zip(self._times[first:until], self._events[first:until], strict=True)
         minutes = [(at, event.body) for at, event in pairs if isinstance(event.body, GpusSampled)]

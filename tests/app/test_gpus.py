@@ -238,3 +238,17 @@ def test_the_status_has_gpu_time_where_there_is_any(journal: Journal) -> None:
     head, *rows = sessions_table(objects).splitlines()
     assert "GPU TIME" in head
     assert [row for row in rows if "3m20s/1h30m" in row] == rows[-1:]
+
+
+def test_what_is_leased_in_part_is_not_called_free() -> None:
+    part = {"name": "NVIDIA H100 MIG 1g.10gb", "parent": "GPU-0", "utilization": None}
+    cut_one = gpu(0, slices=2, utilization=None, leased_in_part=["s-1"])
+    mine = gpu(0, uuid="a", leases=["s-1"], **part)
+    whole = gpu(1, uuid="GPU-1", slices=1, utilization=None, leases=["s-2"])
+    lost_to = gpu(1, uuid="c", leased_in_part=["s-2"], **{**part, "parent": "GPU-1"})
+    unused = gpu(2, uuid="GPU-2", slices=1, utilization=None)
+    gpus = [cut_one, mine, gpu(0, uuid="b", **part), whole, lost_to, unused]
+    _, rows = view.rows(answer(*gpus), "memory", 120, UNICODE)
+    said = [text_of(lines[0]) for _, lines in rows]
+    expected = ["s-1 (a slice)", "s-1", "free", "s-2", "s-2 (the whole GPU)", "by the slice"]
+    assert all(words in line for words, line in zip(expected, said, strict=True)), said

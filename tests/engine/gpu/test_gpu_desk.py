@@ -73,7 +73,7 @@ def test_those_who_share_a_device_lose_it_by_two_looks_too(
     desk.give_back("s-rising", "over")
     for session in ("s-rising", "s-hasty"):
         assert desk.take(session, Want(2, shared=True), set())
-    assert desk.holders() == dict.fromkeys(("GPU-a", "GPU-b"), ("s-rising", "s-hasty"))
+    assert desk.holders().whole == dict.fromkeys(("GPU-a", "GPU-b"), ("s-rising", "s-hasty"))
     desk.learn(GONE)
     assert pauses(noted) == []
     desk.learn(GONE)
@@ -106,3 +106,37 @@ def test_what_is_said_of_others_is_not_said_of_the_lost_device(
     desk.learn(left)
     (why,) = pauses(noted)
     assert "(GPU-a) is gone while leased (of the machine: GPU 7 does not answer" in why
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_gpu_that_is_cut_while_leased_is_taken_with_its_slices(
+    desk: GpuDesk, noted: list[AnyBody], shared: bool
+) -> None:
+    desk.give_back("s-rising", "over")
+    desk.learn(Inventory(HERE.gpus[:1]))
+    assert desk.take("s-rising", Want(1, shared=shared), set())
+    desk.learn(Inventory((Gpu("MIG-a", "H100 MIG", 0, parent="GPU-a"),)))
+    assert not desk.take("s-hasty", Want(1, shared=shared), set())
+    assert "1 of 1 here are leased" in desk.words(Want(1))
+    assert desk.holders().in_part("MIG-a", "GPU-a") == ("s-rising",)
+    assert desk.holders().of("MIG-a") == ()
+
+
+def test_a_gpu_made_whole_while_a_slice_is_leased_is_taken(desk: GpuDesk) -> None:
+    desk.give_back("s-rising", "over")
+    cut = tuple(Gpu(f"MIG-{n}", "H100 MIG", 0, parent="GPU-a") for n in "ab")
+    desk.learn(Inventory(cut))
+    assert desk.take("s-rising", Want(2), set())
+    desk.learn(Inventory(HERE.gpus[:1]))
+    assert not desk.take("s-hasty", Want(1), set())
+    assert "1 of 1 here are leased" in desk.words(Want(1))
+    assert desk.holders().in_part("GPU-a", "") == ("s-rising",)
+
+
+def test_a_gpu_that_was_cut_under_its_session_is_lost_and_the_reason_is_said(
+    desk: GpuDesk, noted: list[AnyBody]
+) -> None:
+    for _ in range(2):
+        desk.learn(Inventory((Gpu("MIG-a", "H100 MIG", 0, parent="GPU-a"),)))
+    (why,) = pauses(noted)
+    assert "(GPU-a) is gone while leased: cut into MIG slices; resumed" in why

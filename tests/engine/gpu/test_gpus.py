@@ -16,6 +16,7 @@ import pytest
 from engine.clock import Clock
 from engine.events import Event, GpuMinute, GpusNoted, GpusSampled
 from engine.gpu.history import histories
+from engine.gpu.leases import Holders
 from engine.gpu.reader import Reader
 from engine.gpu.reading import GpuProcess, GpuReading, Reading
 from engine.gpu.sampler import Sampler
@@ -332,7 +333,7 @@ def test_a_device_that_flaps_fills_no_journal() -> None:
 
 
 def test_a_lease_without_use_is_timed_from_its_grant() -> None:
-    now, held = [100.0], {"GPU-a": ("s-1",)}
+    now, held = [100.0], Holders({"GPU-a": ("s-1",)})
     clock = Clock(boot=lambda: "b", now=lambda: now[0], wall=lambda: 0.0)
     reader = Script(Reading(gpus=(gpu(utilization=0),)))
     sampler = Sampler(
@@ -347,7 +348,7 @@ def test_a_lease_without_use_is_timed_from_its_grant() -> None:
     now[0] += 300
     until(lambda: sampler.latest().gpus and sampler.latest().gpus[0].idle_seconds == 300.0)
     assert sampler.latest().gpus[0].leases == ("s-1",)
-    held = {"GPU-a": ("s-2",)}
+    held = Holders({"GPU-a": ("s-2",)})
     until(lambda: sampler.latest().gpus[0].idle_seconds == 0.0)
     now[0] += 7
     until(lambda: sampler.latest().gpus[0].idle_seconds == 7.0)

@@ -35,7 +35,7 @@ steps = st.lists(
 
 
 def sound(leases: Leases) -> None:
-    """Never two on a device of which one is exclusive; a slice and its GPU count as one."""
+    """Never two on a device of which one is exclusive, nor one on a GPU and one on its slice."""
     held = leases.held
     for at, one in enumerate(held):
         assert len(one.uuids) == len(one.gpus)
@@ -43,8 +43,10 @@ def sound(leases: Leases) -> None:
             mine = {u for g in one.gpus for u in (g.uuid, g.parent) if u}
             whole = {g.uuid for g in one.gpus}
             for gpu in other.gpus:
-                if gpu.uuid in mine or gpu.parent in whole:
+                if gpu.uuid in whole:
                     assert one.shared and other.shared
+                else:
+                    assert gpu.uuid not in mine and gpu.parent not in whole
 
 
 @given(steps)
