@@ -117,7 +117,7 @@ def _row(gpu: dict[str, Any]) -> tuple[str, ...]:
 
 def _leased(gpu: dict[str, Any]) -> str:
     """The sessions that have it; those that only have a slice of it, or what it is a slice of."""
-    part = "the whole GPU" if gpu["parent"] else "a slice"
+    part = "whole GPU" if gpu["parent"] else "a slice"
     in_part = [f"{who} ({part})" for who in gpu["leased_in_part"] if who not in gpu["leases"]]
     return ", ".join([*gpu["leases"], *in_part]) or "-"
 

@@ -194,11 +194,11 @@ def _who(gpu: Gpu, cells: int, paused: Collection[str]) -> Span:
         if p["session"] not in (*leases, *in_part)
     )
     named = [f"{name} (paused)" if name in paused else name for name in leases]
-    part = "the whole GPU" if gpu.get("parent") else "a slice"
+    part = "whole GPU" if gpu.get("parent") else "a slice"
     named += [f"{name} ({part})" for name in in_part if name not in leases]
     shown = ", ".join(plain(name) for name in (*named, *strangers))
     if shown:
-        alone = len(named) == 1 and not strangers
+        alone = len(named) == 1 and not strangers and not in_part
         fitted = cut_middle(shown, cells) if alone else cut(shown, cells)
         return fitted, "warn" if strangers else "text"
     if gpu["standing"] != "ok":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -28,20 +29,30 @@ _LISTED = 32  # processes of a device
 _MOST_MILLIWATTS, _MOST_DEGREES, _MOST_MHZ = 20_000_000, 200, 20_000
 _MOST_ERRORS = 1 << 48
 _FELL = "it fell off the bus; look into dmesg for an Xid, and reset or reboot"
-_NOT_LISTED = "it was there and is no longer listed"
+_MISSED = 600.0  # seconds for which a device that is no longer listed is missed
 
 
 class Reader:
     """Asks the driver; belongs to one thread, since a driver may hang. Remembers who was there.
 
-    A device that was listed and no longer answers stays in the reading as lost. `xids` hears what
-    goes wrong between two looks.
+    A device that was listed and no longer answers stays in the reading as lost. One that a driver
+    in order no longer lists was taken out: it goes from the reading after ten minutes, unless
+    somebody `held` it. `xids` hears what goes wrong between two looks.
     """
 
-    def __init__(self, xids: Xids | None = None) -> None:
+    def __init__(
+        self,
+        xids: Xids | None = None,
+        held: Callable[[str], bool] = lambda _: False,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._nvml: Any = None
         self._known: dict[str, GpuReading] = {}
+        self._gone: dict[str, tuple[float, str]] = {}  # since when, for us and in words
         self._xids = xids
+        self._held = held
+        self._now = now
 
     def read(self) -> Reading:
         """All devices now. Never raises for anything that the driver does."""
@@ -73,6 +84,8 @@ class Reader:
             gpu = self._troubled(index, failure, found)
             found[gpu.uuid] = gpu
         listed = sorted(found.values(), key=lambda gpu: gpu.index)  # slices stay below theirs
+        if not failed and not trouble:  # else what is missing may be there
+            self._forget(set(found))
         gone = self._lost(set(found))
         self._remember(found)
         if self._xids is not None:
@@ -115,10 +128,25 @@ class Reader:
         while len(self._known) > MOST_DEVICES:
             del self._known[next(iter(self._known))]
 
+    def _forget(self, seen: set[str]) -> None:
+        """A driver that answers for all it has does not list these: after a while they are gone."""
+        now = self._now()
+        for uuid in [uuid for uuid in self._known if uuid not in seen]:
+            since, _ = self._gone.setdefault(uuid, (now, time.strftime("%H:%M")))
+            if now - since >= _MISSED and not self._held(uuid):
+                del self._known[uuid]
+        self._gone = {u: gone for u, gone in self._gone.items() if u in self._known.keys() - seen}
+
     def _lost(self, seen: set[str]) -> tuple[GpuReading, ...]:
         return tuple(
-            _lost(gpu, _NOT_LISTED) for uuid, gpu in self._known.items() if uuid not in seen
+            _lost(gpu, self._not_listed(uuid))
+            for uuid, gpu in self._known.items()
+            if uuid not in seen
         )
+
+    def _not_listed(self, uuid: str) -> str:
+        gone = self._gone.get(uuid)
+        return f"it is no longer listed{f', since {gone[1]}' if gone else ''}"
 
     def _device(self, index: int) -> Iterator[GpuReading]:
         """A device and the slices that it is cut into. Raises `NVMLError`, `UnicodeDecodeError`."""
@@ -207,6 +235,7 @@ class Reader:
         """A device that says not even who it is: the one that was there and is nowhere else."""
         nvml = self._nvml
         missing = [gpu for gpu in self._known.values() if gpu.uuid not in found]
+        missing = [gpu for gpu in missing if gpu.uuid not in self._gone] or missing
         same = [gpu for gpu in missing if gpu.index == index] or missing
         known = (
             same[0]

@@ -62,7 +62,7 @@ class Sampler:
         self._clock = clock
         self._note = note
         self._sessions = sessions
-        self._reader = reader or Reader(Xids(clock.wall))
+        self._reader = reader or Reader(Xids(clock.wall), self._is_held)
         self._seconds = seconds
         self._lock = threading.Lock()
         self._ring: deque[Sample] = deque(maxlen=KEPT)
@@ -166,6 +166,10 @@ class Sampler:
             idle_seconds=None if gpu.utilization is None else round(now - last, 1),
             processes=tuple(map(self._whose, gpu.processes)) if gpu.processes else gpu.processes,
         )
+
+    def _is_held(self, uuid: str) -> bool:
+        holders = self._leases()
+        return bool(holders.of(uuid) or holders.in_part(uuid, ""))
 
     def _whose(self, process: GpuProcess) -> GpuProcess:
         try:

@@ -250,5 +250,5 @@ def test_what_is_leased_in_part_is_not_called_free() -> None:
     gpus = [cut_one, mine, gpu(0, uuid="b", **part), whole, lost_to, unused]
     _, rows = view.rows(answer(*gpus), "memory", 120, UNICODE)
     said = [text_of(lines[0]) for _, lines in rows]
-    expected = ["s-1 (a slice)", "s-1", "free", "s-2", "s-2 (the whole GPU)", "by the slice"]
+    expected = ["s-1 (a slice)", "s-1", "free", "s-2", "s-2 (whole GPU)", "by the slice"]
     assert all(words in line for words, line in zip(expected, said, strict=True)), said

@@ -161,6 +161,37 @@ def test_a_lost_device_and_a_driver_that_comes_back(stub: Path, tmp_path: Path) 
     assert back.trouble == ""
 
 
+def test_a_device_that_was_taken_out_is_missed_for_ten_minutes_unless_it_is_held(
+    stub: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "script"
+    file.write_text(TWO + "device 2 name=NVIDIA_T4\n")
+    (tmp_path / "gone").write_text(TWO + "gone 0\n")
+    (tmp_path / "troubled").write_text(TWO + "gone 0\nerror nvmlDeviceGetHandleByIndex 999 1\n")
+    (tmp_path / "back").write_text("device 0 name=NVIDIA_T4\n" + TWO + "order 1 0\n")
+    code = (
+        "import shutil\nfrom engine.gpu.reader import Reader\nnow, held = [0.0], set()\n"
+        "reader = Reader(None, lambda uuid: uuid in held, now=lambda: now[0])\n"
+        "seen = lambda: [(g.index, g.standing) for g in reader.read().gpus]\n"
+        "print(seen())\nheld.add(reader.read().gpus[2].uuid)\n"
+        "def plays(name):\n"
+        f"    shutil.copy({str(tmp_path)!r} + '/' + name, {str(file)!r})\n"
+        "plays('gone')\nprint(seen(), reader.read().gpus[-1].trouble[:27])\n"
+        "now[0] = 599.0\nprint(seen())\nplays('troubled')\nnow[0] = 601.0\nprint(seen())\n"
+        "plays('gone')\nprint(seen())\nheld.clear()\nprint(seen())\n"
+        "plays('back')\nprint(seen())\n"
+    )
+    assert building.python(stub, file, code).splitlines() == [
+        "[(0, 'ok'), (1, 'ok'), (2, 'ok')]",
+        "[(0, 'ok'), (0, 'lost'), (2, 'lost')] it is no longer listed, sin",
+        "[(0, 'ok'), (0, 'lost'), (2, 'lost')]",
+        "[(0, 'silent'), (0, 'lost'), (2, 'lost')]",
+        "[(0, 'ok'), (2, 'lost')]",
+        "[(0, 'ok')]",
+        "[(0, 'ok'), (1, 'ok')]",
+    ]
+
+
 def test_slices_are_devices_of_their_own(stub: Path, tmp_path: Path) -> None:
     script = (
         "device 0 name=NVIDIA_A100\nslice 0 0 used=100 uuid=MIG-a\nslice 0 2 used=7 uuid=MIG-c\n"
