@@ -40,8 +40,9 @@ from autolab_tui.telling import TellingApp
 from autolab_tui.terminal import AsciiFilter
 from autolab_tui.theming import ThemedApp
 from autolab_tui.typeahead import TypeAhead
-from autolab_tui.views.fleet import LEAST_NEED, in_scope, need
+from autolab_tui.views.fleet import in_scope
 from autolab_tui.views.frame import Frame
+from autolab_tui.views.sorting import LEAST_NEED, need
 from autolab_tui.widgets.lines import LOOKS, Lines
 from engine.clock import Clock
 from engine.paths import config_dir

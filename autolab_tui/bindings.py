@@ -25,6 +25,7 @@ def bindings(place: Place, priority: bool = False) -> list[BindingType]:
             priority=priority,
         )
         for action in at(place)
+        if action.keys
     ]
 
 
@@ -36,4 +37,5 @@ def commands(
         if action.in_palette:
             target: DOMNode = screen if action.place != "app" else screen.app
             run = partial(screen.app.run_action, action.call, target)
-            yield SystemCommand(action.help, f"key {key_word(action.keys[0])}", run)
+            key = f"key {key_word(action.keys[0])}" if action.keys else ""
+            yield SystemCommand(action.help, key, run)

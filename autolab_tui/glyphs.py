@@ -40,6 +40,8 @@ class Glyphs(msgspec.Struct, frozen=True):
     final: str
     folded: str
     opened: str
+    falling: str
+    rising: str
     more: str
     dashed: str
     separator: str
@@ -79,6 +81,8 @@ UNICODE = Glyphs(
     final="◆",
     folded="▸",
     opened="▾",
+    falling="▾",
+    rising="▴",
     more="…",
     dashed="╌",
     separator="·",
@@ -118,6 +122,8 @@ ASCII = Glyphs(
     final="@",
     folded=">",
     opened="v",
+    falling="v",
+    rising="^",
     more="~",
     dashed="-",
     separator="-",
@@ -133,6 +139,7 @@ _ASCII_FOR = str.maketrans(
     {
         "—": "-", "–": "-", "…": "~", "·": "-", "‘": "'", "’": "'", "“": '"', "”": '"',
         "→": ">", "←": "<", "↑": "^", "↓": "v", "×": "x", "≤": "<", "≥": ">", "▸": ">", "▾": "v",
+        "▴": "^",
         "─": "-", "━": "-", "╌": "-", "│": "|", "┃": "|", "╸": "-", "▌": ">", "┌": "+", "┐": "+",
         "└": "+", "┘": "+", "├": "+", "┤": "+", "┬": "+", "┴": "+", "┼": "+", "╭": "+", "╮": "+",
         "╰": "+", "╯": "+", "█": "#", "▔": "-", "▁": "_", "▎": "|", "▊": "|", "▏": "|", "▕": "|",

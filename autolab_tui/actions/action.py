@@ -33,7 +33,8 @@ Place = Literal[
 class Action(msgspec.Struct, frozen=True):
     """A thing the operator can do at a place.
 
-    `call` is Textual's action; the first of `keys` is the one shown. `rank` orders the key line,
+    `call` is Textual's action; the first of `keys` is the one shown, and one without keys is in the
+    palette, and where it can be clicked. `rank` orders the key line,
     0 keeps it out; `label` is what the key line says, `help` what help and palette say. `word` is
     what the key line calls its key, where that stands for several actions. An `order` changes
     something in the engine; a replay has none.

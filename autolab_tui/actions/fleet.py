@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from autolab_tui.actions.action import Action
 
+_SORTS = {
+    "needs you": "what needs you most",
+    "reward": "reward, the best first",
+    "budget": "the share of the budget used",
+    "task": "task",
+    "model": "model",
+    "newest": "creation, the newest first",
+    "used": "the active time used",
+    "improved": "the last improvement, the newest first",
+    "activity": "how long it does what it does",
+    "verdict": "the last verdict, the newest first",
+}
+
 ACTIONS: tuple[Action, ...] = (
     Action(
         "fleet.open", "fleet", ("enter",), "open", "open", "Open the session under the cursor", 1
@@ -18,6 +31,25 @@ ACTIONS: tuple[Action, ...] = (
         2,
     ),
     Action("fleet.sort", "fleet", ("s",), "sort", "sort", "Sort by the next order", 3),
+    Action(
+        "fleet.turn",
+        "fleet",
+        ("S",),
+        "turn",
+        "",
+        "Turn the order round; a click on a column's title sorts by it, another turns it round",
+    ),
+    *(
+        Action(
+            f"fleet.sort_by.{sort.replace(' ', '_')}",
+            "fleet",
+            (),
+            f"sort_by('{sort}')",
+            "",
+            f"Sort by {words}; again turns the order round",
+        )
+        for sort, words in _SORTS.items()
+    ),
     Action(
         "fleet.stop",
         "fleet",

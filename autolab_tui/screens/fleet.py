@@ -22,9 +22,12 @@ from autolab_tui.screens.ordering import OrderingScreen
 from autolab_tui.views import feed, fleet, gpus, groups, overview
 from autolab_tui.views.empty import hint
 from autolab_tui.views.frame import Frame
-from autolab_tui.views.layout import heading, pad
+from autolab_tui.views.layout import heading
 from autolab_tui.views.overview import Survey
+from autolab_tui.views.sorting import SORTS
+from autolab_tui.widgets.columnhead import ColumnHead
 from autolab_tui.widgets.feed import Feed
+from autolab_tui.widgets.filterbar import FilterBar
 from autolab_tui.widgets.lines import Choosable, Lines
 from autolab_tui.widgets.plot import TrajectoryPlot
 from engine.state import SessionState, run_over
@@ -38,12 +41,6 @@ AHEAD_SECONDS = 15.0  # between two outlooks
 MOST_RUNS_AHEAD = 8
 GPU_SECONDS, NO_GPU_SECONDS = 2.0, 60.0  # between two looks at the GPUs, with and without any
 UNDER_LINES = 22  # and for one under it
-
-
-class FilterInput(Input, inherit_bindings=True):
-    """Where the filter is typed."""
-
-    BINDINGS = bindings("filter")
 
 
 class FleetScreen(OrderingScreen):
@@ -64,17 +61,13 @@ class FleetScreen(OrderingScreen):
         self._counted_for: object = None
         self._beside = False  # whether the plot stands beside the feed
         self._drawn: object = None  # what the last frame was drawn from
-        self._strip, self._head, self._empty = Lines("strip"), Lines("table-head"), Lines("empty")
+        self._strip, self._empty = Lines("strip"), Lines("empty")
+        self._head = ColumnHead("table-head")
         self._table = Choosable("table", host.glyphs.cursor)
         self._feed = Feed("feed", host.glyphs)
         self._feed_title, self._preview_title = Lines("feed-title"), Lines("preview-title")
         self._preview = TrajectoryPlot(host.glyphs, "preview")
-        self._filter = Horizontal(id="filter")
-        self._filter_label = Lines("filter-label")
-        self._filter_words = FilterInput(
-            placeholder="words, task:x, model:x, state:x", id="filter-words"
-        )
-        self._filter_words.cursor_blink = False
+        self._filter = FilterBar()
         self._keys = key_line(host, "fleet", "top", "app")
 
     def compose(self) -> ComposeResult:
@@ -85,9 +78,7 @@ class FleetScreen(OrderingScreen):
                 yield from (self._feed_title, self._feed)
             with Vertical(id="preview-pane"):
                 yield from (self._preview_title, self._preview)
-        with self._filter:
-            yield from (self._filter_label, self._filter_words)
-        yield self._keys
+        yield from (self._filter, self._keys)
 
     def draw_frame(self, frame: Frame) -> None:
         """Draw strip, table, feed and plot."""
@@ -103,13 +94,13 @@ class FleetScreen(OrderingScreen):
         sessions = fleet.shown(store.state, choice, frame.moment)
         room = max(2, height - 5 - FEED_LEAST - self._filter.display - self._gpus.display)
         self._groups = groups.grouped(sessions, choice.group)
-        head, rows = groups.table(self._groups, choice, frame, cells, room)
-        self._lay_out(sum(len(lines) for _, lines in rows), room, bool(sessions))
+        table = groups.table(self._groups, choice, frame, cells, room)
+        self._lay_out(sum(len(lines) for _, lines in table.rows), room, bool(sessions))
         if sessions:
-            self._head.show([head])
+            self._head.show_head(table.head, table.ends)
         else:
             self._draw_empty(frame, cells)
-        self._table.show_rows(rows)
+        self._table.show_rows(table.rows)
         self._draw_feed()
         self._draw_preview(frame)
         self._draw_keys()
@@ -257,9 +248,8 @@ class FleetScreen(OrderingScreen):
             notes.append((f"{len(choice.marked)} marked{hidden}  ", "key"))
         if choice.words:
             notes.append((f"filter: {cut(plain(choice.words), 20)}  ", "warn"))
-        notes.append(
-            (f"by {choice.group}, {choice.sort}" if choice.group else f"by {choice.sort}", "dim")
-        )
+        sort = f"{choice.sort} {self.host.glyphs.rising}" if choice.turned else choice.sort
+        notes.append((f"by {choice.group}, {sort}" if choice.group else f"by {sort}", "dim"))
         keys.note = tuple(notes)
         keys.paint()
 
@@ -337,9 +327,22 @@ class FleetScreen(OrderingScreen):
 
     def action_sort(self) -> None:
         """Sort by the next order."""
-        order = fleet.SORTS
+        order = SORTS
         sort = order[(order.index(self.host.choice.sort) + 1) % len(order)]
-        self.host.choice = replace(self.host.choice, sort=sort)
+        self.host.choice = replace(self.host.choice, sort=sort, turned=False)
+        self.redraw()
+
+    def action_turn(self) -> None:
+        """Turn the order round."""
+        choice = self.host.choice
+        self.host.choice = replace(choice, turned=not choice.turned)
+        self.redraw()
+
+    def action_sort_by(self, sort: str) -> None:
+        """Sort by this; what is sorted by it already is turned round."""
+        choice = self.host.choice
+        turned = choice.sort == sort and not choice.turned
+        self.host.choice = replace(choice, sort=sort, turned=turned)
         self.redraw()
 
     def action_history(self) -> None:
@@ -350,9 +353,7 @@ class FleetScreen(OrderingScreen):
 
     def action_filter(self) -> None:
         """Type a filter."""
-        self._filter.display = True
-        self._filter_label.show([tuple(pad([(" filter ", "key")], 8))])
-        self.set_focus(self._filter_words)  # at once: what is typed next is for it
+        self._filter.open()
         self.call_after_refresh(self.redraw)
 
     def action_keep(self) -> None:
@@ -361,7 +362,7 @@ class FleetScreen(OrderingScreen):
 
     def action_drop(self) -> None:
         """Clear the filter and go back to the table."""
-        self._filter_words.value = ""
+        self._filter.words.value = ""
         self.host.choice = replace(self.host.choice, words="")
         self._close_filter()
 

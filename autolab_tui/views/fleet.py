@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import msgspec
@@ -13,13 +13,12 @@ from autolab_tui.plain import cut, cut_middle, fit, plain
 from autolab_tui.roles import Line, Role, Span
 from autolab_tui.store import Moment
 from autolab_tui.views import sessions as say
+from autolab_tui.views import sorting
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import Column, Remark, pad, remark, remarks, widths
 from autolab_tui.views.rows import Painted, Row
 from engine.state import SessionState, State, run_over
 
-SORTS = ("needs you", "reward", "budget", "task", "model", "newest")
-LEAST_NEED = 3  # `need` up to here asks for the operator
 WIDE = 150  # from here on a session fits on one line with everything
 
 _COLUMNS = (
@@ -59,11 +58,13 @@ _SINGLE = (
 class Choice(msgspec.Struct, frozen=True):
     """What the operator chose to see. `run` narrows to one run; `history` shows old runs too.
 
-    `group` is one of `views.groups.GROUPS`; `folded` are the names of groups that are closed;
-    `marked` are the sessions that orders are for.
+    `sort` is one of `views.sorting.SORTS`, `turned` whether it is turned round; `group` is one of
+    `views.groups.GROUPS`; `folded` are the names of groups that are closed; `marked` are the
+    sessions that orders are for.
     """
 
-    sort: str = SORTS[0]
+    sort: str = sorting.SORTS[0]
+    turned: bool = False
     words: str = ""
     run: str | None = None
     history: bool = False
@@ -92,7 +93,7 @@ def in_scope(state: State, choice: Choice) -> list[SessionState]:
 def shown(state: State, choice: Choice, moment: Moment) -> list[SessionState]:
     """The sessions to list, filtered and sorted."""
     found = [s for s in in_scope(state, choice) if matches(s, choice.words)]
-    return sorted(found, key=_sort_key(choice.sort, moment))
+    return sorted(found, key=sorting.key(choice.sort, moment), reverse=choice.turned)
 
 
 def matches(session: SessionState, asked: str) -> bool:
@@ -116,47 +117,14 @@ def matches(session: SessionState, asked: str) -> bool:
     return True
 
 
-def need(session: SessionState) -> int:
-    """How much a session needs the operator; 0 is most."""
-    if session.asking and not session.over:
-        return 0
-    if session.state == "failed":
-        return 1
-    if session.state == "paused":
-        # Whom an operator or their schedule paused waits for nobody's notice.
-        meant = session.pause is not None and session.pause.cause in ("operator", "schedule")
-        return 5 if meant else 2
-    last = say.last_point(session)
-    if not session.over and last is not None and last.failed_gate is not None:
-        return 3
-    if session.over:
-        return 7
-    return 6 if session.state == "queued" else 4
-
-
-def _sort_key(sort: str, moment: Moment) -> Callable[[SessionState], tuple[float | int | str, ...]]:
-    def key(session: SessionState) -> tuple[float | int | str, ...]:
-        tail = (session.created, session.task, session.id)
-        if sort == "reward":
-            best = session.final_reward if session.over else session.best_reward
-            return (-1.0 if best is None else -best, *tail)
-        if sort == "budget":
-            return (-(say.use(session, moment).share or 0.0), *tail)
-        if sort == "task":
-            return (session.task, session.model or session.agent, session.attempt, session.id)
-        if sort == "model":
-            return (session.model or session.agent, session.task, session.attempt, session.id)
-        if sort == "newest":
-            return (-session.created, session.task, session.id)
-        return (need(session), *tail)
-
-    return key
-
-
 class Table(msgspec.Struct, frozen=True):
-    """The fleet: a head line, and `height` lines for each session, in order, painted when seen."""
+    """The fleet: a head line, and `height` lines for each session, in order, painted when seen.
+
+    `ends` are the cell after each title of the head, and the name of the action that sorts by it.
+    """
 
     head: Line
+    ends: tuple[tuple[int, str], ...]
     rows: tuple[Row, ...]
     height: int
 
@@ -166,12 +134,14 @@ def table(
     frame: Frame,
     cells: int,
     room: int,
-    marked: Collection[str] = (),
+    choice: Choice | None = None,
 ) -> Table:
     """The fleet in `cells` columns; narrow, a session takes two lines while `room` lines allow.
 
-    Those that are `marked` have a sign before their task.
+    Those that are marked have a sign before their task, and the column that the sessions are
+    sorted by has one behind its title.
     """
+    choice = choice or Choice()
     columns: tuple[Column, ...]
     if cells >= WIDE:
         pair, columns = False, _COLUMNS
@@ -180,19 +150,35 @@ def table(
         columns = _PAIR if pair else _SINGLE
     given = widths(columns, cells - 2)
     shown_columns = [c for c in columns if c.key in given]
-    head: list[Span] = [("   ", "dim")]
-    for column in shown_columns:
-        # The first title stands over the word, not over the sign before it.
-        cells_of = given[column.key] - (2 if column is shown_columns[0] else 0)
-        head += [(fit(column.title, cells_of, column.align), "dim"), (" ", "dim")]
+    head, ends = _head(shown_columns, given, choice, frame.glyphs)
 
     def lines(session: SessionState) -> list[Line]:
-        first = _row(session, frame, shown_columns, given, session.id in marked)
+        first = _row(session, frame, shown_columns, given, session.id in choice.marked)
         return [first, _second(session, frame, cells)] if pair else [first]
 
     height = 2 if pair else 1
     rows = tuple((s.id, Painted(height, partial(lines, s))) for s in sessions)
-    return Table(tuple(pad(head, cells)), rows, height)
+    return Table(tuple(pad(head, cells)), ends, rows, height)
+
+
+def _head(
+    columns: Sequence[Column], given: dict[str, int], choice: Choice, glyphs: Glyphs
+) -> tuple[list[Span], tuple[tuple[int, str], ...]]:
+    head: list[Span] = [("   ", "dim")]
+    ends, end = [], 3
+    for column in columns:
+        # The first title stands over the word, not over the sign before it.
+        cells = given[column.key] - (2 if column is columns[0] else 0)
+        by = sorting.OF_COLUMN[column.key]
+        title = column.title
+        role: Role = "dim"
+        if choice.sort == by and sorting.MARKED[by] == column.key:
+            title = f"{cut(title, cells - 1)}{glyphs.rising if choice.turned else glyphs.falling}"
+            role = "key"
+        head += [(fit(title, cells, column.align), role), (" ", "dim")]
+        end += cells + 1
+        ends.append((end, sorting.action(by)))
+    return head, tuple(ends)
 
 
 def _row(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from autolab_tui import words
 from autolab_tui.plain import cut_middle, plain
 from autolab_tui.roles import Line, Span
@@ -56,8 +58,8 @@ def table(
     frame: Frame,
     cells: int,
     room: int,
-) -> tuple[Line, list[tuple[str, Sequence[Line]]]]:
-    """The head of the fleet's table, and its rows: each group's line and then its sessions."""
+) -> fleet.Table:
+    """The fleet's table, its rows being each group's line and then its sessions."""
     open_ones = [
         session
         for name, members in grouped.items()
@@ -65,16 +67,16 @@ def table(
         for session in members
     ]
     heads = len(grouped) if choice.group else 0
-    painted = fleet.table(open_ones, frame, cells, room - heads, choice.marked)
+    painted = fleet.table(open_ones, frame, cells, room - heads, choice)
     if not choice.group:
-        return painted.head, list(painted.rows)
+        return painted
     of = dict(painted.rows)
     rows: list[tuple[str, Sequence[Line]]] = []
     for name, members in grouped.items():
         folded = name in choice.folded
         rows.append((identity(name), (line(name, members, folded, frame, cells),)))
         rows += [(s.id, of[s.id]) for s in members if s.id in of]
-    return painted.head, rows
+    return msgspec.structs.replace(painted, rows=tuple(rows))
 
 
 def line(

@@ -100,6 +100,8 @@ def lines(places: Sequence[Place], cells: int, glyphs: Glyphs, orders: bool = Tr
 def _keys(actions: Sequence[Action], cells: int) -> list[Line]:
     made: list[Line] = []
     for action in actions:
+        if not action.keys:
+            continue
         keys = " ".join(key_word(key) for key in action.keys)
         for index, part in enumerate(wrapped(action.help, max(8, cells - _KEYS - 3))):
             key: Span = (fit(keys if index == 0 else "", _KEYS), "key")

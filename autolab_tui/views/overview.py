@@ -14,9 +14,10 @@ from autolab_tui.plain import cut, plain, width
 from autolab_tui.roles import Line, Span
 from autolab_tui.store import Moment
 from autolab_tui.views import sessions as say
-from autolab_tui.views.fleet import LEAST_NEED, Choice, in_scope, need, runs_shown
+from autolab_tui.views.fleet import Choice, in_scope, runs_shown
 from autolab_tui.views.frame import Frame
 from autolab_tui.views.layout import Remark, between, pad, remark, remarks
+from autolab_tui.views.sorting import LEAST_NEED, need
 from engine.events import Limit, SessionPhase, Usage
 from engine.state import ProviderState, SessionState, State
 from engine.state.providers import provider_of

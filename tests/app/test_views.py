@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autolab_tui.actions import ACTIONS
 from autolab_tui.glyphs import ASCII, UNICODE
 from autolab_tui.plain import width
 from autolab_tui.roles import Line, text_of
 from autolab_tui.store import Health, Moment
-from autolab_tui.views import feed, fleet, overview, session, transcript, verdict
+from autolab_tui.views import feed, fleet, overview, session, sorting, transcript, verdict
 from autolab_tui.views import sessions as say
 from autolab_tui.views.fleet import Choice
 from autolab_tui.views.frame import Frame
@@ -115,7 +116,7 @@ def test_those_that_need_somebody_come_first() -> None:
     found = fleet.shown(journal.state(), Choice(), frame(journal).moment)
     needy = ["s-alert", "s-broken", "s-soft", "s-gate"]
     assert [s.id for s in found] == [*needy, "s-fine", "s-parked", "s-queued", "s-over"]
-    assert [s.id for s in found if fleet.need(s) <= fleet.LEAST_NEED] == needy
+    assert [s.id for s in found if sorting.need(s) <= sorting.LEAST_NEED] == needy
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_the_filter(asked: str, found: set[str]) -> None:
     assert {s.id for s in shown} == found
 
 
-@pytest.mark.parametrize("sort", fleet.SORTS)
+@pytest.mark.parametrize("sort", sorting.SORTS)
 def test_every_order_keeps_every_session(sort: str) -> None:
     journal = three_sessions()
     shown = fleet.shown(journal.state(), Choice(sort=sort), frame(journal).moment)
@@ -146,6 +147,25 @@ def test_every_order_keeps_every_session(sort: str) -> None:
         assert shown[0].id == "s-rising"
     if sort == "task":
         assert [s.task for s in shown] == sorted(s.task for s in shown)
+    turned = Choice(sort=sort, turned=True)
+    assert fleet.shown(journal.state(), turned, frame(journal).moment) == shown[::-1]
+
+
+@pytest.mark.parametrize("cells", [40, 80, 120, 200])
+@pytest.mark.parametrize("sort", sorting.SORTS)
+def test_the_sorted_column_is_marked_and_each_title_sorts(sort: str, cells: int) -> None:
+    journal = three_sessions()
+    at, known = frame(journal), {action.name for action in ACTIONS}
+    for turned, sign in ((False, UNICODE.falling), (True, UNICODE.rising)):
+        choice = Choice(sort=sort, turned=turned)
+        found = fleet.shown(journal.state(), choice, at.moment)
+        table = fleet.table(found, at, cells, 40, choice)
+        assert width(text_of(table.head)) == cells
+        assert text_of(table.head).count(sign) <= 1
+        if cells == 200:
+            assert text_of(table.head).count(sign) == 1
+        assert {name for _, name in table.ends} <= known
+        assert [end for end, _ in table.ends] == sorted({end for end, _ in table.ends})
 
 
 def test_old_runs_are_out_of_the_way_until_asked_for() -> None:
