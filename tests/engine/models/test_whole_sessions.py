@@ -177,7 +177,7 @@ def test_a_key_is_found_nowhere_but_where_it_was_put(
     if place == "env":  # the engine itself holds it: does the verifier that it starts?
         edit = {"path": "answer.txt", "content": CANARY}
         script.insert(2, Say(text=CANARY, calls=(("c2", "edit", edit),)))
-    holders: set[int] = set()
+    holders: set[bytes] = set()
 
     def answered(_: Json, number: int) -> Say | Fault:
         # The sandbox is alive now, and after the edit the verifier soon is.
@@ -200,7 +200,7 @@ def test_a_key_is_found_nowhere_but_where_it_was_put(
             shown = str(engine.client.transcript(session))
             told = str(list(everything(engine))) + str(engine.client.state())
             holders.update(_holding(CANARY))
-            owner = {engine.pid} if place == "env" else set()
+            owner = {_command_line(engine.pid)} if place == "env" else set()
             left = [p for p in (tmp_path / "state").rglob("*") if p.is_file()]
             stored = {str(p): p.read_bytes() for p in left}
     assert [h["x-api-key"] for h in server.headers] == [CANARY] * len(script)
@@ -215,12 +215,19 @@ def test_a_key_is_found_nowhere_but_where_it_was_put(
     assert "no key" in reason
 
 
-def _holding(word: str) -> set[int]:
-    """The processes that show a word to `ps e`, in their environment or on their command line."""
+def _holding(word: str) -> set[bytes]:
+    """The command lines of what shows a word to `ps e`, in its environment or on that line.
+
+    By line and not by pid: for a moment what was forked is still the program that forked it.
+    """
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
-        for name in ("cmdline", "environ"):
-            with suppress(OSError):  # the process has ended, or is another user's
-                if word.encode() in (folder / name).read_bytes():
-                    found.add(int(folder.name))
+        with suppress(OSError):  # the process has ended, or is another user's
+            line = _command_line(int(folder.name))
+            if word.encode() in line + (folder / "environ").read_bytes():
+                found.add(line)
     return found
+
+
+def _command_line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
