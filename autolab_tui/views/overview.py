@@ -20,7 +20,7 @@ from autolab_tui.views.layout import Remark, between, pad, remark, remarks
 from autolab_tui.views.sorting import LEAST_NEED, need
 from engine.events import Limit, SessionPhase, Usage
 from engine.state import ProviderState, SessionState, State
-from engine.state.providers import provider_of
+from engine.state.waiting import Held, held_up
 
 if TYPE_CHECKING:  # what reckons is loaded when there is an outlook
     from autolab_tui.views.ahead import Ahead
@@ -62,7 +62,7 @@ class Survey(msgspec.Struct, frozen=True):
     progress: tuple[Remark, ...]
     spent: tuple[Remark, ...]
     trust: tuple[Remark, ...]
-    waits: Mapping[str, Counter[str]] = {}
+    waits: Mapping[str, Held] = {}
     gpu_limit: float | None = None  # of all of them together, in seconds
 
 
@@ -94,7 +94,7 @@ def survey(state: State, choice: Choice) -> Survey:
         trust.append(remark(f"{older} older: a", "dim", rank=4))
     progress = tuple(_progress(sessions))
     on_gpus = limits.get("gpu", Limit()).hard
-    return Survey(tuple(sessions), progress, spent, tuple(trust), _waits(sessions), on_gpus)
+    return Survey(tuple(sessions), progress, spent, tuple(trust), held_up(sessions), on_gpus)
 
 
 def lines(  # noqa: PLR0917 - all but the first four may be left out
@@ -133,7 +133,7 @@ def lines(  # noqa: PLR0917 - all but the first four may be left out
     elif health.trouble:
         second = [(_trouble(plain(health.trouble), cells - 2), "warn")]
     else:
-        said = [*counted.spent, *_providers(state, counted, moment.at, cells >= WIDE)]
+        said = [*counted.spent, *_providers(state, counted, moment, cells >= WIDE)]
         if counted.trust:
             said += [_left(counted.sessions, moment), *counted.trust]
         on_gpus = [one.gpu_time for one in counted.sessions if one.want.count]
@@ -174,24 +174,27 @@ def _progress(sessions: list[SessionState]) -> list[Remark]:
     return said
 
 
-def _providers(state: State, counted: Survey, at: float, wide: bool) -> list[Remark]:
+def _providers(state: State, counted: Survey, moment: Moment, wide: bool) -> list[Remark]:
     """How the API of each provider fares: answers a minute, and what holds calls up.
 
-    A call is in line when the account already takes as many as it is known to bear. Not `wide`,
-    this leaves out how many that are, who backs off, and all but the most frequent failure.
+    A call is in line when the account already takes as many as it is known to bear; who backs off
+    waits for the time that is said at most. Not `wide`, this leaves out how many the account takes,
+    who backs off while others are in line, and all but the most frequent failure.
     """
-    said = []
+    said, at = [], moment.at
     for name, waits in counted.waits.items():
         known = state.providers.get(name) or ProviderState()
         rate = known.rate(at)
         parts = [f"{rate:.0f}/min" if rate >= 1 or not rate else "under 1/min"]
-        queue = waits["connection"]
+        queue, backing = waits.in_line, waits.backing
         if queue:
             places = f"{known.places} at once, " if wide and known.places is not None else ""
             parts.append(f"{places}{queue} in line")
-        backing = waits.total() - queue
         if backing and (wide or not queue):
-            parts.append(f"{backing} {'backs' if backing == 1 else 'back'} off")
+            left = waits.left(moment.boot, moment.stamp)
+            most = "" if left < 1 else " for " if backing == 1 else " for up to "
+            longest = most + words.short(left) if most else ""
+            parts.append(f"{backing} {'backs' if backing == 1 else 'back'} off{longest}")
         failures = known.failures(at)
         if failures:
             cause = max(failures, key=lambda one: failures[one])
@@ -202,19 +205,6 @@ def _providers(state: State, counted: Survey, at: float, wide: bool) -> list[Rem
             text = f"{plain(name)} {', '.join(parts)}"
             said.append(remark(text, "warn" if held else "dim", 1 if held else 5))
     return said
-
-
-def _waits(sessions: list[SessionState]) -> dict[str, Counter[str]]:
-    """For each provider of sessions at work: how many of them wait for it, by cause."""
-    found: dict[str, Counter[str]] = {}
-    for one in sessions:
-        name = provider_of(one.model)
-        if name is None or one.over:
-            continue
-        waits = found.setdefault(name, Counter())
-        if one.clocks.state == "waiting" and one.clocks.cause not in ("slot", "GPU"):
-            waits[one.clocks.cause or "no answer"] += 1
-    return found
 
 
 def _seconds_left(session: SessionState, moment: Moment) -> float:

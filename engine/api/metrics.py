@@ -1,8 +1,8 @@
 """The engine in numbers for a monitoring system: Prometheus' text format, version 0.0.4.
 
-Labels come from closed lists, but for models and causes of failure: of those the first hundred by
-name, or the thirty most frequent, have a series of their own, and the rest are one. Sessions, runs
-and tasks are no labels.
+Labels come from closed lists, but for models, providers and causes of failure: of those the first
+hundred by name, or the thirty most frequent, have a series of their own, and the rest are one.
+Sessions, runs and tasks are no labels, and nothing that an agent wrote is in one.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from engine.clock import Clock, ClockCause, ClockState
 from engine.events import Outcome, SessionPhase, Usage
 from engine.objects import EngineObject
 from engine.state import SessionState, State
+from engine.state.providers import OTHERS, ProviderState
+from engine.state.waiting import Held, held_up
 
 MOST_MODELS = 100
 MOST_CAUSES = 30
-OTHERS = "(others)"
 _LABEL = 200  # characters of a label that are kept
 _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -59,6 +60,7 @@ def families(state: State, engine: EngineObject, clock: Clock) -> list[Family]:
         *_rewards(sessions, model_of),
         *_clocks(sessions, clock),
         *_usage(sessions, model_of),
+        *_providers(state, sessions, clock),
     ]
 
 
@@ -98,8 +100,13 @@ def _number(value: float) -> str:
 
 def _models(sessions: Iterable[SessionState]) -> dict[str, str]:
     """The label of each model: its name, or that of the rest."""
-    names = sorted({name_of(session) for session in sessions})
-    return {name: _quiet(name) if i < MOST_MODELS else OTHERS for i, name in enumerate(names)}
+    return _labelled({name_of(session) for session in sessions})
+
+
+def _labelled(names: Iterable[str]) -> dict[str, str]:
+    """The label of each name; all but the first hundred have one together."""
+    ordered = sorted(names)
+    return {name: _quiet(name) if i < MOST_MODELS else OTHERS for i, name in enumerate(ordered)}
 
 
 def _quiet(text: str) -> str:
@@ -246,4 +253,58 @@ def _usage(sessions: Iterable[SessionState], model_of: Mapping[str, str]) -> lis
         _family("unpriced_calls_total", "counter",
                 "Model calls whose cost is unknown or known in part, by model.",
                 [({"model": m}, u.unpriced) for m, u in rows]),
+    ]  # fmt: skip
+
+
+def _providers(state: State, sessions: Iterable[SessionState], clock: Clock) -> list[Family]:
+    """How each provider's API answers; what waits for it is of the sessions at work."""
+    boot, now, at = clock.boot(), clock.now(), clock.wall()
+    held = held_up(sessions)
+    label = _labelled({*state.providers, *held})
+    answered: Counter[str] = Counter()
+    failed: dict[str, Counter[str]] = {}
+    rates: Counter[str] = Counter()
+    in_line: Counter[str] = Counter()
+    backing: Counter[str] = Counter()
+    places: dict[str, int] = {}
+    left: dict[str, float] = {}
+    for name, shown in label.items():
+        known, waits = state.providers.get(name, ProviderState()), held.get(name, Held())
+        answered[shown] += known.answered
+        failed.setdefault(shown, Counter()).update(known.failed)
+        rates[shown] += round(known.rate(at) * 1000)
+        in_line[shown] += waits.in_line
+        backing[shown] += waits.backing
+        left[shown] = max(left.get(shown, 0.0), round(waits.left(boot, now), 3))
+        if known.places is not None:
+            places[shown] = places.get(shown, 0) + known.places
+
+    def each(values: Mapping[str, float]) -> list[tuple[Labels, float]]:
+        return [({"provider": name}, value) for name, value in sorted(values.items())]
+
+    causes = [
+        ({"provider": name, **labels}, count)
+        for name, counts in sorted(failed.items())
+        for labels, count in _by_cause(counts)
+    ]
+    return [
+        _family("provider_answers_total", "counter", "Model calls that were answered, by provider.",
+                each({name: answered[name] for name in failed})),
+        _family("provider_failures_total", "counter",
+                "Model calls that failed, by provider and cause.", causes),
+        _family("provider_answers_per_minute", "gauge",
+                "Answers a minute over the last five, by provider.",
+                each({name: rates[name] / 1000 for name in failed})),
+        _family("provider_calls_at_once", "gauge",
+                "Calls that the provider's account is known to take at once; absent while unknown.",
+                each(places)),
+        _family("provider_sessions_in_line", "gauge",
+                "Sessions that wait until the account takes one more call, by provider.",
+                each({name: in_line[name] for name in failed})),
+        _family("provider_sessions_backing_off", "gauge",
+                "Sessions that wait after a failed call, by provider.",
+                each({name: backing[name] for name in failed})),
+        _family("provider_backoff_seconds", "gauge",
+                "Seconds until the last of them is tried again, by provider; 0 when none waits.",
+                each(left)),
     ]  # fmt: skip

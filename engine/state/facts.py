@@ -131,6 +131,8 @@ class SessionState(msgspec.Struct, kw_only=True):
     usage: Usage = Usage()
     turn: int = 0
     retries: int = 0
+    retry_boot: str = ""
+    retry_stamp: float = 0.0  # when the call that failed last is tried again, in that boot
     compactions: int = 0
     points: list[Point] = msgspec.field(default_factory=list)
     best_reward: float | None = None

@@ -7,6 +7,8 @@ import msgspec
 from engine.events import Event
 
 WINDOW = 5  # minutes that the figures of "lately" are over
+MOST_CAUSES = 100  # that are counted one by one; an answer of a provider's is in their words
+OTHERS = "(others)"
 
 
 class Minute(msgspec.Struct):
@@ -21,10 +23,12 @@ class ProviderState(msgspec.Struct):
     """A provider as its accounts were seen through the calls of all sessions.
 
     `places` is how many calls go to it at once, or None while nothing has been found out since the
-    engine started.
+    engine started. `answered` and `failed`, by cause, are of all calls in the journal.
     """
 
     places: int | None = None
+    answered: int = 0
+    failed: dict[str, int] = msgspec.field(default_factory=dict)
     minutes: list[Minute] = msgspec.field(default_factory=list)  # those of the window, in order
 
     def rate(self, at: float) -> float:
@@ -67,5 +71,9 @@ def came_back(
     minute = provider.minutes[-1]  # also for a wall clock that was set back
     if cause:
         minute.failed[cause] = minute.failed.get(cause, 0) + 1
+        known = cause in provider.failed or len(provider.failed) < MOST_CAUSES
+        counted = cause if known else OTHERS
+        provider.failed[counted] = provider.failed.get(counted, 0) + 1
     else:
         minute.answered += 1
+        provider.answered += 1

@@ -204,8 +204,9 @@ def _reduce_work(state: State, session: SessionState, event: Event) -> None:
             session.usage, session.turn_open = session.usage + usage, False
             session.turns_abandoned += 1
             feed(state, event, "abandoned", f"turn {turn} given up{because(why)}")
-        case ModelRetried(attempt=attempt, cause=cause):
+        case ModelRetried(attempt=attempt, cause=cause, wait=wait):
             session.retries, session.turn_open = attempt, False
+            session.retry_boot, session.retry_stamp = event.boot, event.stamp + wait
             session.retry_causes[cause] = session.retry_causes.get(cause, 0) + 1
             feed(state, event, "retry", f"model call retried ({cause}), attempt {attempt}")
         case ContextCompacted() as compacted:

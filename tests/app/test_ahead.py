@@ -11,7 +11,7 @@ from autolab_tui.views import ahead, overview
 from autolab_tui.views.ahead import Ahead
 from autolab_tui.views.fleet import Choice
 from autolab_tui.views.layout import remarks
-from engine.events import ClockMoved, ModelPaced, TurnFailed, TurnFinished, Usage
+from engine.events import ClockMoved, ModelPaced, ModelRetried, TurnFailed, TurnFinished, Usage
 from tests.app.journal import START, Journal, three_sessions
 from tests.app.test_views import frame, texts
 
@@ -60,6 +60,11 @@ def test_how_a_providers_api_fares() -> None:
     moved = ClockMoved(to="waiting", reason="429", moment=journal.now, cause="rate limit")
     journal.write(moved, "s-rising")
     assert "local 1/min, 1 backs off" in strip()
+    journal.write(ModelRetried(attempt=1, cause="429 rate limit", wait=12.4), "s-rising")
+    assert "local 1/min, 1 backs off for 12s " in strip(80)
+    journal.wait(10)
+    assert "local 1/min, 1 backs off for 2s" in strip()
+    journal.wait(10)
     for cause in ("429 rate limit", "529 overloaded", "429 rate limit"):
         journal.write(TurnFailed(turn=5, cause=cause), "s-rising")
     assert "local 1/min, 1 backs off, 2x 429 rate limit +1" in strip()

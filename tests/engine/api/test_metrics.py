@@ -11,7 +11,8 @@ from engine.api.metrics import MOST_MODELS, OTHERS, Family, Sample, exposition, 
 from engine.clock import Clock, Clocks
 from engine.events import Usage
 from engine.objects import ENGINE_SCHEMA, EngineObject
-from engine.state import SessionState
+from engine.state import ProviderState, SessionState
+from engine.state.providers import Minute
 from tests.engine.analysis.making import BOOT, over, session, state
 
 CLOCK = Clock(lambda: BOOT, lambda: 0.0, lambda: 1e9)
@@ -90,6 +91,30 @@ def test_what_is_told() -> None:
     assert value(series, "cost_usd_total", model="lab/a") == 0.5
     assert value(series, "unpriced_calls_total", model="lab/a") == 1
     assert value(series, "engine_info", version=r"0.1\"\\\n") == 1
+
+
+def test_how_each_providers_api_fares() -> None:
+    waiting = Clocks(state="waiting", cause="rate limit", boot=BOOT)
+    one = session("r-1", model="lab/a", clocks=waiting, retry_boot=BOOT, retry_stamp=12.5)
+    two = session("r-2", model="lab/b", clocks=waiting, retry_boot="before", retry_stamp=99.0)
+    line = Clocks(state="waiting", cause="connection", boot=BOOT)
+    three = session("r-3", model="lab/b", clocks=line)
+    made = state(one, two, three, session("r-4", model="other/c"), session("r-5", model=None))
+    lab = ProviderState(places=3, answered=7, failed={"429 rate limit": 2, "a\x1b[2J": 1})
+    made.providers["lab"] = lab
+    lab.minutes.append(Minute(int(CLOCK.wall() // 60), 5))
+    series = parse(exposition(families(made, engine(), CLOCK)))
+    assert value(series, "provider_answers_total", provider="lab") == 7
+    assert value(series, "provider_answers_total", provider="other") == 0
+    causes = {"cause": "429 rate limit"}, {"cause": "a\ufffd[2J"}
+    assert [value(series, "provider_failures_total", provider="lab", **c) for c in causes] == [2, 1]
+    assert value(series, "provider_answers_per_minute", provider="lab") == 1
+    assert value(series, "provider_calls_at_once", provider="lab") == 3
+    assert ("autolab_provider_calls_at_once", (("provider", "other"),)) not in series
+    assert value(series, "provider_sessions_in_line", provider="lab") == 1
+    assert value(series, "provider_sessions_backing_off", provider="lab") == 2
+    assert value(series, "provider_backoff_seconds", provider="lab") == 12.5
+    assert value(series, "provider_backoff_seconds", provider="other") == 0
 
 
 def test_rewards_are_a_cumulative_histogram() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.events import EngineStarted, Event, ModelPaced, TurnFinished, Usage
 from engine.state import ProviderState, State, reduce
-from engine.state.providers import WINDOW, came_back
+from engine.state.providers import MOST_CAUSES, OTHERS, WINDOW, came_back
 
 START = 1_700_000_040.0  # a whole minute
 CALLS = st.lists(st.tuples(st.integers(0, 1200), st.sampled_from(["", "429", "529"])), max_size=60)
@@ -55,3 +55,13 @@ def test_a_wall_clock_that_goes_back_loses_no_call() -> None:
     for at in (START + 600, START, START + 600):
         came_back(providers, "acme", event(at))
     assert providers["acme"].rate(START + 600) * WINDOW == 3
+
+
+def test_causes_without_end_are_counted_together() -> None:
+    providers: dict[str, ProviderState] = {}
+    for n in range(MOST_CAUSES + 20):
+        came_back(providers, "acme", event(START), f"cause {n}")
+    came_back(providers, "acme", event(START))
+    assert len(providers["acme"].failed) == MOST_CAUSES + 1
+    assert providers["acme"].failed[OTHERS] == 20
+    assert providers["acme"].answered == 1
