@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.gpu.reading import GpuProcess, GpuReading, Reading, throttle_in_words
 from engine.gpu.xids import Xids
+from verifier.gpus.asking import Asker, HangsError
 from verifier.gpus.inventory import NAMELESS
 from verifier.gpus.nvml import (
     MOST_DEVICES,
@@ -29,11 +31,14 @@ _LISTED = 32  # processes of a device
 _MOST_MILLIWATTS, _MOST_DEGREES, _MOST_MHZ = 20_000_000, 200, 20_000
 _MOST_ERRORS = 1 << 48
 _FELL = "it fell off the bus; look into dmesg for an Xid, and reset or reboot"
+_DEVICE_PATIENCE, _ALL_PATIENCE = 1.5, 3.0  # seconds for one device, and for all that hang
 _MISSED = 600.0  # seconds for which a device that is no longer listed is missed
 
 
 class Reader:
     """Asks the driver; belongs to one thread, since a driver may hang. Remembers who was there.
+
+    Each device is asked on a thread of its own, so that one that hangs is silent and no other.
 
     A device that was listed and no longer answers stays in the reading as lost. One that a driver
     in order no longer lists was taken out: it goes from the reading after ten minutes, unless
@@ -49,6 +54,7 @@ class Reader:
     ) -> None:
         self._nvml: Any = None
         self._known: dict[str, GpuReading] = {}
+        self._asker = Asker()
         self._gone: dict[str, tuple[float, str]] = {}  # since when, for us and in words
         self._xids = xids
         self._held = held
@@ -72,12 +78,15 @@ class Reader:
         )
         found: dict[str, GpuReading] = {}
         failed: list[tuple[int, Exception]] = []
+        end = self._now() + _ALL_PATIENCE
         for index in range(min(count, MOST_DEVICES)):
             try:
-                for gpu in self._device(index):
+                patience = min(_DEVICE_PATIENCE, max(0.1, end - self._now()))
+                asked = partial(self._listed, index)
+                for gpu in self._asker.ask(f"device {index}", asked, patience):
                     if found.setdefault(gpu.uuid, gpu) is not gpu:
                         trouble = f"the NVIDIA driver lists {gpu.uuid} twice"
-            except (nvml.NVMLError, UnicodeDecodeError) as error:
+            except (nvml.NVMLError, UnicodeDecodeError, HangsError) as error:
                 if getattr(error, "value", None) != nvml.NVML_ERROR_INVALID_ARGUMENT:
                     failed.append((index, error))  # else it went since they were counted
         for index, failure in failed:
@@ -103,7 +112,8 @@ class Reader:
 
     def _close(self) -> None:
         nvml, self._nvml = self._nvml, None
-        if nvml is not None:
+        # Who waits within the library may hold what letting go of it would wait for.
+        if nvml is not None and not self._asker.hangs:
             with suppress(nvml.NVMLError):
                 nvml.nvmlShutdown()
 
@@ -147,6 +157,9 @@ class Reader:
     def _not_listed(self, uuid: str) -> str:
         gone = self._gone.get(uuid)
         return f"it is no longer listed{f', since {gone[1]}' if gone else ''}"
+
+    def _listed(self, index: int) -> tuple[GpuReading, ...]:
+        return tuple(self._device(index))
 
     def _device(self, index: int) -> Iterator[GpuReading]:
         """A device and the slices that it is cut into. Raises `NVMLError`, `UnicodeDecodeError`."""

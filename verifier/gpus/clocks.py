@@ -33,7 +33,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 def read(uuid: str) -> Reading | None:
     """This moment's clocks; None where the driver does not answer."""
-    return inventory.patiently(lambda: _read(uuid), inventory.PATIENCE, None)
+    return inventory.patiently(lambda: _read(uuid), inventory.PATIENCE, None, uuid)
 
 
 def _read(uuid: str) -> Reading | None:

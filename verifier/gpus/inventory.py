@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import re
-import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from verifier.gpus.asking import Asker, HangsError
 from verifier.gpus.device import Gpu
 from verifier.gpus.nvml import (
     MOST_DEVICES,
@@ -32,7 +34,11 @@ from verifier.gpus.nvml import processes as processes_on
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 PATIENCE = 5.0  # seconds for the driver to answer
-_stuck: list[threading.Thread] = []  # given up, and still waiting for the driver
+_DEVICE_PATIENCE = 1.5  # for one device, and
+_ALL_PATIENCE = 3.0  # for all that hang together, within PATIENCE
+_HANG = 60.0  # seconds for which a device that hangs may still be there
+_asker = Asker()
+_seen: dict[int, tuple[Gpu, ...]] = {}  # by index, at the last answer
 _TOLD = 4  # of the devices that do not answer
 _CAPABILITIES = Path("/proc/driver/nvidia/capabilities")
 NAMELESS = "a GPU without a name"
@@ -42,6 +48,7 @@ _MINOR = re.compile(r"DeviceFileMinor:\s*(\d+)")
 class Inventory(NamedTuple):
     """The devices that answer, and in words what kept others from it ("" for nothing).
 
+    One that hangs is counted among them for a minute if it had answered before.
     `silent` is a driver that has not answered at all: what there is may still be there.
     """
 
@@ -65,7 +72,7 @@ def processes(uuid: str, patience: float = PATIENCE) -> tuple[int, ...]:
 
 def memory(uuid: str, patience: float = PATIENCE) -> dict[int, int | None] | None:
     """Bytes of this device's memory by the host pid that holds them; None where it is not told."""
-    return patiently(lambda: _memory_of_processes(uuid), patience, None)
+    return patiently(lambda: _memory_of_processes(uuid), patience, None, uuid)
 
 
 def memory_of(uuids: Iterable[str], namespace: int) -> int | None:
@@ -87,25 +94,18 @@ def memory_of(uuids: Iterable[str], namespace: int) -> int | None:
     return total
 
 
-def patiently(ask: Callable[[], T], patience: float, otherwise: T) -> T:
-    """What `ask` answers within `patience` seconds; else, or where it raises, `otherwise`."""
-    _stuck[:] = [one for one in _stuck if one.is_alive()]
-    if _stuck:  # it hangs still, and would hang one more thread
-        return otherwise
-    answers: list[T] = []
+def patiently(ask: Callable[[], T], patience: float, otherwise: T, key: str = "driver") -> T:
+    """What `ask` answers within `patience` seconds; else, or where it raises, `otherwise`.
 
-    def work() -> None:
-        try:
-            answers.append(ask())
-        except Exception:  # a driver that answers what no driver should
-            _log.exception("the NVIDIA driver's answer cannot be used")
-
-    thread = threading.Thread(target=work, daemon=True, name="nvml")
-    thread.start()
-    thread.join(patience)
-    if thread.is_alive():
-        _stuck.append(thread)
-    return answers[0] if answers else otherwise
+    `key` is what it is about: while an earlier question about the same hangs, that is the answer.
+    """
+    try:
+        return _asker.ask(key, ask, patience)
+    except HangsError:
+        pass
+    except Exception:  # a driver that answers what no driver should
+        _log.exception("the NVIDIA driver's answer cannot be used")
+    return otherwise
 
 
 def _inventory() -> Inventory:
@@ -120,18 +120,34 @@ def _inventory() -> Inventory:
     try:
         found: list[Gpu] = []
         troubles: list[str] = []
+        hung: list[int] = []
+        end = time.monotonic() + _ALL_PATIENCE
         for index in range(min(pynvml.nvmlDeviceGetCount(), MOST_DEVICES)):
             try:
-                found += list(_devices(pynvml, index))
+                patience = min(_DEVICE_PATIENCE, max(0.1, end - time.monotonic()))
+                here = _asker.ask(f"device {index}", partial(_listed, pynvml, index), patience)
+                _seen[index] = here
+                found += here
+            except HangsError as error:
+                troubles.append(f"GPU {index} does not answer: {error}")
+                if time.time() - error.since < _HANG:
+                    hung.append(index)
             except (pynvml.NVMLError, UnicodeDecodeError) as error:
                 troubles.append(f"GPU {index} does not answer: {error}")
+        here = tuple(gpu for index in hung for gpu in _seen.get(index, ()))
+        found += [gpu for gpu in here if gpu.uuid not in {one.uuid for one in found}]
         more = f"; and {len(troubles) - _TOLD} more" if len(troubles) > _TOLD else ""
         return Inventory(tuple(found), "; ".join(troubles[:_TOLD]) + more)
     except pynvml.NVMLError as error:
         return Inventory((), in_words(pynvml, error))
     finally:
-        with suppress(pynvml.NVMLError):
-            pynvml.nvmlShutdown()
+        if not _asker.hangs:  # who waits within the library may hold what this would wait for
+            with suppress(pynvml.NVMLError):
+                pynvml.nvmlShutdown()
+
+
+def _listed(nvml: Any, index: int) -> tuple[Gpu, ...]:
+    return tuple(_devices(nvml, index))
 
 
 def _devices(nvml: Any, index: int) -> Iterator[Gpu]:

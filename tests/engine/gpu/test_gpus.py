@@ -192,6 +192,38 @@ def test_a_device_that_was_taken_out_is_missed_for_ten_minutes_unless_it_is_held
     ]
 
 
+def test_one_device_that_hangs_is_silent_and_holds_up_no_other(stub: Path, tmp_path: Path) -> None:
+    """In the reading and in the list of what can be leased, where it counts for a minute more."""
+    file = tmp_path / "script"
+    three = "".join(f"device {n} uuid=GPU-{n} util=1{n}\\n" for n in range(3))
+    code = (
+        "import threading\nfrom pathlib import Path\nfrom engine.gpu.reader import Reader\n"
+        f"from verifier.gpus import inventory\nscript = Path({str(file)!r})\n"
+        "def plays(more=''):\n"
+        f"    script.write_text('{three}' + more)\n"
+        "reader = Reader()\n"
+        "def look():\n"
+        "    gpus, found = reader.read().gpus, inventory.present()\n"
+        "    print([(g.uuid, g.standing, g.utilization) for g in gpus])\n"
+        "    print([g.uuid for g in found.gpus], found.trouble[:63], found.silent)\n"
+        "    return gpus\n"
+        "plays()\nlook()\nplays('hang nvmlDeviceGetMemoryInfo 3600 1')\n"
+        "first, second = look()[1].trouble, look()[1].trouble\n"
+        "print(first == second, threading.active_count() < 5)\n"
+        "inventory._HANG = 0.0\nlook()\n"
+    )
+    sound = "[('GPU-0', 'ok', 10), ('GPU-1', 'ok', 11), ('GPU-2', 'ok', 12)]"
+    hung = "[('GPU-0', 'ok', 10), ('GPU-1', 'silent', None), ('GPU-2', 'ok', 12)]"
+    said = "GPU 1 does not answer: a call to the driver has not returned si False"
+    assert building.python(stub, file, code).splitlines() == [
+        sound, "['GPU-0', 'GPU-1', 'GPU-2']  False",
+        hung, f"['GPU-0', 'GPU-2', 'GPU-1'] {said}",
+        hung, f"['GPU-0', 'GPU-2', 'GPU-1'] {said}",
+        "True True",
+        hung, f"['GPU-0', 'GPU-2'] {said}",
+    ]  # fmt: skip
+
+
 def test_slices_are_devices_of_their_own(stub: Path, tmp_path: Path) -> None:
     script = (
         "device 0 name=NVIDIA_A100\nslice 0 0 used=100 uuid=MIG-a\nslice 0 2 used=7 uuid=MIG-c\n"
