@@ -92,7 +92,7 @@ def rows(
             if column.key == "gpu":
                 spans = [_name(gpu, part, room, glyphs)]
             elif column.key == "who":
-                spans = [_who(gpu, room, paused)]
+                spans = [_who(gpu, room, paused, "run" in answer)]
             else:
                 spans = _cell(column.key, gpu, history, room, glyphs)
             line += [*pad(spans, room, column.align), (" ", "text")]
@@ -183,8 +183,8 @@ def _figure(value: float | None, unit: str) -> str:
     return words.UNKNOWN if value is None else f"{value:.0f}{unit}"
 
 
-def _who(gpu: Gpu, cells: int, paused: Collection[str]) -> Span:
-    """The sessions that have it, and any other that is on it."""
+def _who(gpu: Gpu, cells: int, paused: Collection[str], recorded: bool) -> Span:
+    """The sessions that have it, and any other that is on it; of one run where it is `recorded`."""
     leases = [str(session) for session in gpu.get("leases") or ()]
     in_part = [str(session) for session in gpu.get("leased_in_part") or ()]
     processes = gpu["processes"]
@@ -203,6 +203,8 @@ def _who(gpu: Gpu, cells: int, paused: Collection[str]) -> Span:
         return fitted, "warn" if strangers else "text"
     if gpu["standing"] != "ok":
         return "", "dim"
+    if recorded:
+        return "not this run", "dim"
     if (gpu["utilization"] or 0) >= BUSY:
         return "in use, by whom is not told", "warn"  # those of other containers are not listed
     if gpu.get("slices"):

@@ -69,7 +69,7 @@ class Sampler:
         self._minute: list[Sample] = []
         self._leases = leases
         self._before: Callable[[str, int], Iterable[Event]] | None = earlier
-        self._noted: dict[str, tuple[str, float]] = {}  # in which words, and when
+        self._noted: dict[str, tuple[str, float, str]] = {}  # in which words, when, of what name
         self._used: dict[str, tuple[tuple[str, ...], float]] = {}  # by whom, and when last
         self._asked = clock.now()
         self._stopping = threading.Event()
@@ -187,15 +187,19 @@ class Sampler:
         standing = {gpu.uuid: _standing(gpu, wall) for gpu in reading.gpus}
         standing["driver"] = reading.trouble or "ok"
         for who in self._noted.keys() - standing.keys():
-            if now - self._noted[who][1] >= _NEWS * self._seconds:
-                del self._noted[who]  # a slice that is cut no more
+            words, when, name = self._noted[who]
+            if now - when >= _NEWS * self._seconds:
+                del self._noted[who]  # a slice that is cut no more, or a GPU that was taken out
+                if words != "ok":
+                    self._note(GpusNoted(device=who, name=name, state="no longer there"))
         for who, words in standing.items():
-            said, when = self._noted.get(who, ("ok", float("-inf")))
+            name = names.get(who, "the driver")
+            said, when, _ = self._noted.get(who, ("ok", float("-inf"), ""))
             if said != words and now - when >= _NEWS * self._seconds:
-                self._note(GpusNoted(device=who, name=names.get(who, "the driver"), state=words))
-                self._noted[who] = (words, now)
+                self._note(GpusNoted(device=who, name=name, state=words))
+                self._noted[who] = (words, now, name)
             else:
-                self._noted.setdefault(who, (words, float("-inf")))
+                self._noted.setdefault(who, (words, float("-inf"), name))
 
     def _coalesce(self, sample: Sample) -> None:
         self._minute.append(sample)

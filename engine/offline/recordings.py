@@ -6,16 +6,19 @@ was opened.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from engine.events import (
+    EngineStarted,
     Event,
+    GpusNoted,
     GpusSampled,
     RunCreated,
     RunRemoved,
@@ -60,6 +63,11 @@ class Recording:
         self._decoder = msgspec.json.Decoder(State)
         self._readers: dict[str, TranscriptReader] = {}
         self._cached: tuple[int, State] | None = None
+        self._gpus = [
+            (at, event.body)
+            for at, event in zip(self._times, events, strict=True)
+            if isinstance(event.body, (GpusSampled, GpusNoted, EngineStarted))
+        ]
 
     @classmethod
     def open(cls, state: Path, glob: str) -> Recording:
@@ -138,14 +146,13 @@ class Recording:
     def gpus(self, time: float, seconds: float, state: State) -> dict[str, Any]:
         """What the GPUs did at a time and in the `seconds` before, as an engine tells it.
 
-        `state` is that of the time, and says who had which.
+        `state` is that of the time, and says who had which: of this run (`run`), since what others
+        had is not in its recording.
         """
         leases = holders((s.id, s.lease) for s in tuple(state.sessions.values()))
-        first, until = bisect_left(self._times, time - seconds), bisect_right(self._times, time)
-        pairs = zip(self._times[first:until], self._events[first:until], strict=True)
-        minutes = [(at, event.body) for at, event in pairs if isinstance(event.body, GpusSampled)]
-        reading, history = recorded(minutes, time, seconds, leases)
-        return {"reading": msgspec.to_builtins(reading), "history": history}
+        until = bisect_right(self._gpus, time, key=itemgetter(0))
+        reading, history = recorded(self._gpus[:until], time, seconds, leases)
+        return {"reading": msgspec.to_builtins(reading), "history": history, "run": self.run}
 
     def verdicts_of(self, session: str, time: float) -> list[dict[str, Any]]:
         """Every verdict of a session up to a time, whole."""

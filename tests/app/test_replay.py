@@ -17,7 +17,7 @@ from autolab_tui.replay.store import ReplayStore
 from autolab_tui.screens.fleet import FleetScreen
 from autolab_tui.screens.session import SessionScreen
 from engine.clock import Clock
-from engine.events import Event, GpuMinute, GpusSampled, LeaseGranted, Noted
+from engine.events import Event, GpuMinute, GpusNoted, GpusSampled, LeaseGranted, Noted
 from engine.journal import Journal as Stored
 from engine.offline import recordings
 from engine.offline.recordings import Recording
@@ -180,11 +180,18 @@ async def test_gpus_are_shown_by_the_minutes_that_the_journal_has(tmp_path: Path
         journal.wait(60)
         row = GpuMinute("GPU-a", (0.0, use, 100.0), memory=(1.0, 2.0, 3.0), name="NVIDIA H100")
         journal.write(GpusSampled(seconds=60.0, gpus=(row,)))
-    journal.wait(500)
+    journal.wait(498)
+    noted = GpusNoted(device="GPU-a", name="NVIDIA H100", state="lost: it fell off the bus")
+    journal.write(noted)
+    journal.write(GpusNoted(device="GPU-b", name="NVIDIA H100", state="silent: timeout"))
+    journal.write(GpusNoted(device="GPU-c", name="NVIDIA H100", state="silent: timeout"))
+    journal.write(GpusNoted(device="GPU-c", name="NVIDIA H100", state="ok"))
+    journal.wait(2)
     journal.write(Noted(text="the end"))
     found = recording(Path("/nowhere"), journal)
     store = ReplayStore(found, Clock())
     client = ReplayClient(store)
+    store.seek(found.start)
     assert "nothing of GPUs" in client.gpus()["reading"]["trouble"]
     store.seek(found.end - 501)  # the last minute but a second
     (gpu,) = client.gpus()["reading"]["gpus"]
@@ -195,6 +202,11 @@ async def test_gpus_are_shown_by_the_minutes_that_the_journal_has(tmp_path: Path
     assert gpu["utilization"] == 90
     assert answer["history"]["GPU-a"]["utilization"][-10:] == [100.0] * 10
     assert answer["history"]["GPU-a"]["utilization"][0] is None
+    store.seek(found.end - 1)
+    (lost, other) = client.gpus(900)["reading"]["gpus"]
+    assert (lost["standing"], lost["trouble"], lost["index"]) == ("lost", "it fell off the bus", 0)
+    assert lost["leases"] == ("s-rising",) and lost["utilization"] is None
+    assert (other["standing"], other["index"]) == ("silent", 1)
     app = ReplayApp(found, config=tmp_path)
     app.store.seek(found.end - 499)
     async with app.run_test(size=(100, 30)) as pilot:

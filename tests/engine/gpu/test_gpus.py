@@ -381,6 +381,18 @@ def test_minutes_are_coalesced_and_changes_are_told_once() -> None:
     assert row.memory is None
 
 
+def test_a_device_that_is_missed_no_more_is_told_so() -> None:
+    noted: list[Any] = []
+    lost = gpu(uuid="GPU-b", standing="lost", trouble="gone")
+    script = [*[Reading(gpus=(gpu(), lost))] * 20, Reading(gpus=(gpu(),))]
+    sampler = Sampler(Clock(), noted.append, reader=Script(*script), seconds=0.01)  # type: ignore[arg-type]
+    sampler.start()
+    until(lambda: any(isinstance(one, GpusNoted) and "longer" in one.state for one in noted))
+    sampler.stop()
+    states = [(one.device, one.state) for one in noted if isinstance(one, GpusNoted)]
+    assert states == [("GPU-b", "lost: gone"), ("GPU-b", "no longer there")]
+
+
 def test_a_device_that_flaps_fills_no_journal() -> None:
     noted: list[Any] = []
     states = [
