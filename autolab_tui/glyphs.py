@@ -43,7 +43,6 @@ class Glyphs(msgspec.Struct, frozen=True):
     falling: str
     rising: str
     more: str
-    dashed: str
     separator: str
     axis_corner: str
     axis_tick: str
@@ -84,7 +83,6 @@ UNICODE = Glyphs(
     falling="▾",
     rising="▴",
     more="…",
-    dashed="╌",
     separator="·",
     axis_corner="└",
     axis_tick="┴",
@@ -125,7 +123,6 @@ ASCII = Glyphs(
     falling="v",
     rising="^",
     more="~",
-    dashed="-",
     separator="-",
     axis_corner="+",
     axis_tick="+",

@@ -13,7 +13,7 @@ from autolab_tui.plotting import ticks
 from autolab_tui.plotting.canvas import Canvas
 from autolab_tui.plotting.decimate import column_of, decimate
 from autolab_tui.plotting.window import Window
-from autolab_tui.roles import Line, Role, Span
+from autolab_tui.roles import Line, Role, Span, text_of
 from autolab_tui.views.layout import Remark, pad, remarks
 
 Axis = Literal["active", "wall", "turns", "tokens", "cost", "share"]
@@ -27,6 +27,8 @@ AXIS_WORDS: dict[Axis, str] = {
     "share": "of the budget",
 }
 _WHOLE = Window()
+_SAMPLE = 5  # cells of a line in the legend, at most: a break of any line of ours shows in them
+_SOLID, _REFERENCE_DASH = (1, 0), (2, 2)  # (dots drawn, dots left out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Series:
     best: tuple[tuple[float, float], ...]
     now: float
     role: Role
-    dash: tuple[int, int] = (1, 0)
+    dash: tuple[int, int] = _SOLID
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +161,9 @@ def _draw(trajectory: Trajectory, canvas: Canvas, top: float, look: Look) -> Can
         now = column_of(trajectory.now, start, end, canvas.width)
         for y in range(0, canvas.height, 2):
             canvas.dot(now, y, "plot-now")
-    reference = _y(trajectory.reference, top, canvas.height)
     for x in range(canvas.width):
-        if x % 4 < 2:
-            canvas.dot(x, reference, "plot-reference")
+        reference = _y(trajectory.reference, top, canvas.height)
+        _level(canvas, x, reference, _REFERENCE_DASH, "plot-reference")
     for other in trajectory.others:
         _steps(canvas, other, top, (start, end))
     own = Series("", trajectory.best, trajectory.now, "plot-best")
@@ -195,15 +196,29 @@ def _steps(canvas: Canvas, series: Series, top: float, part: tuple[float, float]
     held = level(series.best, start) if start > 0.0 else None
     for x, bucket in enumerate(buckets):
         if bucket is None:
-            drawn, left_out = series.dash
-            if held is not None and x <= last and x % (drawn + left_out) < drawn:
-                canvas.dot(x, _y(held, top, canvas.height), series.role)
+            if held is not None and x <= last:
+                _level(canvas, x, _y(held, top, canvas.height), series.dash, series.role)
             continue
         low = bucket.low if held is None else min(bucket.low, held)
         high = bucket.high if held is None else max(bucket.high, held)
         upper, lower = (_y(v, top, canvas.height) for v in (high, low))
         canvas.column(x, upper, lower, series.role)
         held = bucket.last
+
+
+def _level(canvas: Canvas, x: int, y: int, dash: tuple[int, int], role: Role) -> None:
+    """The dot at `x` of a level line, unless the line is broken there."""
+    drawn, left_out = dash
+    if x % (drawn + left_out) < drawn:
+        canvas.dot(x, y, role)
+
+
+def _sample(dash: tuple[int, int], role: Role, glyphs: Glyphs) -> Span:
+    """A piece of a line as the plot has it, for the legend; broken, long enough to show it."""
+    canvas = Canvas(min(_SAMPLE, max(2, sum(dash))), 1)
+    for x in range(canvas.width):
+        _level(canvas, x, canvas.height // 2, dash, role)
+    return text_of(canvas.line(0, glyphs)).rstrip(), role
 
 
 def label_of(axis: Axis, value: float) -> str:
@@ -261,13 +276,12 @@ def _legend(trajectory: Trajectory, look: Look, glyphs: Glyphs) -> list[Remark]:
     seen: dict[str, Span] = {}
     for mark in trajectory.marks:
         seen.setdefault(mark.meaning, mark.sign)
-    line_sign: tuple[str, Role] = (glyphs.rule * 2, "plot-best")
-    dashed: tuple[str, Role] = (glyphs.dashed * 2, "plot-reference")
     if trajectory.others:
-        said = [_entry((glyphs.rule * 2, s.role), s.name, 0) for s in trajectory.others]
+        said = [_entry(_sample(s.dash, s.role, glyphs), s.name, 0) for s in trajectory.others]
     else:
-        said = [_entry(line_sign, "best so far", 0)]
-    said.append(_entry(dashed, f"reference {_two(trajectory.reference)}", 1))
+        said = [_entry(_sample(_SOLID, "plot-best", glyphs), "best so far", 0)]
+    reference = _sample(_REFERENCE_DASH, "plot-reference", glyphs)
+    said.append(_entry(reference, f"reference {_two(trajectory.reference)}", 1))
     said += [_entry(sign, meaning, 2) for meaning, sign in seen.items()]
     meanings = dict.fromkeys(shade.meaning for shade in trajectory.shades)
     if meanings:
@@ -279,12 +293,12 @@ def _reading(trajectory: Trajectory, look: Look, glyphs: Glyphs) -> list[Remark]
     """What stands at the cursor."""
     x = (look.cursor or 0.0) * trajectory.end
     said = [Remark(((f"at {label_of(trajectory.axis, x)}", "strong"),), 0)]
-    series = [(one.name, one.best, one.role) for one in trajectory.others]
-    series = series or [("best", trajectory.best, "plot-best")]
-    for name, best, role in series:
-        found = level(best, x)
+    own = Series("best", trajectory.best, trajectory.now, "plot-best")
+    for one in trajectory.others or (own,):
+        found = level(one.best, x)
         known = words.UNKNOWN if found is None else words.reward(found)
-        said.append(Remark(((glyphs.rule * 2, role), (f" {name} {known}", "text")), 1))
+        sign = _sample(one.dash, one.role, glyphs)
+        said.append(Remark((sign, (f" {one.name} {known}", "text")), 1))
     mark = nearest(trajectory, x, look.window.span * trajectory.end / 100)
     if mark is not None:
         value = f" {mark.meaning} {words.reward(mark.y)} at {label_of(trajectory.axis, mark.x)}"

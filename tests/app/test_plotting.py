@@ -9,7 +9,7 @@ from autolab_tui.glyphs import ASCII, UNICODE
 from autolab_tui.plain import width
 from autolab_tui.plotting import ticks
 from autolab_tui.plotting.canvas import Canvas
-from autolab_tui.plotting.chart import Mark, Trajectory, chart, top_of
+from autolab_tui.plotting.chart import Mark, Series, Trajectory, chart, top_of
 from autolab_tui.plotting.decimate import column_of, decimate
 from autolab_tui.roles import text_of
 
@@ -112,6 +112,22 @@ def test_marks_lines_and_legend_are_there() -> None:
     assert text.count("✗") == 2
     for word in ("best so far", "reference 0.5", "improved", "gate failed", "active time"):
         assert word in text
+
+
+def test_the_legend_draws_each_line_as_the_plot_does() -> None:
+    dashes = {"A": (1, 0), "B": (4, 2), "C": (1, 2), "D": (6, 2), "E": (2, 2), "F": (1, 4)}
+    others = tuple(
+        Series(name, ((0.0, 0.1 + at / 10),), 100.0, "text", dash)
+        for at, (name, dash) in enumerate(dashes.items())
+    )
+    lines = chart(example(others=others, marks=(), best=(), reference=0.9), 160, 40, UNICODE)
+    *drawn, _, _, legend = [text_of(line).partition("│")[2] or text_of(line) for line in lines]
+    samples = [legend.partition(f" {name} ")[0].rpartition("   ")[2].strip() for name in dashes]
+    assert samples[0] == "⠤⠤"
+    assert len(set(samples)) == len(dashes)
+    for sample in samples:  # a plotted line may lie in another row of its cells
+        gaps = [[cell == " " for cell in row[: len(sample)]] for row in drawn if row.strip()]
+        assert [cell == " " for cell in sample] in gaps
 
 
 def test_a_failed_gate_wins_the_cell_it_shares() -> None:
