@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autolab_tui.cli.failures import DONE, CommandError
-from autolab_tui.cli.output import emit
+from autolab_tui.cli.output import emit, note
 from autolab_tui.cli.parser import Commands, command
 from autolab_tui.cli.writing import write_all
 from autolab_tui.words import plural
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from engine.offline.recordings import Recording
     from engine.paths import state_dir
 
-    recording = Recording.open(state_dir(args.state), args.run)
+    recording = Recording.open(state_dir(args.state), args.run, note)
     state = recording.at(recording.end)
     trajectories = _trajectories(recording, state)
     folder: Path = args.atif or args.harbor

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autolab_tui.cli.failures import CommandError
+from autolab_tui.cli.output import note
 from tasks.nearest import hint
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def everything(folder: Path | None) -> tuple[State, Clock]:
         return client.state(), Clock()
     from engine.offline import folded
 
-    known = folded(folder)
+    known = folded(folder, note)
     if known is None:
         raise CommandError(
             "no engine runs and there is no journal, so nothing is known; `autolab engine start`, "

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autolab_tui.cli.failures import CommandError
-from autolab_tui.cli.output import as_json, plain
+from autolab_tui.cli.output import as_json, note, plain
 from autolab_tui.cli.parser import Commands, command
 from tasks.nearest import hint
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 def _from_disk(state: Path | None, session: str) -> Transcripts:
     from engine.offline.transcripts import Transcripts
 
-    left = Transcripts(state)
+    left = Transcripts(state, note)
     if session not in left.sessions:
         remedy = hint(session, left.sessions, "`autolab status` lists them")
         raise CommandError(f"there is no session {session!r}, and no engine runs; {remedy}")

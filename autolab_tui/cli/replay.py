@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from autolab_tui.cli.failures import DONE, CommandError, UsageError
-from autolab_tui.cli.output import emit
+from autolab_tui.cli.output import emit, note
 from autolab_tui.cli.parser import Commands, command
 
 _DETAILS = """\
@@ -39,9 +39,12 @@ def run(args: argparse.Namespace) -> int:
 
     state = state_dir(args.state)
     try:
-        recording = Recording.open(state, args.run)
+        said: list[str] = []
+        recording = Recording.open(state, args.run, said.append)
     except OfflineError as error:
         raise CommandError(str(error)) from error
+    for remark in said:
+        note(remark)
     if args.json:
         final = recording.at(recording.end)
         emit(
@@ -57,4 +60,4 @@ def run(args: argparse.Namespace) -> int:
         return DONE
     from autolab_tui.replay.app import run as run_app
 
-    return run_app(recording, state, args.theme)
+    return run_app(recording, state, args.theme, said)

@@ -9,7 +9,7 @@ from typing import Any
 
 from autolab_tui.cli.failures import CommandError
 from autolab_tui.cli.known import meant
-from autolab_tui.cli.output import emit, number, plain, table
+from autolab_tui.cli.output import emit, note, number, plain, table
 from autolab_tui.cli.parser import Commands, command
 from autolab_tui.cli.values import short_duration
 
@@ -58,7 +58,7 @@ def known(state: Path | None) -> tuple[dict[str, Any], str]:
 def _from_journal(state: Path | None) -> dict[str, Any]:
     from engine.offline import status
 
-    return status(state) or {"engine": None, "runs": [], "sessions": []}
+    return status(state, note) or {"engine": None, "runs": [], "sessions": []}
 
 
 def narrowed(answer: Mapping[str, Any], which: str) -> dict[str, Any]:

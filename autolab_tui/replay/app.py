@@ -40,7 +40,9 @@ class ReplayApp(AutolabApp):
         config: Path | None = None,
         unicode: bool = True,
         local: Local | None = None,
+        said: Sequence[str] = (),
     ) -> None:
+        self._said = said
         self.replayed = ReplayStore(recording, clock or Clock())
         super().__init__(
             ReplayClient(self.replayed),
@@ -52,12 +54,18 @@ class ReplayApp(AutolabApp):
             store=self.replayed,
         )
 
+    def on_mount(self) -> None:
+        """Say what there is to say of the recording."""
+        for remark in self._said:
+            self.notify(remark, title="The journal is damaged", severity="warning", timeout=60)
+
     def time_bar(self) -> Lines:
         """The line that each screen has at its bottom."""
         return TimeBar(self.replayed, self.glyphs)
 
-    def _places(self, screen: Screen[object]) -> Sequence[Place]:
-        return (*super()._places(screen), "replay")
+    def places(self, screen: Screen[object]) -> Sequence[Place]:
+        """Those of a screen, and the keys that move through time."""
+        return (*super().places(screen), "replay")
 
     def _remember(self) -> None:
         """The place in a replay is nobody's home."""
@@ -91,14 +99,16 @@ class ReplayApp(AutolabApp):
         return f"Come back with `autolab replay {self.replayed.recording.run}`."
 
 
-def run(recording: Recording, state: Path, theme: str | None = None) -> int:
-    """Show a recording until the operator leaves; the exit code."""
+def run(
+    recording: Recording, state: Path, theme: str | None = None, said: Sequence[str] = ()
+) -> int:
+    """Show a recording until the operator leaves; the exit code. `said` are remarks on it."""
     problem = refusal(os.environ, sys.stdin.isatty() and sys.stdout.isatty())
     if problem:
         print(f"autolab: {problem}", file=sys.stderr)
         return 1
     unicode = terminal_is_unicode(os.environ)
-    app = ReplayApp(recording, theme=theme, unicode=unicode, local=Local(state))
+    app = ReplayApp(recording, theme=theme, unicode=unicode, local=Local(state), said=said)
     app.run()
     if app.return_code == 0:
         print(app.farewell())

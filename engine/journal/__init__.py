@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from engine.journal.file import JournalError
 from engine.journal.reading import (
+    legible,
     newest,
+    of_run,
     read,
     read_kinds,
     read_run,
@@ -29,7 +31,9 @@ __all__ = [
     "Journal",
     "JournalError",
     "Settled",
+    "legible",
     "newest",
+    "of_run",
     "read",
     "read_kinds",
     "read_run",

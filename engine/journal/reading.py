@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -18,6 +18,32 @@ def read(path: Path, after: int = 0) -> Iterator[Event]:
     """
     with _reading(path):
         yield from stored(path, "seq > ?", (after,))
+
+
+def legible(path: Path) -> Iterator[Event]:
+    """The events before the first that is missing or damaged, in order, and no error but one.
+
+    Of a file that was cut, or has pages of something else, its beginning can often be read still.
+    Raises `JournalError` for what an older version cannot read, or where nothing can be read.
+    """
+    before = 0
+    with _reading(path), closing(_connected(path, "?mode=ro")) as reader:
+        # SQLite then does not mind that the file is shorter than its first page says.
+        reader.execute("PRAGMA writable_schema=ON")
+        check_version(path, reader)
+        rows = reader.execute("SELECT seq, data FROM events ORDER BY seq")
+        while True:
+            try:
+                seq, data = next(rows, (0, None))
+                if seq != before + 1 or data is None:
+                    return
+                event = decode(data)
+            except (sqlite3.Error, ValueError, TypeError):
+                if before:
+                    return
+                raise
+            yield event
+            before = seq
 
 
 def newest(path: Path) -> Event | None:
@@ -65,20 +91,24 @@ def read_run(path: Path, run: str, sessions: Sequence[str]) -> Iterator[Event]:
 
     In order; looks at the whole journal. Raises as `read` does.
     """
-    wanted = set(sessions)
     with _reading(path):
-        begun = False
-        for event in stored(path, "seq > ?", (0,)):
-            if event.session is not None:
-                if event.session in wanted:
-                    yield event
-                continue
-            if isinstance(event.body, RunCreated):
-                if event.body.run != run:
-                    continue
-                begun = True
-            if begun:
+        yield from of_run(stored(path, "seq > ?", (0,)), run, sessions)
+
+
+def of_run(events: Iterable[Event], run: str, sessions: Sequence[str]) -> Iterator[Event]:
+    """Those of the events that `read_run` is about."""
+    wanted, begun = set(sessions), False
+    for event in events:
+        if event.session is not None:
+            if event.session in wanted:
                 yield event
+            continue
+        if isinstance(event.body, RunCreated):
+            if event.body.run != run:
+                continue
+            begun = True
+        if begun:
+            yield event
 
 
 def read_kinds(path: Path, kinds: Sequence[str]) -> Iterator[Event]:
@@ -113,8 +143,7 @@ def _reader(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    place = path.absolute().as_uri()
-    reader = sqlite3.connect(f"{place}?mode=ro", uri=True)
+    reader = _connected(path, "?mode=ro")
     try:
         check_version(path, reader)
     except sqlite3.OperationalError:
@@ -123,9 +152,13 @@ def _opened(path: Path) -> sqlite3.Connection:
             raise
         # In a folder that cannot be written SQLite cannot make the files that readers share. They
         # are not needed where nobody writes and nothing waits to be taken into the database.
-        reader = sqlite3.connect(f"{place}?mode=ro&immutable=1", uri=True)
+        reader = _connected(path, "?mode=ro&immutable=1")
         check_version(path, reader)
     return reader
+
+
+def _connected(path: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}{how}", uri=True)
 
 
 def stored(path: Path, where: str, values: tuple[object, ...]) -> Iterator[Event]:
@@ -135,7 +168,7 @@ def stored(path: Path, where: str, values: tuple[object, ...]) -> Iterator[Event
         for seq, data in reader.execute(query, values):
             try:
                 event = decode(data)
-            except ValueError as error:
+            except (ValueError, TypeError) as error:  # damaged pages can hold any type
                 raise JournalError(
                     f"event {seq} of the journal {path} cannot be read: {error}; "
                     "restore the file from a copy, or use another folder with --state DIR"

@@ -7,7 +7,7 @@ was opened.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from operator import itemgetter
 from pathlib import Path
@@ -28,7 +28,8 @@ from engine.events import (
 )
 from engine.gpu.leases import holders
 from engine.gpu.recorded import recorded
-from engine.journal import read_run, read_runs
+from engine.journal import JournalError, legible, of_run, read_run, read_runs
+from engine.offline import Tell, before_damage
 from engine.offline.snapshots import OfflineError
 from engine.paths import journal_file
 from engine.state import State, reduce
@@ -36,6 +37,23 @@ from engine.storage.transcripts import TranscriptReader, transcript_path
 from tasks.nearest import hint
 
 _EVERY = 2000  # events between two states that are kept
+
+
+def _meant(events: Iterable[Event], glob: str) -> RunCreated:
+    """How the newest run that a glob means was created. Raises `OfflineError`."""
+    known: dict[str, RunCreated] = {}
+    for event in events:
+        if isinstance(event.body, RunCreated):
+            known[event.body.run] = event.body
+        elif isinstance(event.body, RunRemoved):
+            known.pop(event.body.run, None)
+    runs = [body for name, body in known.items() if fnmatchcase(name, glob)]
+    if not runs:
+        raise OfflineError(
+            f"no run matches {glob!r}; "
+            + hint(glob, known, "`autolab runs list` names those there are")
+        )
+    return runs[-1]
 
 
 class Recording:
@@ -70,25 +88,25 @@ class Recording:
         ]
 
     @classmethod
-    def open(cls, state: Path, glob: str) -> Recording:
-        """The run that a glob means; of several the newest. Raises `OfflineError`."""
+    def open(cls, state: Path, glob: str, tell: Tell | None = None) -> Recording:
+        """The run that a glob means; of several the newest. Raises `OfflineError`.
+
+        Of a damaged journal it is what stands before the damage, of which `tell` is told; without
+        that, or where nothing can be read, `engine.journal.JournalError` is raised.
+        """
         journal = journal_file(state)
         if not journal.is_file():
             raise OfflineError(f"there is no journal in {state}; name another with --state DIR")
-        known: dict[str, RunCreated] = {}
-        for event in read_runs(journal):
-            if isinstance(event.body, RunCreated):
-                known[event.body.run] = event.body
-            elif isinstance(event.body, RunRemoved):
-                known.pop(event.body.run, None)
-        runs = [body for name, body in known.items() if fnmatchcase(name, glob)]
-        if not runs:
-            raise OfflineError(
-                f"no run matches {glob!r}; "
-                + hint(glob, known, "`autolab runs list` names those there are")
-            )
-        chosen = runs[-1]
-        return cls(state, chosen.run, list(read_run(journal, chosen.run, chosen.sessions)))
+        try:
+            chosen = _meant(read_runs(journal), glob)
+            return cls(state, chosen.run, list(read_run(journal, chosen.run, chosen.sessions)))
+        except JournalError as error:
+            whole = list(legible(journal)) if tell is not None else []
+            if tell is None or not whole:
+                raise
+            chosen = _meant(whole, glob)
+            tell(before_damage(error, whole[-1]))
+            return cls(state, chosen.run, list(of_run(whole, chosen.run, chosen.sessions)))
 
     @property
     def start(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from engine.offline import folded
+from engine.offline import Tell, folded
 from engine.paths import state_dir
 from engine.state import State
 from engine.storage.transcripts import TranscriptReader, transcript_path
@@ -14,12 +14,12 @@ from engine.storage.transcripts import TranscriptReader, transcript_path
 class Transcripts:
     """What an engine would answer of the transcripts that the last one left.
 
-    Raises `engine.journal.JournalError` for a journal that cannot be read.
+    Raises as `folded` does.
     """
 
-    def __init__(self, state: Path | None = None) -> None:
+    def __init__(self, state: Path | None = None, tell: Tell | None = None) -> None:
         self._folder = state_dir(state)
-        known = folded(state)
+        known = folded(state, tell)
         self._state = known[0] if known is not None else State()
         self._readers: dict[str, TranscriptReader] = {}
 

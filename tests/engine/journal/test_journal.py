@@ -18,7 +18,7 @@ import pytest
 
 from engine.clock import Clock
 from engine.events import Noted, VerificationStarted
-from engine.journal import Journal, JournalError, read
+from engine.journal import Journal, JournalError, legible, read
 from engine.journal.view import View
 from tests.engine.support import wait_for
 
@@ -343,3 +343,40 @@ def test_the_engines_identity_stays(tmp_path: Path) -> None:
     assert second.engine == first.engine
     second.close()
     assert (tmp_path / "j").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeroed", "record", "missing"])
+def test_what_stands_before_the_damage_can_be_read(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "journal.sqlite3"
+    journal = Journal(path)
+    for number in range(400):
+        last = journal.append(Noted(text=f"{number} {'x' * 200}"))
+    last.result()
+    journal.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if damage == "record":
+            db.execute("UPDATE events SET data = substr(data, 1, 40) WHERE seq = 300")
+        elif damage == "missing":
+            db.execute("DELETE FROM events WHERE seq = 300")
+        db.commit()
+    whole = path.read_bytes()
+    half = len(whole) // 2
+    if damage == "cut":
+        path.write_bytes(whole[: half + 77])
+    elif damage == "zeroed":
+        path.write_bytes(whole[:half] + bytes(8192) + whole[half + 8192 :])
+    if damage != "missing":
+        with pytest.raises(JournalError):
+            list(read(path))
+    told = [event.body.text.split()[0] for event in legible(path)]
+    assert 50 < len(told) < 400
+    assert told == [str(number) for number in range(len(told))]
+
+
+def test_what_is_no_journal_has_nothing_to_read(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    for content in (b"hello\n" * 100, b"SQLite format 3\0"):
+        path.write_bytes(content)
+        with pytest.raises(JournalError, match="restore it from a copy"):
+            list(legible(path))
