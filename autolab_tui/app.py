@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, ClassVar
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, ClassVar
 from msgspec.structs import replace
 from rich.console import RenderableType
 from textual import events, on
-from textual.app import SystemCommand
 from textual.geometry import Size
 from textual.screen import Screen
 
@@ -21,13 +20,13 @@ from autolab_tui import preferences, returning, themes, words
 from autolab_tui.actions import Place
 from autolab_tui.analyses import compute
 from autolab_tui.attention import Attention
-from autolab_tui.bindings import bindings, commands
+from autolab_tui.bindings import bindings
 from autolab_tui.calls import Calls
 from autolab_tui.framediff import Paper, thrifty
 from autolab_tui.glyphs import Glyphs, choose
 from autolab_tui.link import Client, Link
 from autolab_tui.local import Local
-from autolab_tui.messages import Arrived, CallFailed, Computed, Ordered, Stopped
+from autolab_tui.messages import Arrived, CallFailed, Computed, Ordered, Restored, Stopped
 from autolab_tui.ordering import Ordering
 from autolab_tui.plain import plain
 from autolab_tui.screens import tops
@@ -48,6 +47,8 @@ from engine.clock import Clock
 from engine.paths import config_dir
 
 if TYPE_CHECKING:
+    from textual.command import Provider
+
     from autolab_tui.drafts import Draft
 
 FRAME = 1.0  # seconds between frames while something changes
@@ -55,6 +56,12 @@ PRESENCE = 60.0  # seconds between two words to the engine that somebody is here
 _AFTER_RESIZE = 0.1
 RESTING = 5  # ticks from frame to frame while nobody looks
 QUIET = 3  # and while nothing happens
+
+
+def _palette() -> type[Provider]:
+    from autolab_tui.palette import Palette
+
+    return Palette
 
 
 class AutolabApp(ThemedApp, TellingApp, TypeAhead):
@@ -74,6 +81,7 @@ class AutolabApp(ThemedApp, TellingApp, TypeAhead):
     ALLOW_SELECT = False
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
+    COMMANDS: ClassVar[set[Callable[[], type[Provider]]]] = {_palette}  # type: ignore[assignment]
     NOTIFICATION_TIMEOUT: ClassVar[float] = 6
     animation_level = "none"
 
@@ -278,11 +286,8 @@ class AutolabApp(ThemedApp, TellingApp, TypeAhead):
         self._focused_terminal = True
         self.draw()
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every action that makes sense here."""
-        yield from commands(screen, self._places(screen), self.takes_orders)
-
-    def _places(self, screen: Screen[object]) -> Sequence[Place]:
+    def places(self, screen: Screen[object]) -> Sequence[Place]:
+        """Where the keys of a screen are declared, its own first."""
         from autolab_tui.screens.session import SessionScreen
 
         if isinstance(screen, SessionScreen):
@@ -296,7 +301,7 @@ class AutolabApp(ThemedApp, TellingApp, TypeAhead):
         from autolab_tui.screens.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self._places(self.screen), self.glyphs, self.takes_orders))
+            self.push_screen(HelpScreen(self.places(self.screen), self.glyphs, self.takes_orders))
 
     def action_leave(self) -> None:
         """Leave; everything goes on."""
@@ -348,9 +353,10 @@ class AutolabApp(ThemedApp, TellingApp, TypeAhead):
         self.push_screen(ConfirmScreen("Start the demo?", text), answered)
 
     @on(Computed)
-    def _demo_started(self, message: Computed) -> None:
-        if message.name == "demo":
-            self.notify(str(message.result), title="The demo has begun")
+    def _made(self, message: Computed) -> None:
+        titles = {"demo": "The demo has begun", "report": "The report"}
+        if message.name in titles:
+            self.notify(plain(str(message.result)), title=titles[message.name])
 
     @property
     def draft(self) -> Draft:
@@ -372,6 +378,10 @@ class AutolabApp(ThemedApp, TellingApp, TypeAhead):
     @on(Ordered)
     def _ordered(self, message: Ordered) -> None:
         self.orders.announce(message)
+
+    @on(Restored)
+    def _restored(self, message: Restored) -> None:
+        self.orders.announce_restored(message)
 
     @on(Stopped)
     def _stopped(self, message: Stopped) -> None:

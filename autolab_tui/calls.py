@@ -21,6 +21,7 @@ from autolab_tui.messages import (
     Ordered,
     Planned,
     ProcessesRead,
+    Restored,
     Stopped,
     TranscriptRead,
     VerdictsRead,
@@ -77,6 +78,14 @@ class Calls:
             return Ordered(name, self._client.order(name, order))
 
         self._run(asker, name, f"{name} the session", ask)
+
+    def restore(self, asker: DOMNode, session: str, snapshot: str) -> None:
+        """Set a session's files to a snapshot: `Restored`."""
+
+        def ask() -> Message:
+            return Restored(self._client.restore(session, snapshot, by=operator()))
+
+        self._run(asker, "restore", "restore the files", ask)
 
     def present(self, asker: DOMNode) -> None:
         """Tell the engine that somebody sits here; nothing comes back, whatever becomes of it."""

@@ -48,6 +48,9 @@ class Client(Protocol):
     def order(self, name: str, order: Mapping[str, Any], dry_run: bool = False) -> list[str]:
         """Give an order; the ids of the sessions that it changes something for."""
 
+    def restore(self, session: str, snapshot: str, *, by: str) -> dict[str, Any]:
+        """Set a session's files to a snapshot."""
+
     def processes(self, session: str) -> dict[str, Any]:
         """What runs in a session's sandbox."""
 

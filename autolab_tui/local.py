@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -62,6 +63,24 @@ class Local:
         """Show a session's terminal, read-only, until the operator leaves it; the exit code."""
         line = [sys.executable, "-P", "-m", "autolab_tui", "attach", session]
         return subprocess.run([*line, "--state", str(self.state)], check=False).returncode
+
+    def report(self, runs: Sequence[str]) -> str:
+        """Write each run as a page and a table into the folder that we work in; what was written.
+
+        Takes as long as the runs are large, so it belongs on a thread. Raises `RuntimeError`.
+        """
+        said = []
+        for run in runs:
+            name = re.sub(r"[^\w.-]", "_", run)  # a journal of somebody else's may call it anything
+            files = ["--html", f"{name}.html", "--csv", f"{name}.csv"]
+            line = [sys.executable, "-P", "-m", "autolab_tui", "report", run, *files]
+            done = subprocess.run(
+                [*line, "--state", str(self.state)], capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                raise RuntimeError(done.stderr.strip().removeprefix("autolab: "))
+            said.append(done.stdout.strip())
+        return "\n".join([*said, f"in {Path.cwd()}"])
 
     def read(self, path: Path) -> str:
         """Open a file in the operator's pager, or a folder in their shell's listing; a problem."""

@@ -50,6 +50,13 @@ class Ordered(Message):
 
 
 @dataclass
+class Restored(Message):
+    """The engine set a session's files to a snapshot; `answer` as `EngineClient.restore` has it."""
+
+    answer: Mapping[str, Any]
+
+
+@dataclass
 class Planned(Message):
     """What a run would come to, as the engine sees it now."""
 

@@ -13,7 +13,7 @@ from textual.app import App
 
 from autolab_tui import amounts, words
 from autolab_tui.calls import Calls
-from autolab_tui.messages import Ordered
+from autolab_tui.messages import Ordered, Restored
 from autolab_tui.plain import plain
 from autolab_tui.store import Store
 from autolab_tui.views import sessions as say
@@ -119,6 +119,27 @@ class Ordering:
         if going:
             self._calls.order(self._app, "acknowledge", [session.id for session in going])
 
+    def restore(self, session: str, snapshot: str) -> None:
+        """Ask the operator, then the engine, to set a session's files to a snapshot."""
+        going = self._going([session], "restore", lambda s: s.begun and not s.over)
+        if not going:
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._calls.restore(self._app, session, snapshot)
+
+        lines = [
+            *self._named(going),
+            f"snapshot {snapshot[:12]}",
+            "",
+            "What its files are now is kept as a snapshot first. The model is told before its next "
+            "turn; the session counts as assisted from then on.",
+        ]
+        from autolab_tui.screens.confirm import ConfirmScreen
+
+        self._app.push_screen(ConfirmScreen("Restore these files?", lines), answered)
+
     def announce(self, message: Ordered) -> None:
         """Tell the operator what the engine took note of."""
         number = words.plural(len(message.sessions), "session")
@@ -134,6 +155,15 @@ class Ordering:
             "message": ("Left a message", f"{number} will read it before the next turn."),
         }[message.order]
         self._app.notify(text, title=title)
+
+    def announce_restored(self, message: Restored) -> None:
+        """Tell the operator what became of the files."""
+        files, before = (
+            len(message.answer.get("files", ())),
+            str(message.answer.get("before") or ""),
+        )
+        kept = f" What they were is snapshot {before[:12]}." if before else ""
+        self._app.notify(f"{words.plural(files, 'file')} set.{kept}", title="Restored")
 
     def _going(
         self, sessions: Sequence[str], what: str, fits: Callable[[SessionState], bool]

@@ -160,6 +160,7 @@ ACTIONS: tuple[Action, ...] = (
         "verify",
         "",
         "Judge now what the session's files are, or those of all that are marked",
+        order=True,
     ),
     Action(
         "fleet.acknowledge",
@@ -171,4 +172,12 @@ ACTIONS: tuple[Action, ...] = (
         order=True,
     ),
     Action("fleet.copy", "fleet", ("y",), "copy", "", "Copy the session's id to the clipboard"),
+    Action(
+        "fleet.report",
+        "fleet",
+        ("w",),
+        "report",
+        "",
+        "Write the session's run as a page and a table (report, HTML and CSV) where autolab began",
+    ),
 )

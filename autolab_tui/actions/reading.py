@@ -16,6 +16,8 @@ ACTIONS: tuple[Action, ...] = (
            "The verdict before: its snapshot", 5),
     Action("diff.newer", "diff", ("right_square_bracket", "n"), "step(-1)", "newer",
            "The verdict after: its snapshot", 6),
+    Action("diff.restore", "diff", ("R",), "restore", "restore",
+           "Restore the session's files to the snapshot that is shown (asks first)", 8, order=True),
     Action("diff.copy", "diff", ("y",), "copy", "copy", "Copy the difference to the clipboard", 7),
     Action("diff.close", "diff", ("escape", "q", "enter"), "dismiss", "close", "Close", 1, False),
     Action("processes.copy", "processes", ("y",), "copy", "copy", "Copy the process", 1),

@@ -78,6 +78,10 @@ class ReplayClient:
         """Refused."""
         self._refuse(name, order, dry_run)
 
+    def restore(self, session: str, snapshot: str, *, by: str) -> dict[str, Any]:
+        """Refused."""
+        self._refuse(session, snapshot, by)
+
     def create_run(self, spec: Mapping[str, Any], dry_run: bool = False) -> dict[str, Any]:
         """Refused."""
         self._refuse(spec, dry_run)

@@ -43,7 +43,7 @@ class DiffScreen(Popup[None]):
         with Vertical(id="box", classes="large") as box:
             box.border_title = "Reading"
             yield Choosable("content", self._host.glyphs.cursor)
-            yield KeyLine("diff")
+            yield KeyLine("diff", orders=self._host.takes_orders)
 
     def on_mount(self) -> None:
         """Read what differs."""
@@ -90,6 +90,10 @@ class DiffScreen(Popup[None]):
         """Show an older or newer judged snapshot."""
         self._at = min(len(self._snapshots) - 1, max(0, self._at + by))
         self._read()
+
+    def action_restore(self) -> None:
+        """Set the session's files to the snapshot that is shown."""
+        self._host.orders.restore(self._session.id, self._snapshots[self._at])
 
     def action_copy(self) -> None:
         """Copy the difference."""

@@ -30,7 +30,7 @@ class HelpScreen(Popup[None]):
     def compose(self) -> ComposeResult:
         """The help and the keys."""
         with Vertical(id="box") as box:
-            box.border_title = "Help"
+            box.border_title = "Help: keys, then signs and words"
             yield Choosable("content", self._glyphs.cursor)
             yield KeyLine("help")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+from autolab_tui.analyses import compute
+from autolab_tui.local import Local
 from autolab_tui.screens.base import DrawnScreen
 
 
@@ -38,3 +40,16 @@ class OrderingScreen(DrawnScreen):
     def action_acknowledge(self) -> None:
         """Say that the alerts of the sessions that are chosen are known."""
         self.host.orders.acknowledge(self.chosen)
+
+    def action_report(self) -> None:
+        """Write the runs of the sessions that are chosen as pages and tables."""
+        local, sessions = self.here(), self.host.store.state.sessions
+        runs = list(dict.fromkeys(sessions[s].run for s in self.chosen if s in sessions))
+        if local is not None and runs:
+            compute(self.app, "report", "write the report", lambda: local.report(runs))
+
+    def here(self) -> Local | None:
+        """What is on this machine; the operator is told where there is nothing."""
+        if self.host.local is None:
+            self.app.notify("this screen does not know the engine's folder", title="Not here")
+        return self.host.local

@@ -12,7 +12,6 @@ from textual.containers import Horizontal, Vertical
 
 from autolab_tui import words
 from autolab_tui.bindings import bindings
-from autolab_tui.local import Local
 from autolab_tui.messages import CallFailed, TranscriptRead, VerdictsRead
 from autolab_tui.plain import plain
 from autolab_tui.plotting.chart import AXES, AXIS_WORDS, Axis
@@ -256,34 +255,39 @@ class SessionScreen(OrderingScreen):
         """Show what runs in its sandbox."""
         self.app.push_screen(ProcessesScreen(self.host, self.identity))
 
-    def _here(self) -> Local | None:
-        """What is on this machine; the operator is told where there is nothing."""
-        if self.host.local is None:
-            self.app.notify("this screen does not know the engine's folder", title="Not here")
-        return self.host.local
-
     def action_diff(self) -> None:
         """Show what the snapshot of the verdict under the cursor changes."""
-        session, local = self.session, self._here()
-        if session is None or local is None:
-            return
-        chosen = self._verdict_list.cursor
+        session, local = self.session, self.here()
+        snapshot = self._snapshot()
+        if session is not None and local is not None and snapshot is not None:
+            self.app.push_screen(DiffScreen(self.host, local, session, snapshot))
+
+    def action_restore(self) -> None:
+        """Set its files to the snapshot of the verdict under the cursor."""
+        snapshot = self._snapshot()
+        if snapshot is not None:
+            self.host.orders.restore(self.identity, snapshot)
+
+    def _snapshot(self) -> str | None:
+        """That of the verdict under the cursor, or the newest; the operator is told of none."""
+        session = self.session
+        if session is None:
+            return None
         points = {point.verdict: point.snapshot for point in session.points}
-        snapshot = points.get(chosen or "") or session.last_snapshot
+        snapshot = points.get(self._verdict_list.cursor or "") or session.last_snapshot
         if snapshot is None:
             self.app.notify("its files have not changed yet", title="No snapshot")
-            return
-        self.app.push_screen(DiffScreen(self.host, local, session, snapshot))
+        return snapshot
 
     def action_terminal(self) -> None:
         """Watch the agent's terminal."""
-        local = self._here()
+        local = self.here()
         if local is not None:
             self.host.aside(lambda: _said(local.attach(self.identity)), "attach")
 
     def action_files(self) -> None:
         """List its files."""
-        local = self._here()
+        local = self.here()
         if local is not None:
             self.app.push_screen(FilesScreen(self.host, local, self.identity))
 

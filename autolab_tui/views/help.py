@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from autolab_tui.actions import Action, Place, key_word, of
 from autolab_tui.glyphs import Glyphs
@@ -72,9 +73,11 @@ _ABOUT: dict[Place, tuple[str, ...]] = {
 
 def lines(places: Sequence[Place], cells: int, glyphs: Glyphs, orders: bool = True) -> list[Line]:
     """Help for the places, in `cells` columns; without `orders` for a replay."""
-    keys = _keys(of(places, orders), cells)
     blank: Line = ((" ", "text"),)
-    made = [*keys, blank]
+    made: list[Line] = []
+    for title, actions in _parts(places, orders):
+        made += [((f" {title}", "title"),), *_keys(actions, cells), blank]
+    made.append(((" Signs and words", "title"),))
     if "fleet" in places:
         made += [
             *_signs([(sign, word, "text") for word, sign in glyphs.states.items()], cells),
@@ -95,6 +98,22 @@ def lines(places: Sequence[Place], cells: int, glyphs: Glyphs, orders: bool = Tr
             made += [((f" {part}", "text"),) for part in wrapped(text, cells - 3)]
             made.append(blank)
     return made[:-1]
+
+
+def _parts(places: Sequence[Place], orders: bool) -> list[tuple[str, list[Action]]]:
+    """The actions of the places under titles: what one is most likely to look for first."""
+    own = [place for place in places if place not in ("list", "top", "app")]
+    mine = [action for action in of(own, orders) if action.place in own]
+    plots = ["plot"] if {"session", "compare"} & set(own) else []
+    parts = [
+        ("This screen", [action for action in mine if not action.order]),
+        ("Orders", [action for action in mine if action.order]),
+        ("Other screens", of([p for p in places if p == "top"], orders)),
+        ("Everywhere", of([p for p in places if p == "app"], orders)),
+        ("Lists", of([p for p in places if p == "list"], orders)),
+        ("The plot, once `tab` has led there", of(cast("list[Place]", plots), orders)),
+    ]
+    return [(title, actions) for title, actions in parts if actions]
 
 
 def _keys(actions: Sequence[Action], cells: int) -> list[Line]:

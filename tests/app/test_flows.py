@@ -289,28 +289,6 @@ async def test_help_comes_from_the_registry(desk: Any, keys: tuple[str, ...]) ->
         assert not isinstance(desk_.app.screen, HelpScreen)
 
 
-async def test_the_palette_has_the_actions(desk: Any) -> None:
-    async with desk((120, 40)) as desk_:
-        titles = {c.title for c in desk_.app.get_system_commands(desk_.app.screen)}
-        assert {a.help for a in at("fleet") if a.in_palette} <= titles
-        await desk_.press("ctrl+p")
-        await desk_.pilot.press(*"newest", "enter")
-        await desk_.pilot.press(*"sort")
-        await desk_.pilot.press("escape")
-        assert isinstance(desk_.app.screen, FleetScreen)
-
-
-async def test_a_palette_command_runs(desk: Any) -> None:
-    async with desk((120, 40)) as desk_:
-        command = next(
-            c
-            for c in desk_.app.get_system_commands(desk_.app.screen)
-            if c.title.startswith("Sort by the next")
-        )
-        await command.callback()
-        assert desk_.app.choice.sort == "reward"
-
-
 async def test_the_theme_is_remembered(desk: Any, tmp_path: Path) -> None:
     async with desk() as desk_:
         assert desk_.app.theme == "autolab-dark"

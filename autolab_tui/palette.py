@@ -1,0 +1,125 @@
+"""The command palette: what can be done here, what is done elsewhere, and what by a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+from textual.dom import DOMNode
+
+from autolab_tui.actions import ACTIONS, Action, Place, key_word, of
+from autolab_tui.actions.commands import available
+from autolab_tui.actions.finding import rank
+from autolab_tui.screens.tops import HOME, TOPS
+
+if TYPE_CHECKING:
+    from autolab_tui.app import AutolabApp
+
+_ELSEWHERE: tuple[Place, ...] = ("session", "fleet", "tasks", "leaderboard", "compare", "launch")
+_FAR = 0.6  # what an action of another screen, or a command, is worth beside one of this screen
+_COMMAND = 0.55
+
+
+class Offer(NamedTuple):
+    """A line of the palette: what it does, where or by which key, and how well it fits."""
+
+    title: str
+    where: str
+    run: Callable[[], Any]
+    score: float
+
+
+class Palette(Provider):
+    """Offers the actions of the screen below, then the rest."""
+
+    @property
+    def _app(self) -> AutolabApp:
+        return self.app  # type: ignore[return-value]
+
+    async def discover(self) -> Hits:
+        """The actions of this screen, in the order of their titles."""
+        for offer in sorted(here(self._app, self.screen)):
+            yield DiscoveryHit(Content(offer.title), offer.run, offer.title, offer.where)
+
+    async def search(self, query: str) -> Hits:
+        """What was asked for in words; a key's own name finds it, too."""
+        for offer in offers(self._app, self.screen, query):
+            yield Hit(offer.score, Content(offer.title), offer.run, offer.title, offer.where)
+
+
+def offers(app: AutolabApp, screen: Any, query: str) -> Iterator[Offer]:
+    """What fits a query, in no order."""
+    yield from here(app, screen, query)
+    yield from _elsewhere(app, screen, query)
+    yield from _by_command(app, screen, query)
+
+
+def here(app: AutolabApp, screen: Any, query: str | None = None) -> Iterator[Offer]:
+    """The actions of a screen; of these, where there is a `query`, those that fit it."""
+    for action in of(app.places(screen), app.takes_orders):
+        score = 1.0 if query is None else _score(query, action)
+        if action.in_palette and score:
+            target: DOMNode = screen if action.place != "app" else app
+            run = partial(app.run_action, action.call, target)
+            yield Offer(action.help, _key(action), run, score)
+
+
+def _elsewhere(app: AutolabApp, screen: Any, query: str) -> Iterator[Offer]:
+    known = {a.call for a in of(app.places(screen)) if a.call.startswith("app.")}
+    names = {action.name.partition(".")[2] for action in of(app.places(screen))}
+    for action in ACTIONS:
+        if action.place not in _ELSEWHERE or not action.in_palette or action.call in known:
+            continue
+        if action.order and (not app.takes_orders or action.name.partition(".")[2] in names):
+            continue  # the same can be ordered here
+        score = _FAR * _score(query, action)
+        if score:
+            where = "in a session" if action.place == "session" else _place(action.place)
+            run = partial(_go, app, screen, action)
+            yield Offer(action.help, f"{_key(action)} {where}".lstrip(), run, score)
+
+
+def _by_command(app: AutolabApp, screen: Any, query: str) -> Iterator[Offer]:
+    session = next(iter(_chosen(screen)), "")
+    known = app.store.session(session)
+    run = known.run if known is not None else next(reversed(app.store.state.runs), "")
+    for command in available(app.takes_orders):
+        score = _COMMAND * rank(query, command)
+        if score:
+            line = command.filled(run, session)
+            yield Offer(command.help, f"copies: {line}", partial(app.copy, line, line), score)
+
+
+def _score(query: str, action: Action) -> float:
+    if query.strip() in map(key_word, action.keys):
+        return 2.0
+    return rank(query, action)
+
+
+def _key(action: Action) -> str:
+    return f"key {key_word(action.keys[0])}" if action.keys else ""
+
+
+def _place(place: Place) -> str:
+    top = TOPS[place]
+    return f"in {top.title} ({top.key})"
+
+
+def _chosen(screen: Any) -> Sequence[str]:
+    return getattr(screen, "chosen", ())
+
+
+def _go(app: AutolabApp, screen: Any, action: Action) -> None:
+    """Go to where an action is, and say its key."""
+    if action.place == "session":
+        session = next(iter(_chosen(screen)), None)
+        if session is None:
+            app.action_go(HOME)
+        else:
+            app.open_session(session)
+    elif action.place != HOME or app.screen is not app.screen_stack[0]:
+        app.action_go(action.place)
+    app.notify(action.help, title=f"Here it is the {_key(action) or 'palette'}")
