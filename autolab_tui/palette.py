@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
@@ -13,10 +13,8 @@ from textual.dom import DOMNode
 from autolab_tui.actions import ACTIONS, Action, Place, key_word, of
 from autolab_tui.actions.commands import available
 from autolab_tui.actions.finding import rank
+from autolab_tui.screens.base import Host
 from autolab_tui.screens.tops import HOME, TOPS
-
-if TYPE_CHECKING:
-    from autolab_tui.app import AutolabApp
 
 _ELSEWHERE: tuple[Place, ...] = ("session", "fleet", "tasks", "leaderboard", "compare", "launch")
 _FAR = 0.6  # what an action of another screen, or a command, is worth beside one of this screen
@@ -32,12 +30,28 @@ class Offer(NamedTuple):
     score: float
 
 
+class Home(Host, Protocol):
+    """What the palette needs of the app."""
+
+    def places(self, screen: Any) -> Sequence[Place]:
+        """Where the keys of a screen are declared."""
+
+    def action_go(self, name: str) -> None:
+        """Show one of the screens that stand on their own."""
+
+    def notify(self, message: str, *, title: str = "") -> None:
+        """Show a message for a while."""
+
+    async def run_action(self, action: str, default_namespace: DOMNode | None = None) -> bool:
+        """Do what a key would do."""
+
+
 class Palette(Provider):
     """Offers the actions of the screen below, then the rest."""
 
     @property
-    def _app(self) -> AutolabApp:
-        return self.app  # type: ignore[return-value]
+    def _app(self) -> Home:
+        return cast(Home, self.app)
 
     async def discover(self) -> Hits:
         """The actions of this screen, in the order of their titles."""
@@ -50,24 +64,24 @@ class Palette(Provider):
             yield Hit(offer.score, Content(offer.title), offer.run, offer.title, offer.where)
 
 
-def offers(app: AutolabApp, screen: Any, query: str) -> Iterator[Offer]:
+def offers(app: Home, screen: Any, query: str) -> Iterator[Offer]:
     """What fits a query, in no order."""
     yield from here(app, screen, query)
     yield from _elsewhere(app, screen, query)
     yield from _by_command(app, screen, query)
 
 
-def here(app: AutolabApp, screen: Any, query: str | None = None) -> Iterator[Offer]:
+def here(app: Home, screen: Any, query: str | None = None) -> Iterator[Offer]:
     """The actions of a screen; of these, where there is a `query`, those that fit it."""
     for action in of(app.places(screen), app.takes_orders):
         score = 1.0 if query is None else _score(query, action)
         if action.in_palette and score:
-            target: DOMNode = screen if action.place != "app" else app
+            target: Any = screen if action.place != "app" else app
             run = partial(app.run_action, action.call, target)
             yield Offer(action.help, _key(action), run, score)
 
 
-def _elsewhere(app: AutolabApp, screen: Any, query: str) -> Iterator[Offer]:
+def _elsewhere(app: Home, screen: Any, query: str) -> Iterator[Offer]:
     known = {a.call for a in of(app.places(screen)) if a.call.startswith("app.")}
     names = {action.name.partition(".")[2] for action in of(app.places(screen))}
     for action in ACTIONS:
@@ -82,7 +96,7 @@ def _elsewhere(app: AutolabApp, screen: Any, query: str) -> Iterator[Offer]:
             yield Offer(action.help, f"{_key(action)} {where}".lstrip(), run, score)
 
 
-def _by_command(app: AutolabApp, screen: Any, query: str) -> Iterator[Offer]:
+def _by_command(app: Home, screen: Any, query: str) -> Iterator[Offer]:
     session = next(iter(_chosen(screen)), "")
     known = app.store.session(session)
     run = known.run if known is not None else next(reversed(app.store.state.runs), "")
@@ -112,7 +126,7 @@ def _chosen(screen: Any) -> Sequence[str]:
     return getattr(screen, "chosen", ())
 
 
-def _go(app: AutolabApp, screen: Any, action: Action) -> None:
+def _go(app: Home, screen: Any, action: Action) -> None:
     """Go to where an action is, and say its key."""
     if action.place == "session":
         session = next(iter(_chosen(screen)), None)
@@ -120,6 +134,6 @@ def _go(app: AutolabApp, screen: Any, action: Action) -> None:
             app.action_go(HOME)
         else:
             app.open_session(session)
-    elif action.place != HOME or app.screen is not app.screen_stack[0]:
+    else:
         app.action_go(action.place)
     app.notify(action.help, title=f"Here it is the {_key(action) or 'palette'}")
