@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from engine.gpu.reading import GpuProcess, GpuReading, Reading, throttle_in_words
 from engine.gpu.xids import Xids
-from verifier.gpus.asking import Asker, HangsError
+from verifier.gpus.asking import Asker, HangsError, Patience
 from verifier.gpus.inventory import NAMELESS
 from verifier.gpus.nvml import (
     MOST_DEVICES,
@@ -32,6 +32,7 @@ _MOST_MILLIWATTS, _MOST_DEGREES, _MOST_MHZ = 20_000_000, 200, 20_000
 _MOST_ERRORS = 1 << 48
 _FELL = "it fell off the bus; look into dmesg for an Xid, and reset or reboot"
 _DEVICE_PATIENCE, _ALL_PATIENCE = 1.5, 3.0  # seconds for one device, and for all that hang
+_NOT_LISTED, _NO_ANSWER = "it is no longer listed", "its driver does not answer"
 _MISSED = 600.0  # seconds for which a device that is no longer listed is missed
 
 
@@ -63,14 +64,14 @@ class Reader:
     def read(self) -> Reading:
         """All devices now. Never raises for anything that the driver does."""
         if self._nvml is None and (trouble := self._open()):
-            return Reading(trouble=trouble, gpus=self._lost(set()))
+            return Reading(trouble=trouble, gpus=self._lost(set(), _NO_ANSWER))
         nvml = self._nvml
         try:
             count = int(nvml.nvmlDeviceGetCount())
         except (nvml.NVMLError, nvml.NVMLLibraryMismatchError) as error:
             trouble = in_words(nvml, error)
             self._close()  # a driver that was loaded anew wants to be opened anew
-            return Reading(trouble=trouble, gpus=self._lost(set()))
+            return Reading(trouble=trouble, gpus=self._lost(set(), _NO_ANSWER))
         trouble = (
             f"the NVIDIA driver counts {count} GPUs, of which {MOST_DEVICES} are looked at"
             if count > MOST_DEVICES
@@ -78,12 +79,11 @@ class Reader:
         )
         found: dict[str, GpuReading] = {}
         failed: list[tuple[int, Exception]] = []
-        end = self._now() + _ALL_PATIENCE
+        patience = Patience(_DEVICE_PATIENCE, _ALL_PATIENCE)
         for index in range(min(count, MOST_DEVICES)):
             try:
-                patience = min(_DEVICE_PATIENCE, max(0.1, end - self._now()))
                 asked = partial(self._listed, index)
-                for gpu in self._asker.ask(f"device {index}", asked, patience):
+                for gpu in patience.ask(self._asker, f"device {index}", asked):
                     if found.setdefault(gpu.uuid, gpu) is not gpu:
                         trouble = f"the NVIDIA driver lists {gpu.uuid} twice"
             except (nvml.NVMLError, UnicodeDecodeError, HangsError) as error:
@@ -93,6 +93,7 @@ class Reader:
             gpu = self._troubled(index, failure, found)
             found[gpu.uuid] = gpu
         listed = sorted(found.values(), key=lambda gpu: gpu.index)  # slices stay below theirs
+        self._gone = {uuid: gone for uuid, gone in self._gone.items() if uuid not in found}
         if not failed and not trouble:  # else what is missing may be there
             self._forget(set(found))
         gone = self._lost(set(found))
@@ -144,19 +145,12 @@ class Reader:
         for uuid in [uuid for uuid in self._known if uuid not in seen]:
             since, _ = self._gone.setdefault(uuid, (now, time.strftime("%H:%M")))
             if now - since >= _MISSED and not self._held(uuid):
-                del self._known[uuid]
-        self._gone = {u: gone for u, gone in self._gone.items() if u in self._known.keys() - seen}
+                del self._known[uuid], self._gone[uuid]
 
-    def _lost(self, seen: set[str]) -> tuple[GpuReading, ...]:
-        return tuple(
-            _lost(gpu, self._not_listed(uuid))
-            for uuid, gpu in self._known.items()
-            if uuid not in seen
-        )
-
-    def _not_listed(self, uuid: str) -> str:
-        gone = self._gone.get(uuid)
-        return f"it is no longer listed{f', since {gone[1]}' if gone else ''}"
+    def _lost(self, seen: set[str], why: str = _NOT_LISTED) -> tuple[GpuReading, ...]:
+        missing = {uuid: gpu for uuid, gpu in self._known.items() if uuid not in seen}
+        since = {uuid: f"{_NOT_LISTED}, since {at}" for uuid, (_, at) in self._gone.items()}
+        return tuple(_lost(gpu, since.get(uuid, why)) for uuid, gpu in missing.items())
 
     def _listed(self, index: int) -> tuple[GpuReading, ...]:
         return tuple(self._device(index))

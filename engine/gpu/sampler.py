@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 SECONDS = 1.0
 REST_SECONDS = 30.0  # between two looks where there is no driver
 KEPT = 900  # readings in the ring: a quarter of an hour
+_SHARE = 3.0  # times as long as a look took it rests at least
 _SILENT = 5.0  # seconds without a reading from which the driver is said to hang
 _MINUTE = 60.0
 _AMONG = 20_000  # events of the journal's end that are looked through for minutes
@@ -106,13 +107,16 @@ class Sampler:
         while not self._stopping.is_set():
             with self._lock:
                 self._asked = self._clock.now()
+            began = self._clock.now()
             reading = self._attributed(self._look())
             now = self._clock.now()
             earlier = self._earlier(now) if reading.gpus else []
             with self._lock:
                 self._ring.extend(earlier)
-                # A rest is no silence: the next look is when it was meant to be.
-                rest = self._seconds if reading.gpus else REST_SECONDS * self._seconds
+                # A rest is no silence: the next look is when it was meant to be. After a long look
+                # (tens of thousands of processes, or a device that hangs) it is longer.
+                rest = max(self._seconds, _SHARE * (now - began))
+                rest = rest if reading.gpus else REST_SECONDS * self._seconds
                 self._asked = now + rest
                 self._ring.append(Sample(now, reading))
             self._tell(reading)

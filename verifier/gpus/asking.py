@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+_LEAST = 0.1  # seconds, for whoever comes after many that hang
 
 
 class HangsError(Exception):
@@ -50,6 +51,22 @@ class _Question(Generic[T]):
         if self._error is not None:
             raise self._error
         return self._answer[0]
+
+
+class Patience:
+    """How long each of several is waited for: `each`, and `together` for all those that hang."""
+
+    def __init__(self, each: float, together: float) -> None:
+        self._each, self._left = each, together
+
+    def ask(self, asker: Asker, key: str, ask: Callable[[], T]) -> T:
+        """As `Asker.ask`; one who answers, however slowly, costs the others nothing."""
+        began = time.monotonic()
+        try:
+            return asker.ask(key, ask, min(self._each, max(_LEAST, self._left)))
+        except HangsError:
+            self._left -= time.monotonic() - began
+            raise
 
 
 class Asker:

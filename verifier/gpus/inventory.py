@@ -10,13 +10,13 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from verifier.gpus.asking import Asker, HangsError
+from verifier.gpus.asking import Asker, HangsError, Patience
 from verifier.gpus.device import Gpu
 from verifier.gpus.nvml import (
     MOST_DEVICES,
@@ -42,6 +42,9 @@ _seen: dict[int, tuple[Gpu, ...]] = {}  # by index, at the last answer
 _TOLD = 4  # of the devices that do not answer
 _CAPABILITIES = Path("/proc/driver/nvidia/capabilities")
 NAMELESS = "a GPU without a name"
+_UUID = re.compile(
+    r"(?=.{1,80}$)[\w.:-]+(/\d+)*", re.ASCII
+)  # GPU-..., MIG-..., MIG-GPU-.../1/0 of old drivers
 _MINOR = re.compile(r"DeviceFileMinor:\s*(\d+)")
 
 
@@ -49,7 +52,7 @@ class Inventory(NamedTuple):
     """The devices that answer, and in words what kept others from it ("" for nothing).
 
     One that hangs is counted among them for a minute if it had answered before.
-    `silent` is a driver that has not answered at all: what there is may still be there.
+    `silent` is a driver that tells of none of them: what there is may still be there.
     """
 
     gpus: tuple[Gpu, ...]
@@ -116,18 +119,17 @@ def _inventory() -> Inventory:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        return Inventory((), in_words(pynvml, error))
+        return _none(pynvml, error)
     try:
         found: list[Gpu] = []
         troubles: list[str] = []
         hung: list[int] = []
-        end = time.monotonic() + _ALL_PATIENCE
+        patience = Patience(_DEVICE_PATIENCE, _ALL_PATIENCE)
         for index in range(min(pynvml.nvmlDeviceGetCount(), MOST_DEVICES)):
             try:
-                patience = min(_DEVICE_PATIENCE, max(0.1, end - time.monotonic()))
-                here = _asker.ask(f"device {index}", partial(_listed, pynvml, index), patience)
+                here = patience.ask(_asker, f"device {index}", partial(_listed, pynvml, index))
                 _seen[index] = here
-                found += here
+                found += _usable(here, found, troubles)
             except HangsError as error:
                 troubles.append(f"GPU {index} does not answer: {error}")
                 if time.time() - error.since < _HANG:
@@ -139,11 +141,30 @@ def _inventory() -> Inventory:
         more = f"; and {len(troubles) - _TOLD} more" if len(troubles) > _TOLD else ""
         return Inventory(tuple(found), "; ".join(troubles[:_TOLD]) + more)
     except pynvml.NVMLError as error:
-        return Inventory((), in_words(pynvml, error))
+        return _none(pynvml, error)
     finally:
         if not _asker.hangs:  # who waits within the library may hold what this would wait for
             with suppress(pynvml.NVMLError):
                 pynvml.nvmlShutdown()
+
+
+def _none(nvml: Any, error: Any) -> Inventory:
+    """No device is told of. Only where no driver is loaded does that mean that none is there."""
+    absent = (nvml.NVML_ERROR_LIBRARY_NOT_FOUND, nvml.NVML_ERROR_DRIVER_NOT_LOADED)
+    return Inventory((), in_words(nvml, error), error.value not in absent)
+
+
+def _usable(here: Iterable[Gpu], found: Collection[Gpu], troubles: list[str]) -> Iterator[Gpu]:
+    """Those that a UUID names, and no other: leases and CUDA_VISIBLE_DEVICES know them by it."""
+    known = {gpu.uuid for gpu in found}
+    for gpu in here:
+        if not _UUID.fullmatch(gpu.uuid):
+            troubles.append(f"{gpu.name} has the UUID {gpu.uuid!r}, by which nobody can name it")
+        elif gpu.uuid in known:
+            troubles.append(f"the NVIDIA driver lists {gpu.uuid} twice")
+        else:
+            known.add(gpu.uuid)
+            yield gpu
 
 
 def _listed(nvml: Any, index: int) -> tuple[Gpu, ...]:

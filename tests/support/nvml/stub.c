@@ -41,7 +41,7 @@
 
 enum { OK = 0, INVALID = 2, NOT_SUPPORTED = 3, PERMISSION = 4, NOT_FOUND = 6, SMALL = 7,
        NOT_LOADED = 9, TIMEOUT = 10, NO_FUNCTION = 13, LOST = 15, XID_EVENT = 8 };
-enum { DEVICES = 32, SLICES = 8, PROCESSES = 8192, RULES = 64, XIDS = 64 };
+enum { DEVICES = 32, SLICES = 8, PROCESSES = 200000, RULES = 64, XIDS = 64 };
 typedef unsigned long long u64;
 
 typedef struct { unsigned pid; int slice, graphics; u64 memory; } process_t;
@@ -58,7 +58,8 @@ typedef struct { int device, slice, line; u64 code; } xid_t;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static device_t devices[DEVICES];
-static process_t processes[DEVICES][PROCESSES];
+static process_t *processes[DEVICES]; /* of `room` each, made when one is needed */
+static int room[DEVICES];
 static rule_t rules[RULES];
 static xid_t xids[XIDS];
 static int order[DEVICES], told[XIDS][3];
@@ -93,6 +94,17 @@ static void text(char *into, const char *value) {
         } else *into++ = *value == '_' ? ' ' : *value;
     }
     *into = 0;
+}
+
+static void add(device_t *d, int n, process_t p) {
+    if (d->count >= PROCESSES) return;
+    if (d->count == room[n]) {
+        process_t *more = realloc(processes[n], sizeof p * (size_t)(2 * room[n] + 64));
+        if (!more) return;
+        processes[n] = more;
+        room[n] = 2 * room[n] + 64;
+    }
+    processes[n][d->count++] = p;
 }
 
 static void set(device_t *d, const char *key, const char *value) {
@@ -210,10 +222,10 @@ static void apply(char *line, int line_number) {
         else if (!strcmp(word[i], "slice")) p.slice = atoi(value);
         else if (!strcmp(word[i], "kind")) p.graphics = !strcmp(value, "graphics");
     }
-    if (!strcmp(verb, "process") && d->count < PROCESSES) processes[n][d->count++] = p;
+    if (!strcmp(verb, "process")) add(d, n, p);
     if (!strcmp(verb, "processes") && second)
-        for (int i = 0; i < atoi(second) && d->count < PROCESSES; i++)
-            processes[n][d->count++] = (process_t){p.pid + (unsigned)i, p.slice, p.graphics, 1 << 20};
+        for (int i = 0, most = atoi(second); i < most && i < PROCESSES; i++)
+            add(d, n, (process_t){p.pid + (unsigned)i, p.slice, p.graphics, 1 << 20});
     if (!strcmp(verb, "xid") && second && xid_count < XIDS)
         xids[xid_count++] = (xid_t){n, p.slice, line_number, strtoull(second, NULL, 0)};
 }

@@ -61,6 +61,7 @@ def test_a_driver_that_does_not_start_is_put_into_words(monkeypatch, error, word
     found = present(monkeypatch, Init=pynvml.NVMLError(error))
     assert found.gpus == ()
     assert words in found.trouble
+    assert found.silent == (words not in ("no NVIDIA driver", "is not loaded"))
 
 
 def test_a_device_that_is_lost_leaves_the_others(monkeypatch):
@@ -129,3 +130,15 @@ def test_nonsense_from_a_driver_is_no_crash(monkeypatch):
         ),
     )
     assert inventory.memory("GPU-0") == {1: None}
+
+
+def test_only_what_its_uuid_names_can_be_leased(monkeypatch):
+    names = ["GPU-a", "", " ", "../../etc", "GPU-a", "a\nb", "MIG-GPU-b/1/0", "x" * 300]
+    found = present(
+        monkeypatch, GetCount=len(names), GetHandleByIndex=lambda n: n, GetName="NVIDIA A100",
+        GetUUID=lambda n: names[n], GetMinorNumber=lambda n: n,
+        GetMemoryInfo=SimpleNamespace(total=7),
+    )  # fmt: skip
+    assert [gpu.uuid for gpu in found.gpus] == ["GPU-a", "MIG-GPU-b/1/0"]
+    assert "NVIDIA A100 has the UUID '', by which nobody can name it" in found.trouble
+    assert found.trouble.endswith("; and 2 more")
