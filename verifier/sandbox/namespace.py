@@ -56,7 +56,9 @@ class PidNamespace:
     def freeze(self) -> None:
         """Stop everything, parents first; returns when a whole pass finds all of them stopped.
 
-        Processes that had stopped by themselves are remembered and stay stopped at `thaw`.
+        Processes that had stopped by themselves are remembered and stay stopped at `thaw`. One that
+        waits in the kernel until a child of its vfork has gone on, which is stopped itself, cannot
+        be stopped now and will be before it runs again: that is enough.
         """
         mine: set[int] = set()
         deadline = time.monotonic() + _PATIENCE
@@ -66,7 +68,7 @@ class PidNamespace:
                 if process.state == "T" and process.pid not in mine:
                     self._stopped_before.add(process.pid)
             running = [p for p in processes if p.state not in "TtZX"]
-            if not running:
+            if all(p.pid in mine and _waits_in_the_kernel(p.pid) for p in running):
                 return
             for process in _parents_first(running):
                 with contextlib.suppress(ProcessLookupError):
@@ -174,6 +176,12 @@ def _threads(pid: int) -> list[str]:
         return [f"{entry.path}/stat" for entry in os.scandir(f"/proc/{pid}/task")]
     except OSError:
         return []
+
+
+def _waits_in_the_kernel(pid: int) -> bool:
+    """Whether every thread is in a sleep that no signal ends (D), or stopped, or gone."""
+    states = [_fields(path) for path in _threads(pid)]
+    return all(fields is None or fields[0] in "DTtZX" for fields in states)
 
 
 def _fields(file: str) -> list[str] | None:

@@ -95,6 +95,23 @@ def test_what_had_stopped_itself_stays_stopped(lab, eventually):
     os.close(read)
 
 
+def test_who_waits_for_a_child_of_its_vfork_stands_still_with_it(lab, eventually):
+    script = "import ctypes; ctypes.CDLL(None).vfork()\nwhile True: pass"
+    process = lab.start(["/usr/bin/python3", "-I", "-S", "-c", script])
+
+    def waiting():
+        tree = PidNamespace(namespace_inode(process.init_pid))
+        return "D" in [p.state for p in tree.processes()]
+
+    eventually(waiting, "the parent waits for its child")
+    for _ in range(3):
+        process.freeze()
+        assert used_in(process, 0.2) <= 0.01
+        at = process.cpu_seconds()
+        process.thaw()
+        eventually(lambda at=at: process.cpu_seconds() > at + 0.05, "the child works again")
+
+
 PARENT = """
 import os, sys, time
 from verifier.sandbox.bubblewrap import Bubblewrap
