@@ -146,6 +146,7 @@ def list_verdicts(args: argparse.Namespace) -> int:
                 "entry": entry.content.n,
                 **{key: held.get(key) for key in ("id", "session", "task", "stage", "status")},
                 **{key: held.get(key) for key in ("reward", "regrade_of", "at")},
+                "unofficial": _unofficial(held.get("seal")),
                 "hash": entry.hash,
             }
         )
@@ -166,13 +167,21 @@ def _wanted(asked: str | None, session: str) -> bool:
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     reward = row["reward"]
-    again = f"regrade of {row['regrade_of']}" if row["regrade_of"] else ""
+    said = [f"regrade of {row['regrade_of']}"] if row["regrade_of"] else []
+    said += [f"unofficial: {row['unofficial']}"] if row["unofficial"] else []
     return (
         str(row["entry"]),
         *(str(row[key] or "-") for key in ("id", "session", "task", "stage", "status")),
         number(reward if isinstance(reward, int | float) else None),
-        again,
+        plain("; ".join(said), 96),
     )
+
+
+def _unofficial(seal: object) -> str:
+    """Why a verdict is unofficial; empty for an official one."""
+    if not isinstance(seal, dict) or seal.get("official") is not False:
+        return ""
+    return str(seal.get("why") or "no reason given")
 
 
 def verify_verdicts(args: argparse.Namespace) -> int:

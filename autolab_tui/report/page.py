@@ -56,7 +56,7 @@ def _summary(facts: Facts) -> Markup:
         f"{words.plural(tally.sessions, 'session')} on {words.plural(facts.board.tasks, 'task')}: "
         f"{tally.counted} counted "
         f"({tally.stopped} stopped by an operator, {tally.assisted} assisted, "
-        f"{tally.unofficial} judged without full isolation), {tally.not_judged} not judged "
+        f"{tally.unofficial} unofficial), {tally.not_judged} not judged "
         f"({missing}), {tally.suspect} suspect (left out){going}.",
         f"Under way for {words.duration(facts.span)}; {facts.usage.tokens:,} tokens, "
         f"{facts.usage.turns:,} {words.noun(facts.usage.turns, 'turn')}, "

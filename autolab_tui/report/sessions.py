@@ -19,7 +19,7 @@ from autolab_tui.report.markup import Markup, element
 from autolab_tui.report.trajectory import MEANINGS, legend, marks, trajectory
 from engine.analysis.counting import name_of
 from engine.analysis.persistence_index import Correlation
-from engine.state import SessionState
+from engine.state import Point, SessionState
 
 _OUTCOMES = {"converged": "good", "ran_to_end": "good"}
 
@@ -108,6 +108,11 @@ def _session(one: SessionFacts) -> Markup:
     )
 
 
+def _reason(point: Point) -> str:
+    why = f"; unofficial: {point.unofficial[:REASON]}" if point.unofficial else ""
+    return point.reason[:REASON] + why
+
+
 def _verdicts(session: SessionState) -> Markup | None:
     if not session.points:
         return None
@@ -122,7 +127,7 @@ def _verdicts(session: SessionState) -> Markup | None:
             figure(words.speedup(point.speedup)),
             element("td", point.failed_gate or ""),
             element("td", point.snapshot[:12], class_="mono"),
-            element("td", point.reason[:REASON], class_="prose"),
+            element("td", _reason(point), class_="prose"),
         )
         for at, point, kind in marks(session)
     ]

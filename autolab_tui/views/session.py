@@ -174,4 +174,6 @@ def _verdict_cell(  # noqa: PLR0911 - one return for each column reads best as a
     if point.failed_gate is not None:
         gate = plain(point.failed_gate)
         return reason if gate in reason else f"gate {gate}: {reason}", "verdict-fail"
+    if point.unofficial:
+        return f"{reason}; unofficial: {plain(point.unofficial)}", "dim"
     return reason, "verdict-suspect" if point.status == "suspect" else "dim"

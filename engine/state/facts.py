@@ -42,6 +42,7 @@ class Point(msgspec.Struct, frozen=True):
     regrade: str = ""  # the verdict whose reward, status and speedup stand here, if not its own
     given: float | None = None  # the reward that it had before it was first graded anew
     released: str = ""  # by whom, where it was suspect
+    unofficial: str = ""  # why, where it is
 
 
 class Gap(msgspec.Struct, frozen=True, array_like=True):

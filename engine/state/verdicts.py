@@ -61,6 +61,7 @@ def take_verdict(state: State, session: SessionState, event: Event, given: Verdi
             speedup=verdict.speedup.value if verdict.speedup else None,
             failed_gate=verdict.failed_gate,
             reason=verdict.reason,
+            unofficial="" if verdict.seal.official else verdict.seal.why or "no reason given",
         )
     )
     if improved:

@@ -255,6 +255,9 @@ def test_verdicts_that_cannot_be_trusted_are_counted() -> None:
     journal.verdict("s-rising", 230, 0.4, official=False)
     strip = texts(overview.lines(journal.state(), Choice(), frame(journal), 200))
     assert "1 suspect" in strip and "1 not judged" in strip and "1 session unofficial" in strip
+    rising = journal.state().sessions["s-rising"]
+    newest = session.verdicts(rising, frame(journal), 200)[0][1][0]
+    assert text_of(newest).rstrip().endswith("the baseline; unofficial: one CPU")
 
 
 def test_the_spark_spans_the_budget() -> None:
