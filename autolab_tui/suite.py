@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from verifier.numerals import numeral
+
 if TYPE_CHECKING:
     from tasks import Task
 
@@ -94,7 +96,7 @@ def _seen(task: Task, why_not: str) -> TaskSeen:
         direction=stated.direction if stated else "",
         gates=tuple((gate.name, gate.description) for gate in table.gates) if table else (),
         needs=_needs(task),
-        bound=f"{table.reward.bound:g}: {table.reward.bound_reason}" if table else "",
+        bound=f"{numeral(table.reward.bound)}: {table.reward.bound_reason}" if table else "",
         stages=tuple(step.name for step in task.steps()) if task.native else (),
         sizes=sizes,
     )

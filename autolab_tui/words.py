@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from verifier.numerals import numeral
+
 UNKNOWN = "—"
 
 
@@ -45,7 +47,7 @@ def amount(key: str, value: float) -> str:
     """An amount of what a budget's key limits: `2h00`, `$5.00`, `50`."""
     if key in ("active", "wall", "gpu"):
         return limit(value)
-    return money(value) if key == "cost" else f"{value:g}"
+    return money(value) if key == "cost" else numeral(value)
 
 
 def reward(value: float | None) -> str:
@@ -79,10 +81,10 @@ def count(number: float | None) -> str:
 
 
 def quantity(value: float | None, unit: str = "") -> str:
-    """A measured value to four significant digits, with its unit."""
+    """A measured value with its unit."""
     if value is None:
         return UNKNOWN
-    text = f"{value:.4g}"
+    text = numeral(value)
     return f"{text} {unit}" if unit else text
 
 
@@ -91,7 +93,7 @@ def speedup(factor: float | None) -> str:
     if factor is None:
         return UNKNOWN
     if factor >= 1e6:
-        return f"{factor:.3g}x"
+        return f"{numeral(factor)}x"
     places = 2 if factor < 10 else 1 if factor < 100 else 0
     return f"{factor:.{places}f}x"
 

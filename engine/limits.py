@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.events import BUDGET_KEYS, Limit
+from verifier.numerals import numeral
 
 _TIMES = ("active", "wall", "gpu")
 
@@ -21,7 +22,7 @@ def amount(key: str, value: float) -> str:
     """An amount of what `key` limits, with its unit: time, US dollars, or a bare count."""
     if key in _TIMES:
         return duration(value) if value >= 1 else f"{value:g} s"
-    return f"{value:.2f} USD" if key == "cost" else f"{value:g}"
+    return f"{value:.2f} USD" if key == "cost" else numeral(value)
 
 
 def changes(before: Mapping[str, Limit], after: Mapping[str, Limit]) -> str:

@@ -18,6 +18,7 @@ from verifier.grading import Facts, Grade, grade
 from verifier.intervals import half_width, median_interval
 from verifier.judge import Case, Judge
 from verifier.native import NativeJudging, NativeResult
+from verifier.numerals import numeral
 from verifier.outcomes import NotJudgedError
 from verifier.pins import PinnedTask
 from verifier.programs import Sources
@@ -134,8 +135,9 @@ class Appraisal:
         self._weigh(result)
         interval = timing.interval
         words = (
-            f"{timing.speedup:.3g}x the baseline's speed "
-            f"(95 % interval {interval.low:.3g} to {interval.high:.3g}, {len(samples)} pairs)"
+            f"{numeral(timing.speedup, 3)}x the baseline's speed "
+            f"(95 % interval {numeral(interval.low, 3)} to {numeral(interval.high, 3)}, "
+            f"{len(samples)} pairs)"
         )
         facts = Facts(draft.metric.value, draft.speedup, untouched=same, faster=timing.faster)
         self._graded(grade(self.scale, facts), words)
@@ -186,7 +188,7 @@ class Appraisal:
         )
         self.draft.metric = self._metric(result.metric)
         unit = f" {self.table.unit}" if self.table.unit else ""
-        words = f"{self._metric_name()} {result.metric:.10g}{unit}"
+        words = f"{self._metric_name()} {numeral(result.metric, 10)}{unit}"
         same = dict(self.request.files) == pristine
         facts = Facts(result.metric, None, untouched=same)
         graded = grade(self.scale, facts)
@@ -213,7 +215,9 @@ class Appraisal:
         if graded.implausible:
             reward = self.table.reward
             draft.cause = "implausible"
-            draft.reason = f"{words}: beyond the bound {reward.bound:g} ({reward.bound_reason})"
+            draft.reason = (
+                f"{words}: beyond the bound {numeral(reward.bound, 6)} ({reward.bound_reason})"
+            )
             draft.findings.append(
                 Finding("severe", "better than the task says is possible", draft.reason)
             )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from autolab_tui.cli.failures import DONE, FAILED
 from autolab_tui.cli.output import emit, note, plain, table
 from autolab_tui.cli.parser import Commands, command
+from verifier.numerals import numeral
 
 if TYPE_CHECKING:
     from tasks import Task
@@ -153,7 +154,7 @@ def _say(row: dict[str, Any], *, dry_run: bool) -> None:
 
 def _table(rows: list[dict[str, Any]]) -> None:
     def anchor(value: float | None) -> str:
-        return "-" if value is None else f"{value:.4g}"
+        return "-" if value is None else numeral(value)
 
     lines = []
     for row in rows:

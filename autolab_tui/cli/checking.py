@@ -11,6 +11,7 @@ from autolab_tui.cli.failures import DONE, NEGATIVE, UsageError
 from autolab_tui.cli.output import emit, note, number, plain, table
 from autolab_tui.cli.parser import Commands, command
 from autolab_tui.words import plural
+from verifier.numerals import numeral
 
 _DETAILS = """\
 The baseline must score 0, every stage beat the one before, the last reach the reference, and every
@@ -130,7 +131,7 @@ def _table(results: list[dict[str, Any]]) -> None:
                 f"{result['domain']}/{result['name']}",
                 number(result["baseline_reward"]),
                 str(len(stages)),
-                "-" if speedup is None else f"{speedup:.3g}x",
+                "-" if speedup is None else f"{numeral(speedup, 3)}x",
                 number(last["reward"]),
                 number(result["reference_reward"]),
                 f"{stopped} of {len(cheats)}",

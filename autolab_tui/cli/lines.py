@@ -34,6 +34,7 @@ from engine.events import (
     VerdictRegraded,
     VerificationStarted,
 )
+from verifier.numerals import numeral
 
 if TYPE_CHECKING:
     from engine.events import Event
@@ -119,7 +120,7 @@ def verdict_words(verdict: Verdict) -> str:
         return f"verdict ({verdict.stage}): could not be judged: {verdict.reason}"
     words = [f"verdict ({verdict.stage}): reward {verdict.reward:.3f}"]
     if verdict.metric is not None:
-        words.append(f"{verdict.metric.value:.4g} {verdict.metric.unit}".rstrip())
+        words.append(f"{numeral(verdict.metric.value)} {verdict.metric.unit}".rstrip())
     if verdict.speedup is not None:
         words.append(f"{verdict.speedup.value:.2f}x")
     if verdict.status not in ("scored", "zero"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autolab_tui.cli.failures import DONE, NEGATIVE, CommandError, UsageError
 from autolab_tui.cli.output import emit, plain, table
 from autolab_tui.cli.parser import Commands, command, group
+from verifier.numerals import numeral
 
 if TYPE_CHECKING:
     from engine.events import Usage
@@ -172,7 +173,7 @@ def _price(price: Price | None) -> dict[str, Any] | None:
 def _dollars(price: dict[str, Any] | None) -> tuple[str, ...]:
     known = price or {}
     rates = [known.get(k) for k in ("input", "cached", "cache_write", "output")]
-    figures = ("-" if rate is None else f"{rate:.6g}" for rate in rates)
+    figures = ("-" if rate is None else numeral(rate, 6) for rate in rates)
     return (*figures, _who_says(known) if known else "nobody: unknown")
 
 

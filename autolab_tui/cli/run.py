@@ -11,6 +11,7 @@ from autolab_tui.cli.failures import UsageError
 from autolab_tui.cli.output import emit, note
 from autolab_tui.cli.parser import Commands, Parser, command
 from autolab_tui.cli.values import budgets
+from verifier.numerals import numeral
 
 if TYPE_CHECKING:
     from engine.client import EngineClient
@@ -234,8 +235,8 @@ def budget_of(
     for key, limit in merged.items():
         if limit.get("soft", 0.0) > limit.get("hard", float("inf")):
             raise UsageError(
-                f"{soft_name} {key}={limit['soft']:g} is above {hard_name} "
-                f"{key}={limit['hard']:g}; "
+                f"{soft_name} {key}={numeral(limit['soft'])} is above {hard_name} "
+                f"{key}={numeral(limit['hard'])}; "
                 "the pause must come before the end"
             )
     return merged

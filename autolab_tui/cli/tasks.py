@@ -12,6 +12,7 @@ from autolab_tui.cli.failures import DONE, NEGATIVE
 from autolab_tui.cli.output import emit, note, plain, table
 from autolab_tui.cli.parser import Commands, Parser, command, group
 from autolab_tui.cli.suites import find_task, suite_of
+from verifier.numerals import numeral
 
 if TYPE_CHECKING:
     from tasks import Task
@@ -176,7 +177,7 @@ def _foreign_editable(task: Task) -> tuple[str, ...]:
 
 
 def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:g}"
+    return "-" if value is None else numeral(value)
 
 
 def new_task(args: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from autolab_tui.cli.failures import DONE, FAILED, NEGATIVE, CommandError, UsageError
 from autolab_tui.cli.output import note, number, plain
 from autolab_tui.cli.parser import Commands, command
+from verifier.numerals import numeral
 
 if TYPE_CHECKING:
     from tasks import Task
@@ -225,9 +226,8 @@ def _show(verdict: Verdict) -> None:
         print(plain(f"gate {gate.name}: {mark} {gate.evidence}", 200))
     if verdict.metric is not None:
         metric = verdict.metric
-        print(
-            plain(f"{metric.name}: {metric.value:.6g} {metric.unit} ({metric.direction} is better)")
-        )
+        value = f"{numeral(metric.value, 6)} {metric.unit}"
+        print(plain(f"{metric.name}: {value} ({metric.direction} is better)"))
     if verdict.speedup is not None:
         speedup = verdict.speedup
         within = speedup.interval

@@ -20,6 +20,7 @@ from autolab_tui.report.trajectory import MEANINGS, legend, marks, trajectory
 from engine.analysis.counting import name_of
 from engine.analysis.persistence_index import Correlation
 from engine.state import Point, SessionState
+from verifier.numerals import numeral
 
 _OUTCOMES = {"converged": "good", "ran_to_end": "good"}
 
@@ -123,7 +124,7 @@ def _verdicts(session: SessionState) -> Markup | None:
             element("td", MEANINGS[kind], class_="bad" if kind == "gate" else None),
             element("td", point.stage),
             figure(number(point.reward)),
-            figure(UNKNOWN if point.value is None else f"{point.value:.4g} {unit}".rstrip()),
+            figure(UNKNOWN if point.value is None else f"{numeral(point.value)} {unit}".rstrip()),
             figure(words.speedup(point.speedup)),
             element("td", point.failed_gate or ""),
             element("td", point.snapshot[:12], class_="mono"),

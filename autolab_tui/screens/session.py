@@ -113,7 +113,7 @@ class SessionScreen(OrderingScreen):
             return
         count = words.plural(len(session.points), "verdict")
         title = self._title(count, "newest first", cells, widget.has_focus)
-        self._verdicts_title.show([title, view.verdict_head(cells)])
+        self._verdicts_title.show([title, view.verdict_head(session, cells)])
         at_top = widget.index == 0
         widget.show_rows(view.verdicts(session, frame, cells))
         if at_top:

@@ -17,6 +17,7 @@ from engine.analysis.leaderboard import Estimate, Leaderboard, Row, leaderboard
 from engine.analysis.persistence import Persistence, persistence
 from engine.analysis.published import PublishedRow, published
 from engine.state import SessionState, State
+from verifier.numerals import numeral
 
 PAGES = ("scores", "domains", "endings", "persistence")
 _NAME = (
@@ -190,7 +191,7 @@ def _cell(
         return _estimate(estimates[key], cells)
     figure = shown.figures.get(who, {}).get(key)
     share = key in ("used", "last")
-    return [(words.UNKNOWN if figure is None else f"{figure:.0%}" if share else f"{figure:.3g}",
+    return [(words.UNKNOWN if figure is None else f"{figure:.0%}" if share else numeral(figure, 3),
              "text")]  # fmt: skip
 
 

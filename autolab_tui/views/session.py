@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from autolab_tui import words
 from autolab_tui.plain import cut, cut_middle, fit, plain, width
 from autolab_tui.roles import Line, Role, Span
@@ -14,13 +16,14 @@ from autolab_tui.views.layout import Column, Remark, between, pad, remark, remar
 from autolab_tui.views.overview import heartbeat
 from engine.state import Point, SessionState
 
+_VALUE = Column("value", "measured", 9, 20, rank=1, align="right")
 _VERDICT_COLUMNS = (
     Column("sign", "", 1, 1),
     Column("at", "at", 7, 8, align="right"),
     Column("stage", "stage", 6, 6, rank=3),
     Column("reward", "reward", 6, 6, align="right"),
     Column("speedup", "faster", 6, 7, rank=2, align="right"),
-    Column("value", "measured", 9, 12, rank=1, align="right"),
+    _VALUE,
     Column("reason", "why", 16, 400),
 )
 
@@ -120,11 +123,12 @@ def _counted(session: SessionState, key: str, number: int) -> Remark:
     return Remark(((f"{key} ", "dim"), (words.count(number), "text"), (of, "dim")), 1)
 
 
-def verdict_head(cells: int) -> Line:
+def verdict_head(session: SessionState, cells: int) -> Line:
     """The titles over the verdicts."""
-    given = widths(_VERDICT_COLUMNS, cells - 3)
+    columns = _columns(session)
+    given = widths(columns, cells - 3)
     line: list[Span] = [("  ", "dim")]
-    for column in _VERDICT_COLUMNS:
+    for column in columns:
         if column.key in given:
             line += [(fit(column.title, given[column.key], column.align), "dim"), (" ", "dim")]
     return tuple(pad(line, cells))
@@ -132,7 +136,8 @@ def verdict_head(cells: int) -> Line:
 
 def verdicts(session: SessionState, frame: Frame, cells: int) -> list[tuple[str, Sequence[Line]]]:
     """A line for each verdict, newest first, and one for a verification that goes on."""
-    given = widths(_VERDICT_COLUMNS, cells - 3)
+    columns = _columns(session)
+    given = widths(columns, cells - 3)
     rows: list[tuple[str, Sequence[Line]]] = []
     if session.verifying is not None:
         sign = frame.glyphs.states["verifying"]
@@ -146,12 +151,24 @@ def verdicts(session: SessionState, frame: Frame, cells: int) -> list[tuple[str,
     befores = say.best_before(session.points)
     for point, before in zip(reversed(session.points), reversed(befores), strict=True):
         line: list[Span] = [("  ", "text")]
-        for column in _VERDICT_COLUMNS:
+        for column in columns:
             if column.key in given:
                 cell = _verdict_cell(column.key, session, point, before, frame)
                 line += [*pad([cell], given[column.key], column.align), (" ", "text")]
         rows.append((point.verdict, (tuple(pad(line, cells)),)))
     return rows
+
+
+def _columns(session: SessionState) -> tuple[Column, ...]:
+    """The columns of verdicts; what was measured has the room that it needs, unit and all."""
+    needed = max((width(_measured(session, point)) for point in session.points), default=0)
+    cells = min(max(needed, _VALUE.least), _VALUE.most)
+    value = msgspec.structs.replace(_VALUE, least=cells, most=cells)
+    return tuple(value if column is _VALUE else column for column in _VERDICT_COLUMNS)
+
+
+def _measured(session: SessionState, point: Point) -> str:
+    return words.quantity(point.value, plain(session.metric_unit))
 
 
 def _verdict_cell(  # noqa: PLR0911 - one return for each column reads best as a list
@@ -169,7 +186,7 @@ def _verdict_cell(  # noqa: PLR0911 - one return for each column reads best as a
     if key == "speedup":
         return words.speedup(point.speedup), "text"
     if key == "value":
-        return words.quantity(point.value, plain(session.metric_unit)), "text"
+        return _measured(session, point), "text"
     reason = plain(point.reason)
     if point.failed_gate is not None:
         gate = plain(point.failed_gate)

@@ -11,6 +11,7 @@ from autolab_tui.glyphs import Glyphs
 from autolab_tui.plain import fit, plain, wrapped
 from autolab_tui.roles import Line, Role, Span
 from autolab_tui.views.layout import pad
+from verifier.numerals import numeral
 
 _LABEL = 11
 
@@ -98,4 +99,4 @@ def _interval(owner: Mapping[str, Any], unit: str) -> str:
     low, high = _number(interval.get("low")), _number(interval.get("high"))
     if low is None or high is None:
         return ""
-    return f" ({low:.4g}{unit} to {high:.4g}{unit})"
+    return f" ({numeral(low)}{unit} to {numeral(high)}{unit})"

@@ -9,6 +9,7 @@ from pathlib import Path
 from engine import reference
 from engine.agents.bench import Bench
 from engine.harnesses import TIME_TOOL, Harness
+from verifier.numerals import numeral
 from verifier.scoring import scale_of
 
 _SURE = "When you are sure that no further improvement is worth its time"
@@ -72,7 +73,8 @@ def _reference(bench: Bench) -> str:
         ratio = f" What counts is the ratio to the untouched files: {times:.3g} for the reference."
     return (
         f"A reference solution exists. It brings {metric or 'the metric'} from "
-        f"{scale.baseline:g}{unit} (your files untouched, reward 0) to {scale.reference:g}{unit}, "
+        f"{numeral(scale.baseline, 6)}{unit} (your files untouched, reward 0) to "
+        f"{numeral(scale.reference, 6)}{unit}, "
         f"which earns a reward of {scale.reference_reward:.2f}; {scale.direction} is better, and "
         f"1 is the highest reward.{ratio}"
     )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from engine.events import BUDGET_KEYS, Counts, Limit, Usage
 from engine.limits import duration
 from engine.state import RunState, SessionState
+from verifier.numerals import numeral
 
 WALL_FACTOR = 3.0  # the default wall limit is this many active budgets
 _UNITS = {"active": " s", "wall": " s", "cost": " USD", "gpu": " s"}
@@ -26,7 +27,9 @@ class Reached(NamedTuple):
     def __str__(self) -> str:
         unit = _UNITS.get(self.key, "")
         used = round(self.used, 1) if self.key in _TIMES else self.used
-        return f"{self.key} limit reached: {used:.6g}{unit} of {self.limit:.6g}{unit}"
+        return (
+            f"{self.key} limit reached: {numeral(used, 6)}{unit} of {numeral(self.limit, 6)}{unit}"
+        )
 
 
 def effective(

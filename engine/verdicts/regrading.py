@@ -22,6 +22,7 @@ from tasks import Task, TaskError, load_task
 from verifier.anchors import anchors_for
 from verifier.grading import Facts, anchors_of, faster, grade
 from verifier.ledger.manifests import Manifests, changes
+from verifier.numerals import numeral
 from verifier.pins import PinsError, held
 from verifier.scoring import Scale, ScaleError, scale_of
 from verifier.verdict import Anchors, AnchorSource, Cause, Finding, Status, Verdict
@@ -282,7 +283,7 @@ def _graded(
         reason += f": {graded.nothing}"
     if graded.implausible and cause is None:
         cause = "implausible"
-        reason += f": beyond the bound {today.scale.bound:g}"
+        reason += f": beyond the bound {numeral(today.scale.bound, 6)}"
     kept = [f for f in verdict.findings if f.what != "better than the task says is possible"]
     if graded.implausible:
         kept.append(Finding("severe", "better than the task says is possible", reason))
@@ -316,7 +317,7 @@ def _why(old: Anchors | None, today: _Today) -> str:
         if old.rule and old.rule != new.rule:
             words.append(f"the rule is {new.rule}, not {old.rule}")
         words += [
-            f"the {name} is {after:g}, not {before:g}"
+            f"the {name} is {numeral(after, 6)}, not {numeral(before, 6)}"
             for name, before, after in (
                 ("baseline", old.baseline, new.baseline),
                 ("reference", old.reference, new.reference),

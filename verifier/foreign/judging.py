@@ -30,6 +30,7 @@ from verifier.foreign.image import Image, ImageError
 from verifier.foreign.known import Known
 from verifier.foreign.layout import Layout
 from verifier.foreign.reward import Stated
+from verifier.numerals import numeral
 from verifier.outcomes import FailedError, NotJudgedError
 from verifier.verdict import Anchors, Cause, Direction, Finding, Gate, Metric, Speedup
 
@@ -197,7 +198,9 @@ def _decide(task: Task, facts: Known | None, found: Attempt, said: Said) -> None
         said.metric = Metric(_metric_name(task), value, "", _direction(task))
         speedup = facts.speedup(value) if facts is not None else None
         said.speedup = None if speedup is None else Speedup(speedup)
-    words = f"{_metric_name(task)} {value:.10g}" if value is not None else "no metric is stated"
+    words = (
+        f"{_metric_name(task)} {numeral(value, 10)}" if value is not None else "no metric is stated"
+    )
     said.reward = stated.reward
     said.reason = f"{words}; reward {stated.reward:g} as its test.sh gives it"
     if facts is None:
@@ -221,7 +224,7 @@ def _decide(task: Task, facts: Known | None, found: Attempt, said: Said) -> None
             Finding(
                 "warning",
                 "test.sh's reward does not follow from its metric",
-                f"it says {stated.reward:g}; {facts.rule} of {value:.10g} is {ours:g}",
+                f"it says {stated.reward:g}; {facts.rule} of {numeral(value, 10)} is {ours:g}",
             )
         )
     if facts.rule == "log" and value <= 0:
