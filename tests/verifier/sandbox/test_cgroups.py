@@ -113,7 +113,8 @@ if pid == 0:
         with open(path, "w") as f: f.write("0")
     os.dup2(os.open("/dev/null", os.O_RDWR), 1)  # nobody waits for us to close it
     os.execv("/bin/sleep", ["sleep", "600"])
-while len(group.pids()) == 0: pass
+while pid not in group.pids():
+    assert os.waitpid(pid, os.WNOHANG) == (0, 0), "it ended before it was in its group"
 print(pid, flush=True)
 """
 
