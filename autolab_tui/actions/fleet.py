@@ -11,6 +11,7 @@ _SORTS = {
     "task": "task",
     "model": "model",
     "newest": "creation, the newest first",
+    "spent": "what was spent, the dearest first",
     "used": "the active time used",
     "improved": "the last improvement, the newest first",
     "activity": "how long it does what it does",

@@ -122,7 +122,9 @@ def chart(
     lines += _x_axis(trajectory, look, (cells, gutter, plot_cells), glyphs)
     if legend:
         foot = _legend if look.cursor is None else _reading
-        said = remarks(foot(trajectory, look, glyphs), cells - gutter, ("   ", "text"))
+        parts, room = foot(trajectory, look, glyphs), cells - gutter
+        gap = "   " if sum(part.cells + 3 for part in parts) <= room + 3 else "  "
+        said = remarks(parts, room, (gap, "text"))
         lines.append(tuple(pad([(" " * gutter, "text"), *said], cells)))
     return lines
 
@@ -157,7 +159,7 @@ def _row(value: float, top: float, rows: int) -> int:
 def _draw(trajectory: Trajectory, canvas: Canvas, top: float, look: Look) -> Canvas:
     start, end = part_of(trajectory, look.window)
     _shade(canvas, trajectory, start, end)
-    if start <= trajectory.now <= end and trajectory.limited and trajectory.now < trajectory.end:
+    if _shows_now(trajectory, start, end):
         now = column_of(trajectory.now, start, end, canvas.width)
         for y in range(0, canvas.height, 2):
             canvas.dot(now, y, "plot-now")
@@ -204,6 +206,11 @@ def _steps(canvas: Canvas, series: Series, top: float, part: tuple[float, float]
         upper, lower = (_y(v, top, canvas.height) for v in (high, low))
         canvas.column(x, upper, lower, series.role)
         held = bucket.last
+
+
+def _shows_now(trajectory: Trajectory, start: float, end: float) -> bool:
+    """Whether the upright line of now is in this part, and not the plot's end."""
+    return trajectory.limited and start <= trajectory.now <= end and trajectory.now < trajectory.end
 
 
 def _level(canvas: Canvas, x: int, y: int, dash: tuple[int, int], role: Role) -> None:
@@ -272,7 +279,6 @@ def _x_axis(
 
 def _legend(trajectory: Trajectory, look: Look, glyphs: Glyphs) -> list[Remark]:
     """What the lines and signs mean."""
-    del look
     seen: dict[str, Span] = {}
     for mark in trajectory.marks:
         seen.setdefault(mark.meaning, mark.sign)
@@ -283,6 +289,12 @@ def _legend(trajectory: Trajectory, look: Look, glyphs: Glyphs) -> list[Remark]:
     reference = _sample(_REFERENCE_DASH, "plot-reference", glyphs)
     said.append(_entry(reference, f"reference {_two(trajectory.reference)}", 1))
     said += [_entry(sign, meaning, 2) for meaning, sign in seen.items()]
+    start, end = part_of(trajectory, look.window)
+    if _shows_now(trajectory, start, end):
+        upright = Canvas(1, 1)
+        upright.dot(0, 0, "plot-now")
+        upright.dot(0, upright.height // 2, "plot-now")
+        said.append(_entry((text_of(upright.line(0, glyphs)), "plot-now"), "now", 4))
     meanings = dict.fromkeys(shade.meaning for shade in trajectory.shades)
     if meanings:
         said.append(_entry((glyphs.shade * 2, "plot-shade"), ", ".join(meanings), 3))

@@ -28,9 +28,10 @@ _COLUMNS = (
     Column("who", "model", 10, 18, rank=3),
     Column("final", "final", 6, 6, align="right"),
     Column("best", "best", 6, 6, align="right"),
-    Column("spark", "best so far", 10, 20, rank=1),
-    Column("bar", "budget", 8, 16, rank=1),
+    Column("spark", "best so far", 11, 14, rank=1),
+    Column("bar", "budget", 8, 12, rank=1),
     Column("time", "used", 12, 13, rank=4),
+    Column("spent", "spent", 6, 7, rank=3, align="right"),
     Column("improved", "improved", 9, 10, rank=2),
     Column("now", "now", 20, 34),
     Column("verdict", "last verdict", 18, 90, rank=2),
@@ -224,6 +225,8 @@ def _cell(  # noqa: PLR0911 - one return for each column reads best as a list
         return say.bar(used, cells, glyphs)
     if key == "time":
         return [(time_used(used), "dim")]
+    if key == "spent":
+        return [spent(session)]
     if key == "improved":
         return [improved(session, moment)]
     if key == "now":
@@ -238,6 +241,16 @@ def time_used(used: say.Use) -> str:
     if used.active_limit is None:
         return words.duration(used.active)
     return f"{words.duration(used.active)}/{words.limit(used.active_limit)}"
+
+
+def spent(session: SessionState) -> Span:
+    """What its model cost, with a `+` where that is not all; tokens where no price is known."""
+    usage = session.usage
+    if not usage.turns and not usage.tokens:
+        return words.UNKNOWN, "dim"
+    if usage.cost is None:
+        return f"{words.count(usage.tokens)}t", "dim"
+    return f"{words.money(usage.cost)}{'+' if usage.unpriced else ''}", "dim"
 
 
 def improved(session: SessionState, moment: Moment) -> Span:
@@ -292,5 +305,7 @@ def _second(session: SessionState, frame: Frame, cells: int) -> Line:
     said = [r for r in (doing, known) if r.cells]
     if session.last_improvement_active is not None and not session.over:
         said.append(remark(f"improved {improved(session, moment)[0]}", "dim", rank=2))
+    if session.usage.turns:
+        said.append(remark(*spent(session), rank=4))
     said.append(remark(cut_middle(say.who(session), 22), "dim", rank=3))
     return tuple(pad([("   ", "text"), *remarks(said, room, separator)], cells - 2))

@@ -23,6 +23,8 @@ _ABOUT: dict[Place, tuple[str, ...]] = {
         "time.",
         "The bar is active time used of its budget, or GPU time where that is nearer its limit "
         "(then `used` says GPU); the tick on it stands where wall time is within its own cap.",
+        "spent is what the model cost, with a + where some calls have no price, or its tokens (t) "
+        "where none has.",
         "The sign beside `engine` moves with every heartbeat of the engine. When it stands still, "
         "what you see is old, and its age is said.",
     ),

@@ -13,7 +13,7 @@ Key = tuple[float | int | str, ...]
 
 SORTS = (
     *("needs you", "reward", "budget", "task", "model", "newest"),
-    *("used", "improved", "activity", "verdict"),
+    *("spent", "used", "improved", "activity", "verdict"),
 )
 LEAST_NEED = 3  # `need` up to here asks for the operator
 TURNED = "-"  # before the name of an order that is turned round, where it is remembered
@@ -29,6 +29,7 @@ OF_COLUMN = {
     "spark": "reward",
     "bar": "budget",
     "time": "used",
+    "spent": "spent",
     "improved": "improved",
     "now": "activity",
     "verdict": "verdict",
@@ -116,6 +117,7 @@ _FIRST: dict[str, Callable[[SessionState, Moment], Key]] = {
     "task": _by_task,
     "model": _by_model,
     "newest": lambda session, _: (-session.created,),
+    "spent": lambda session, _: (-(session.usage.cost or 0.0), -session.usage.tokens),
     "used": lambda session, moment: (-say.use(session, moment).active,),
     "improved": _by_improvement,
     "activity": _by_activity,

@@ -248,6 +248,22 @@ def test_unknown_cost_is_said_to_be_unknown() -> None:
     assert "1 queued" in texts(overview.lines(journal.state(), Choice(), frame(journal), 160))
 
 
+def test_what_each_session_cost_is_in_its_row_and_can_be_sorted_by() -> None:
+    journal = Journal()
+    journal.engine()
+    costs = {"s-free": None, "s-cheap": 0.04, "s-dear": 12.5}
+    journal.run("r-1", costs)
+    for name, cost in costs.items():
+        journal.create(name)
+        journal.start(name)
+        journal.turn(name, 1, cost)
+    order = fleet.shown(journal.state(), Choice(sort="spent"), frame(journal).moment)
+    assert [s.id for s in order] == ["s-dear", "s-cheap", "s-free"]
+    assert [fleet.spent(s)[0] for s in order] == ["$12.50", "$0.04", "7240t"]
+    for cells in (120, 200):
+        assert "$12.50" in painted(journal, cells)
+
+
 def test_verdicts_that_cannot_be_trusted_are_counted() -> None:
     journal = three_sessions()
     journal.verdict("s-rising", 210, 0.9, status="suspect", cause="implausible")
