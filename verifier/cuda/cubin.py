@@ -8,6 +8,7 @@ them.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,11 +21,16 @@ _SYMBOLS = 2  # SHT_SYMTAB
 _FUNCTION = 2  # STT_FUNC; defined elsewhere where its section is 0
 _ENTRY = 0x10  # in a symbol's `other`: a kernel, not a device function
 _PARAMETER, _REGISTERS = 0x17, 0x2F
+# What __launch_bounds__, __block_size__ and __cluster_dims__ leave: three sides each.
+_MOST_THREADS, _BLOCK, _CLUSTER = 0x05, 0x10, 0x3D
 _WITH_SIZE = 4  # the form of an attribute whose value follows a 16-bit length
 _RESERVED = 1024  # bytes of shared memory that the system keeps for itself from 9.0 on
 _STATIC = (".nv.global", ".nv.global.init")
 _MOST_SECTIONS = 4096
 _MOST_SYMBOLS = 65_536
+
+
+Sides = tuple[int, int, int]
 
 
 class CubinError(ValueError):
@@ -33,11 +39,18 @@ class CubinError(ValueError):
 
 @dataclass(frozen=True)
 class Kernel:
-    """An entry point: bytes of each parameter in order, registers a thread, static shared bytes."""
+    """An entry point: bytes of each parameter in order, registers a thread, static shared bytes.
+
+    With more threads in a block than `most_threads`, another block than `block`, or a grid that is
+    no multiple of `cluster`, a driver does not launch it; None is what the source leaves open.
+    """
 
     parameters: tuple[int, ...]
     registers: int
     shared_bytes: int
+    most_threads: int | None = None
+    block: Sides | None = None
+    cluster: Sides | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +127,15 @@ def _parameters(image: bytes, part: _Section) -> tuple[int, ...]:
     return tuple(sizes[n] for n in sorted(sizes))
 
 
+def _sides(image: bytes, part: _Section) -> dict[int, Sides]:
+    """What the source fixed of a kernel's shape, by attribute."""
+    return {
+        attribute: struct.unpack("<III", value)
+        for attribute, value in _attributes(image, part)
+        if attribute in (_MOST_THREADS, _BLOCK, _CLUSTER)
+    }
+
+
 def _registers(image: bytes, sections: Mapping[str, tuple[int, _Section]]) -> dict[int, int]:
     """Registers of a thread by the number of the kernel's symbol."""
     if ".nv.info" not in sections:
@@ -161,6 +183,15 @@ def _read(image: bytes) -> Cubin:
         taken = shared[1].size if shared else 0
         if capability >= 90:
             taken = max(0, taken - _RESERVED)
-        kernels[label] = Kernel(_parameters(image, info[1]), registers[number], taken)
+        fixed = _sides(image, info[1])
+        most = fixed.get(_MOST_THREADS)
+        kernels[label] = Kernel(
+            _parameters(image, info[1]),
+            registers[number],
+            taken,
+            None if most is None else math.prod(most),
+            fixed.get(_BLOCK),
+            fixed.get(_CLUSTER),
+        )
     static = sum(sections[name][1].size for name in _STATIC if name in sections)
     return Cubin(capability, kernels, frozenset(calls), cuda, static)

@@ -6,7 +6,7 @@ for real devices; the one in the tests shows the logic of a repetition, and noth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from verifier.cuda.shapes import ShapedLaunch
@@ -35,8 +35,8 @@ class Device(Protocol):
         """Leave nothing of earlier work in the caches that the device shares (L2)."""
         ...
 
-    def launch(self, launch: ShapedLaunch, addresses: Mapping[str, int]) -> None:
-        """Queue a kernel; `addresses` has the address of each buffer."""
+    def prepared(self, launch: ShapedLaunch, addresses: Mapping[str, int]) -> Callable[[], object]:
+        """What queues a kernel when it is called; `addresses` has the address of each buffer."""
         ...
 
     def mark(self) -> int:

@@ -41,7 +41,7 @@ def main() -> None:
     while True:
         message, fds, _, _ = socket.recv_fds(control, 16, _FDS)
         if not message:
-            return
+            os._exit(0)  # PyCUDA aborts at an end that finds a context current
         try:
             answer = _serve(cuda, device, fds, _Clock(control))
         finally:
@@ -89,6 +89,8 @@ def _serve(cuda: Any, device: PyCudaDevice, fds: list[int], clock: _Clock) -> di
         return {"kind": "violation", "error": str(error)[:_WORDS]}
     except TooLargeError as error:
         return {"kind": "memory", "error": str(error)[:_WORDS]}
+    except UnusableError as error:
+        return {"kind": "unusable", "error": str(error)[:_WORDS]}
     except cuda.Error as error:
         return {"kind": "crashed", "error": str(error)[:_WORDS]}
     device.unload()

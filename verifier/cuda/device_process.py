@@ -143,6 +143,9 @@ class DeviceProcess:
             case "crashed":
                 self.close()
                 raise FailedError(GATE, "crashed", answer.error)
+            case "unusable":
+                self.close()
+                raise NotJudgedError(f"the device cannot be used: {answer.error}")
         self.close()
         raise NotJudgedError(f"the device process answered what cannot be: {answer}")
 

@@ -17,6 +17,7 @@ SOURCE = "kernel.cu"
 REGISTERS = 65_536  # of a block, 32 bits each (compute capability 8.0 to 9.0)
 _WARP = 32
 _GRAIN = 8  # registers a thread are given out in eights: 256 for a warp
+_CLUSTER = 8  # blocks that may be launched together without asking for more
 _BYTES = {"i32": 4, "u32": 4, "i64": 8, "u64": 8}
 _POINTER = 8
 
@@ -45,6 +46,7 @@ def fit(plan: ShapedPlan, cubin: Cubin, limits: Limits) -> None:
             raise _refuse(at, "entry", f"kernel.cu has no kernel `{launch.entry}`; it has: {known}")
         _arguments(at, launch, kernel)
         _resources(at, launch, kernel, limits)
+        _shape(at, launch, kernel)
 
 
 def _refuse(at: int, key: str, why: str) -> ArtifactRefusedError:
@@ -85,4 +87,30 @@ def _resources(at: int, launch: ShapedLaunch, kernel: Kernel, limits: Limits) ->
             "block",
             f"{warps} warps of `{launch.entry}` take {registers} registers ({kernel.registers} a "
             f"thread); a block has {REGISTERS}: take fewer threads, or __launch_bounds__",
+        )
+
+
+def _shape(at: int, launch: ShapedLaunch, kernel: Kernel) -> None:
+    """What the source fixed of its block and of its cluster."""
+    threads, name = math.prod(launch.block), launch.entry
+    if kernel.most_threads is not None and threads > kernel.most_threads:
+        bounds = f"__launch_bounds__({kernel.most_threads})"
+        raise _refuse(at, "block", f"{threads} threads; `{name}` was compiled with {bounds}")
+    if kernel.block is not None and tuple(launch.block) != kernel.block:
+        raise _refuse(
+            at, "block", f"{list(launch.block)}; `{name}` was compiled for {list(kernel.block)}"
+        )
+    if kernel.cluster is None:
+        return
+    blocks = math.prod(kernel.cluster)
+    if blocks > _CLUSTER:
+        raise _refuse(
+            at, "entry", f"`{name}` has clusters of {blocks} blocks; take {_CLUSTER} or fewer"
+        )
+    if any(side % max(1, step) for side, step in zip(launch.grid, kernel.cluster, strict=True)):
+        raise _refuse(
+            at,
+            "grid",
+            f"{list(launch.grid)} is no multiple of the clusters of `{name}`, "
+            f"{list(kernel.cluster)}",
         )

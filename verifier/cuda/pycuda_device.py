@@ -8,7 +8,8 @@ from __future__ import annotations
 import ctypes
 import struct
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from verifier.cuda.memory import ALIGNMENT
@@ -194,11 +195,11 @@ class PyCudaDevice:
         """Write twice as much as the L2 cache holds."""
         self._cuda.memset_d8_async(int(self._flush), 0, self._flush_bytes, self._stream)
 
-    def launch(self, launch: ShapedLaunch, addresses: Mapping[str, int]) -> None:
-        """Queue a kernel of the cubin that was loaded."""
-        self._functions[launch.entry]._launch_kernel(
-            launch.grid, launch.block, pack(launch, addresses), launch.shared_bytes, self._stream
-        )
+    def prepared(self, launch: ShapedLaunch, addresses: Mapping[str, int]) -> Callable[[], object]:
+        """What queues a kernel of the cubin that was loaded."""
+        arguments, shared = pack(launch, addresses), launch.shared_bytes
+        queue = self._functions[launch.entry]._launch_kernel
+        return partial(queue, launch.grid, launch.block, arguments, shared, self._stream)
 
     def mark(self) -> int:
         """Queue an event."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tasks import Task
@@ -60,7 +61,10 @@ class HostDevice:
         """Seconds as it tells them: one a launch. What a kernel takes here means nothing."""
         return self._now
 
-    def launch(self, launch: ShapedLaunch, addresses: Mapping[str, int]) -> None:
+    def prepared(self, launch: ShapedLaunch, addresses: Mapping[str, int]) -> Callable[[], object]:
+        return partial(self._launch, launch, addresses)
+
+    def _launch(self, launch: ShapedLaunch, addresses: Mapping[str, int]) -> None:
         values = [
             ctypes.c_uint64(addresses[item]) if isinstance(item, str) else _CTYPES[item[0]](item[1])
             for item in launch.arguments

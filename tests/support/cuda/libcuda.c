@@ -5,6 +5,12 @@
  * from AUTOLAB_STUB_CUDA_KERNELS, else `kernels` beside this file. Work is queued and done by a
  * thread, so that a launch that never ends is one. Its device is called "stub".
  *
+ * It refuses what a driver refuses: calls before cuInit or without a context, handles that it did not
+ * give or has taken back, copies and fills that leave their allocation, shapes beyond the device's
+ * limits or the kernel's launch bounds, shared memory that was not opted into (what the kernel
+ * declares included), cubins of another architecture, and times between events that were not
+ * recorded.
+ *
  * What the host's code may touch is not guarded as on a device; SIGSEGV in a kernel is caught and
  * becomes an illegal address, after which every call fails, as it does there. Functions that are
  * not here return CUDA_ERROR_NOT_SUPPORTED: see building.py.
@@ -28,14 +34,17 @@
 
 void autolab_sha256(const unsigned char *data, size_t size, char *hex); /* sha256.c */
 
-enum { CACHE = 1 << 16, SHARED = 232448, PARAMETERS = 64 };
+enum { CACHE = 1 << 16, SHARED = 232448, OPT_IN = 49152, PARAMETERS = 64, BLOCKS = 256 };
 typedef void (*host_kernel)(unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, size_t,
                             void **);
-struct CUevent_st { double at; int done; };
+struct CUevent_st { double at; int done, recorded; };
 struct CUmod_st { unsigned char *image; size_t size; void *library; };
 struct CUfunc_st {
     host_kernel run;
-    int count, opted;
+    CUmodule of; /* NULL once that is unloaded */
+    int count, opted, declared;
+    unsigned most, cluster[3];
+    struct CUfunc_st *next;
     unsigned offset[PARAMETERS], size[PARAMETERS];
 };
 typedef struct work {
@@ -55,6 +64,21 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static work *first, *last;
 static int busy, started, broken, context, pace_ms, cuda_version = 13000;
+static int initialised, made_context, depth;
+static struct CUfunc_st *functions;
+static struct { CUdeviceptr at; size_t bytes; } blocks[BLOCKS];
+
+#define READY if (!initialised) return CUDA_ERROR_NOT_INITIALIZED
+#define CURRENT READY; if (depth < 1) return CUDA_ERROR_INVALID_CONTEXT
+
+/* Whether these bytes lie in one allocation. */
+static int ours(CUdeviceptr at, size_t bytes) {
+    for (int i = 0; i < BLOCKS; i++)
+        if (blocks[i].at && at >= blocks[i].at && at + bytes <= blocks[i].at + blocks[i].bytes)
+            return 1;
+    return 0;
+}
+static int known(CUstream stream) { return !stream || stream == (CUstream)&context; }
 static sigjmp_buf out;
 static __thread volatile int guarded;
 
@@ -175,11 +199,13 @@ CUresult cuInit(unsigned flags) {
         if (fscanf(file, "%d", &cuda_version) != 1) cuda_version = 13000;
         fclose(file);
     }
+    initialised = !flags;
     return flags ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 CUresult cuDriverGetVersion(int *version) { *version = cuda_version; return CUDA_SUCCESS; }
-CUresult cuDeviceGetCount(int *count) { *count = 1; return CUDA_SUCCESS; }
+CUresult cuDeviceGetCount(int *count) { READY; *count = 1; return CUDA_SUCCESS; }
 CUresult cuDeviceGet(CUdevice *device, int n) {
+    READY;
     *device = n;
     return n ? CUDA_ERROR_INVALID_DEVICE : CUDA_SUCCESS;
 }
@@ -220,25 +246,43 @@ CUresult cuGetErrorString(CUresult error, const char **words) {
 }
 
 CUresult cuCtxCreate_v4(CUcontext *made, CUctxCreateParams *how, unsigned flags, CUdevice device) {
-    (void)how, (void)flags, (void)device;
+    READY;
+    if (how || flags & ~(unsigned)CU_CTX_FLAGS_MASK || device) return CUDA_ERROR_INVALID_VALUE;
     *made = (CUcontext)&context;
+    made_context = 1;
+    depth++;
     return CUDA_SUCCESS;
 }
-CUresult cuCtxDetach(CUcontext c) { (void)c; return CUDA_SUCCESS; }
-CUresult cuCtxPushCurrent_v2(CUcontext c) { (void)c; return CUDA_SUCCESS; }
-CUresult cuCtxPopCurrent_v2(CUcontext *c) { *c = (CUcontext)&context; return CUDA_SUCCESS; }
-CUresult cuCtxGetDevice(CUdevice *device) { *device = 0; return CUDA_SUCCESS; }
-CUresult cuCtxSynchronize(void) { return drain(); }
+CUresult cuCtxDetach(CUcontext c) { (void)c; READY; depth--; return CUDA_SUCCESS; }
+CUresult cuCtxPushCurrent_v2(CUcontext c) {
+    READY;
+    if (!made_context || c != (CUcontext)&context) return CUDA_ERROR_INVALID_CONTEXT;
+    depth++;
+    return CUDA_SUCCESS;
+}
+CUresult cuCtxPopCurrent_v2(CUcontext *c) {
+    CURRENT;
+    depth--;
+    if (c) *c = (CUcontext)&context;
+    return CUDA_SUCCESS;
+}
+CUresult cuCtxGetDevice(CUdevice *device) { CURRENT; *device = 0; return CUDA_SUCCESS; }
+CUresult cuCtxSynchronize(void) { CURRENT; return drain(); }
 
 CUresult cuStreamCreate(CUstream *stream, unsigned flags) {
-    (void)flags;
+    CURRENT;
+    if (flags > CU_STREAM_NON_BLOCKING) return CUDA_ERROR_INVALID_VALUE;
     *stream = (CUstream)&context;
     return CUDA_SUCCESS;
 }
 CUresult cuStreamDestroy_v2(CUstream stream) { (void)stream; return CUDA_SUCCESS; }
-CUresult cuStreamSynchronize(CUstream stream) { (void)stream; return drain(); }
+CUresult cuStreamSynchronize(CUstream stream) {
+    CURRENT;
+    return known(stream) ? drain() : CUDA_ERROR_INVALID_HANDLE;
+}
 CUresult cuStreamQuery(CUstream stream) {
-    (void)stream;
+    CURRENT;
+    if (!known(stream)) return CUDA_ERROR_INVALID_HANDLE;
     pthread_mutex_lock(&lock);
     int waiting = first || (started && busy);
     int dead = broken;
@@ -247,43 +291,69 @@ CUresult cuStreamQuery(CUstream stream) {
 }
 
 CUresult cuEventCreate(CUevent *event, unsigned flags) {
-    (void)flags;
+    CURRENT;
+    if (flags & ~7u) return CUDA_ERROR_INVALID_VALUE;
     *event = calloc(1, sizeof **event);
     return CUDA_SUCCESS;
 }
 CUresult cuEventDestroy_v2(CUevent event) { free(event); return CUDA_SUCCESS; }
 CUresult cuEventRecord(CUevent event, CUstream stream) {
-    (void)stream;
+    CURRENT;
+    if (!event || !known(stream)) return CUDA_ERROR_INVALID_HANDLE;
     work *w = fresh();
     event->done = 0;
+    event->recorded = 1;
     w->event = event;
     return queue(w);
 }
 CUresult cuEventElapsedTime_v2(float *ms, CUevent begin, CUevent end) {
+    CURRENT;
+    if (!begin || !end || !begin->recorded || !end->recorded) return CUDA_ERROR_INVALID_HANDLE;
     if (!begin->done || !end->done) return CUDA_ERROR_NOT_READY;
     *ms = (float)((end->at - begin->at) * 1e3);
     return CUDA_SUCCESS;
 }
 
 CUresult cuMemAlloc_v2(CUdeviceptr *at, size_t bytes) {
+    CURRENT;
+    if (!bytes) return CUDA_ERROR_INVALID_VALUE;
+    int slot = 0;
+    while (slot < BLOCKS && blocks[slot].at) slot++;
     void *made = NULL;
-    if (bytes > 1UL << 30 || posix_memalign(&made, 4096, bytes)) return CUDA_ERROR_OUT_OF_MEMORY;
-    *at = (CUdeviceptr)made;
+    if (slot == BLOCKS || bytes > 1UL << 30 || posix_memalign(&made, 4096, bytes))
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    *at = blocks[slot].at = (CUdeviceptr)made;
+    blocks[slot].bytes = bytes;
     return CUDA_SUCCESS;
 }
-CUresult cuMemFree_v2(CUdeviceptr at) { free((void *)at); return CUDA_SUCCESS; }
+CUresult cuMemFree_v2(CUdeviceptr at) {
+    CURRENT;
+    int slot = 0;
+    while (slot < BLOCKS && (!at || blocks[slot].at != at)) slot++;
+    if (slot == BLOCKS) return CUDA_ERROR_INVALID_VALUE;
+    CUresult result = drain(); /* as a driver, it waits for whoever may be using it */
+    blocks[slot].at = 0;
+    free((void *)at);
+    return result;
+}
 CUresult cuMemcpyHtoD_v2(CUdeviceptr to, const void *from, size_t bytes) {
+    CURRENT;
+    if (!ours(to, bytes)) return CUDA_ERROR_INVALID_VALUE;
     CUresult result = drain();
     if (result == CUDA_SUCCESS) memcpy((void *)to, from, bytes);
     return result;
 }
 CUresult cuMemcpyDtoH_v2(void *to, CUdeviceptr from, size_t bytes) {
+    CURRENT;
+    if (!ours(from, bytes)) return CUDA_ERROR_INVALID_VALUE;
     CUresult result = drain();
     if (result == CUDA_SUCCESS) memcpy(to, (void *)from, bytes);
     return result;
 }
 CUresult cuMemsetD8Async(CUdeviceptr at, unsigned char value, size_t bytes, CUstream stream) {
-    (void)stream;
+    CURRENT;
+    if (!known(stream)) return CUDA_ERROR_INVALID_HANDLE;
+    if (!ours(at, bytes)) return CUDA_ERROR_INVALID_VALUE;
     work *w = fresh();
     w->at = at, w->value = value, w->bytes = bytes;
     return queue(w);
@@ -310,6 +380,12 @@ CUresult cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned count,
                             CUjit_option *options, void **values) {
     (void)count, (void)options;
     values[1] = values[3] = (void *)0; /* PyCUDA reads how long the logs are */
+    CURRENT;
+    const unsigned char *bytes = image;
+    uint32_t flags;
+    if (memcmp(bytes, "\x7f" "ELF", 4)) return CUDA_ERROR_INVALID_IMAGE;
+    memcpy(&flags, bytes + 48, 4);
+    if ((flags >> (bytes[8] >= 8 ? 8 : 0) & 0xFF) != 90) return CUDA_ERROR_NO_BINARY_FOR_GPU;
     struct CUmod_st *made = calloc(1, sizeof *made);
     made->size = whole(image);
     made->image = malloc(made->size);
@@ -326,6 +402,9 @@ CUresult cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned count,
     return CUDA_SUCCESS;
 }
 CUresult cuModuleUnload(CUmodule module) {
+    CURRENT;
+    for (CUfunction f = functions; f; f = f->next)
+        if (f->of == module) f->of = NULL;
     dlclose(module->library); /* its globals go with it, as a module's do */
     free(module->image);
     free(module);
@@ -349,6 +428,7 @@ static const unsigned char *section(CUmodule module, const char *name, uint64_t 
 }
 
 CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {
+    CURRENT;
     char label[256];
     snprintf(label, sizeof label, "autolab_host_launch_%s", name);
     host_kernel run_it = (host_kernel)dlsym(module->library, label);
@@ -357,10 +437,23 @@ CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *
     const unsigned char *info = section(module, label, &bytes);
     if (!run_it || !info) return CUDA_ERROR_NOT_FOUND;
     struct CUfunc_st *made = calloc(1, sizeof *made);
-    made->run = run_it;
+    made->run = run_it, made->of = module;
+    made->next = functions, functions = made;
+    made->most = 1024;
+    for (int side = 0; side < 3; side++) made->cluster[side] = 1;
+    uint64_t declared = 0;
+    snprintf(label, sizeof label, ".nv.shared.%s", name);
+    if (section(module, label, &declared))
+        made->declared = declared > 1024 ? (int)declared - 1024 : 0; /* the system's own */
     for (uint64_t at = 0; at + 4 <= bytes;) { /* EIATTR_KPARAM_INFO, as verifier/cuda/cubin.py */
         uint16_t length;
         memcpy(&length, info + at + 2, 2);
+        if (info[at] == 4 && (info[at + 1] == 0x05 || info[at + 1] == 0x3D)) {
+            unsigned sides[3];
+            memcpy(sides, info + at + 4, sizeof sides);
+            if (info[at + 1] == 0x05) made->most = sides[0] * sides[1] * sides[2];
+            else memcpy(made->cluster, sides, sizeof sides);
+        }
         if (info[at] == 4 && info[at + 1] == 0x17) {
             uint16_t ordinal, offset;
             uint32_t packed;
@@ -378,12 +471,16 @@ CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *
     return CUDA_SUCCESS;
 }
 CUresult cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction function) {
-    (void)attribute, (void)function;
-    *value = 0;
+    CURRENT;
+    if (!function || !function->of) return CUDA_ERROR_INVALID_HANDLE;
+    *value = attribute == CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES ? function->declared : 0;
     return CUDA_SUCCESS;
 }
 CUresult cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute, int value) {
-    if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || value > SHARED)
+    CURRENT;
+    if (!function || !function->of) return CUDA_ERROR_INVALID_HANDLE;
+    if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || value < 0 ||
+        value > SHARED - function->declared)
         return CUDA_ERROR_INVALID_VALUE;
     function->opted = value;
     return CUDA_SUCCESS;
@@ -391,8 +488,18 @@ CUresult cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute,
 CUresult cuLaunchKernel(CUfunction function, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
                         unsigned by, unsigned bz, unsigned shared, CUstream stream,
                         void **parameters, void **extra) {
-    (void)stream;
-    if (shared > 49152 && shared > (unsigned)function->opted) return CUDA_ERROR_INVALID_VALUE;
+    CURRENT;
+    if (!function || !function->of || !known(stream)) return CUDA_ERROR_INVALID_HANDLE;
+    unsigned long threads = (unsigned long)bx * by * bz;
+    if (!gx || !gy || !gz || gx > 0x7fffffffu || gy > 65535 || gz > 65535 || !threads || bx > 1024 ||
+        by > 1024 || bz > 64 || threads > 1024)
+        return CUDA_ERROR_INVALID_VALUE;
+    if (threads > function->most) return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
+    unsigned *c = function->cluster;
+    if (c[0] * c[1] * c[2] > 8 || gx % c[0] || gy % c[1] || gz % c[2])
+        return CUDA_ERROR_INVALID_CLUSTER_SIZE;
+    if (shared + function->declared > OPT_IN && shared > (unsigned)function->opted)
+        return CUDA_ERROR_INVALID_VALUE;
     if (parameters || extra[0] != CU_LAUNCH_PARAM_BUFFER_POINTER) return CUDA_ERROR_NOT_SUPPORTED;
     size_t bytes = *(size_t *)extra[3], wanted = 0;
     for (int i = 0; i < function->count; i++)

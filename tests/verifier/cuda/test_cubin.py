@@ -38,9 +38,15 @@ extern "C" __global__ void dynamic(float *b) {
 }
 __device__ float kept[1000];
 __device__ int begun[8] = {1};
+#if __CUDA_ARCH__ >= 900
+#define TOGETHER __cluster_dims__(2, 3, 1)
+#else
+#define TOGETHER
+#endif
+extern "C" __global__ void TOGETHER __launch_bounds__(96) bounded() {}
 extern "C" __global__ void nothing() { kept[0] = begun[threadIdx.x]; }
 """
-PARAMETERS = {"flip": (8, 8, 4), "plain": (8, 8, 4), "dynamic": (8,), "nothing": ()}
+PARAMETERS = {"flip": (8, 8, 4), "plain": (8, 8, 4), "dynamic": (8,), "nothing": (), "bounded": ()}
 
 
 @pytest.fixture(scope="module", params=[80, 90])
@@ -72,6 +78,14 @@ def test_its_own_variables_count_as_scratch(made: tuple[int, bytes, str]) -> Non
     fit(plan, found, Limits(scratch_bytes=5032))
     with pytest.raises(ArtifactRefusedError, match=r"take 4032 bytes, and with .* 5032; 5031 are"):
         fit(plan, found, Limits(scratch_bytes=5031))
+
+
+def test_it_says_what_the_source_fixed_of_a_kernel_s_shape(made: tuple[int, bytes, str]) -> None:
+    capability, image, _ = made
+    bounded, other = (read(image).kernels[name] for name in ("bounded", "nothing"))
+    assert (bounded.most_threads, bounded.block) == (96, None)
+    assert bounded.cluster == ((2, 3, 1) if capability == 90 else None)
+    assert (other.most_threads, other.block, other.cluster) == (None, None, None)
 
 
 def test_cubins_of_cuda_12_are_read_too(made: tuple[int, bytes, str]) -> None:
@@ -127,6 +141,15 @@ def test_other_bytes_are_no_cubin() -> None:
 
 
 CUBIN = Cubin(90, {"flip": Kernel((8, 8, 4), 40, 1024), "heavy": Kernel((), 200, 0)})
+SHAPED = Cubin(
+    90,
+    {
+        "bounded": Kernel((), 8, 0, most_threads=96),
+        "fixed": Kernel((), 8, 0, block=(64, 2, 1)),
+        "pairs": Kernel((), 8, 0, cluster=(2, 1, 1)),
+        "many": Kernel((), 8, 0, cluster=(4, 4, 1)),
+    },
+)
 ARGUMENTS: tuple[str | tuple[str, int], ...] = ("input", "output", ("u32", 5))
 
 
@@ -161,3 +184,27 @@ def test_what_does_not_fit_is_named(plan: ShapedPlan, words: str) -> None:
     with pytest.raises(ArtifactRefusedError) as caught:
         fit(plan, CUBIN, Limits())
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "block", "grid", "words"),
+    [
+        ("bounded", (96, 1, 1), (1, 1, 1), ""),
+        ("bounded", (32, 4, 1), (1, 1, 1), "block: 128 threads; `bounded` was compiled with"),
+        ("fixed", (64, 2, 1), (1, 1, 1), ""),
+        ("fixed", (128, 1, 1), (1, 1, 1), "[128, 1, 1]; `fixed` was compiled for [64, 2, 1]"),
+        ("pairs", (32, 1, 1), (6, 5, 1), ""),
+        ("pairs", (32, 1, 1), (5, 2, 1), "[5, 2, 1] is no multiple of the clusters of `pairs`"),
+        ("many", (32, 1, 1), (4, 4, 1), "`many` has clusters of 16 blocks; take 8 or fewer"),
+    ],
+)
+def test_a_shape_that_no_driver_would_launch_is_named(
+    entry: str, block: tuple[int, int, int], grid: tuple[int, int, int], words: str
+) -> None:
+    plan = ShapedPlan({}, (ShapedLaunch(entry, grid, block, 0, ()),))
+    try:
+        fit(plan, SHAPED, Limits())
+    except ArtifactRefusedError as error:
+        assert words and words in str(error)
+    else:
+        assert not words

@@ -48,14 +48,14 @@ class Host:
     def flush(self) -> None:
         self.flushed += 1
 
-    def launch(self, launch: ShapedLaunch, addresses: Mapping[str, int]) -> None:
+    def prepared(self, launch: ShapedLaunch, addresses: Mapping[str, int]) -> Callable[[], object]:
         at = {str(item): addresses[str(item)] for item in launch.arguments}
 
         def work() -> None:
             self.kernels[launch.entry](self, at)
             self.now += 0.001
 
-        self.queue.append(work)
+        return lambda: self.queue.append(work)
 
     def mark(self) -> int:
         number = len(self.events)
