@@ -38,6 +38,7 @@ from autolab_tui.store import Store
 from autolab_tui.telling import TellingApp
 from autolab_tui.terminal import AsciiFilter
 from autolab_tui.theming import ThemedApp
+from autolab_tui.threads import CallThreads
 from autolab_tui.typeahead import TypeAhead
 from autolab_tui.views.fleet import in_scope
 from autolab_tui.views.frame import Frame
@@ -110,8 +111,7 @@ class AutolabApp(ThemedApp, TellingApp, TypeAhead):
         self._start_demo = start_demo
         self.local = local
         self.orders = Ordering(self, self.store, self.calls)
-        every_cell = os.environ.get("AUTOLAB_FULL_FRAMES", "") not in ("", "0")
-        self._paper = None if every_cell else Paper()
+        self._paper = Paper() if os.environ.get("AUTOLAB_FULL_FRAMES", "") in ("", "0") else None
         self._link = Link(client, self._wake)
         self.choice = returning.choice(self._remembered, run)
         self._drawn = float("-inf")
@@ -145,6 +145,7 @@ class AutolabApp(ThemedApp, TellingApp, TypeAhead):
 
     def on_load(self) -> None:
         """Start to read: the first screen may then have something to show at once."""
+        asyncio.get_running_loop().set_default_executor(CallThreads())
         self._link.start()
 
     def on_mount(self) -> None:

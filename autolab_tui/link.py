@@ -104,7 +104,7 @@ class Link:
         """Begin to read."""
         self._thread.start()
 
-    def stop(self, wait: float = 2.0) -> None:
+    def stop(self, wait: float = 0.5) -> None:
         """Stop reading; waits up to `wait` seconds for the thread to end."""
         self._stopping.set()
         stream = self._stream

@@ -270,6 +270,24 @@ def test_leaving_restores_the_terminal_and_says_how_to_come_back(
         assert "2 sessions go on without this screen. Come back with `autolab`." in at.text()
 
 
+@pytest.mark.parametrize("keys", ["\x11", "\x03\x03"])  # ctrl+q, ctrl+c twice
+def test_a_call_that_hangs_holds_nobody_up(engine: EngineServer, tmp_path: Path, keys: str) -> None:
+    hanging = PROGRAM.replace(
+        "app = ",
+        """import time
+EngineClient.gpus = lambda *_: Path(sys.argv[3]).touch() or time.sleep(3600)
+app = """,
+    )
+    asked = tmp_path / "asked"
+    program = [sys.executable, "-c", hanging, str(engine.server_address), str(tmp_path), str(asked)]
+    with terminal(program, (80, 24)) as at:
+        at.until(lambda: "median_filter" in at.text(), "the fleet")
+        at.press("5")
+        at.until(asked.exists, "the call")
+        at.press(keys)
+        assert at.wait() == 0
+
+
 def test_terminated_it_gives_the_terminal_back(engine: EngineServer, tmp_path: Path) -> None:
     with terminal(still_app(engine, tmp_path), (80, 24)) as at:
         at.until(lambda: "median_filter" in at.text(), "the fleet")
