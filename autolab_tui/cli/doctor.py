@@ -6,17 +6,17 @@ import argparse
 import os
 import shutil
 import sys
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autolab_tui.cli.doctor_gpus import gpu_checks
 from autolab_tui.cli.failures import DONE, NEGATIVE
 from autolab_tui.cli.output import emit, plain
 from autolab_tui.cli.parser import Commands, command
 
 if TYPE_CHECKING:
-    from tasks import Task
+    pass
 
 Check = dict[str, Any]  # {name, ok, found, remedy}
 _FREE_GB = 2.0
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         *suite_checks(),
         *terminal_checks(),
         *sandbox_checks(),
-        *gpu_checks(),
+        *(_check(*found) for found in gpu_checks()),
     ]
     if args.json:
         emit("doctor", {"checks": checks})
@@ -110,62 +110,6 @@ def suite_checks() -> Iterable[Check]:
         "; ".join(wrong) or f"{len(suite.tasks)}, all as pinned",
         "reinstall AutoLab TUI, or restore the files named",
     )
-
-
-def gpu_checks() -> Iterable[Check]:
-    """Driver, devices, CUDA toolkit and PyCUDA: none of them is a fault, unless a task wants it."""
-    from engine.offline import gpus
-    from tasks import load_suite
-
-    found = gpus.reading()
-    wanting = [task for task in load_suite().tasks if task.config.environment.gpus]
-    wanted = f"wanted by {', '.join(task.name for task in wanting)}"
-    if not wanting:
-        wanted = "no shipped task wants one"
-    said = (
-        _counted((gpu.name, gpu.standing) for gpu in found.gpus)
-        or found.trouble
-        or "the driver lists none"
-    )
-    faulty = any(gpu.standing != "ok" for gpu in found.gpus)
-    yield _check(
-        "gpus", not faulty, f"{said}; {wanted}", "look into dmesg for an Xid, and reset or reboot"
-    )
-    yield _check(
-        "nvidia driver",
-        gpus.is_sound(found),
-        found.trouble or found.driver or "of an unknown version",
-        "look into dmesg; reload the driver or reboot",
-    )
-    from verifier.sandbox.arguments import PATH
-
-    nvcc = shutil.which("nvcc", path=PATH)
-    missing = f"no nvcc in {PATH}, which is what sandboxes see: tasks in CUDA cannot be built"
-    yield _check("cuda toolkit", True, nvcc or missing)
-    from verifier.cuda.python import missing as missing_python
-
-    lacking = missing_python()
-    words = "installed" if lacking is None else f"tasks in CUDA cannot be run: {lacking}"
-    yield _check("pycuda", True, words)
-    yield _check("gpu tasks", True, _for_each(wanting))
-
-
-def _for_each(wanting: Sequence[Task]) -> str:
-    """Which of these tasks can be judged here, and what keeps the others from it."""
-    from verifier.availability import availability
-
-    if not wanting:
-        return "no shipped task wants a GPU"
-    reasons: dict[str, list[str]] = {}
-    for name, why in availability(wanting).items():
-        reasons.setdefault(why or "can be judged here", []).append(name)
-    return "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
-
-
-def _counted(gpus: Iterable[tuple[str, str]]) -> str:
-    """Devices, by name and standing, those that are alike together."""
-    counts = Counter(plain(name) + ("" if at == "ok" else f" ({at})") for name, at in gpus)
-    return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def terminal_checks() -> Iterable[Check]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -564,3 +565,40 @@ def test_an_engine_tells_of_its_gpus(stub: Path, tmp_path: Path) -> None:
         "print(answer['reading']['gpus'][0]['utilization'], len(answer['history']) > 1)\n"
     )
     assert building.python(stub, file, code).split() == ["97", "True"]
+
+
+@pytest.mark.slow
+def test_the_doctor_names_what_a_machine_with_a_gpu_lacks(stub: Path, tmp_path: Path) -> None:
+    """Of a driver without nodes, of one that is older than nvcc, and of one that has everything."""
+    file, dev = tmp_path / "script", tmp_path / "dev"
+    dev.mkdir()
+    libraries = tmp_path / "libraries"
+    shutil.copytree(stub, libraries)
+    nothing = ["gcc", "-shared", "-x", "c", "/dev/null", "-o"]
+
+    def doctor() -> dict[str, tuple[bool, str, str | None]]:
+        env = {**building.environ(libraries, file), "AUTOLAB_DEV": str(dev)}
+        line = [sys.executable, "-m", "autolab_tui", "doctor", "--json", "--state", str(tmp_path)]
+        done = subprocess.run(
+            line, env=env, capture_output=True, text=True, timeout=60, check=False
+        )
+        checks = json.loads(done.stdout)["checks"]
+        return {c["name"]: (c["ok"], c["found"], c["remedy"]) for c in checks}
+
+    file.write_text("driver 550.54\ncuda 11080\ndevice 0 name=NVIDIA_H100\n")
+    said = doctor()
+    assert said["nvidia driver"] == (True, "550.54, CUDA 11.8", None)
+    ok, found, remedy = said["gpu nodes"]
+    assert not ok and "nvidiactl is missing" in found and "nvidia-modprobe" in str(remedy)
+    assert not said["libcuda"][0] and "NVIDIA_DRIVER_CAPABILITIES" in str(said["libcuda"][2])
+    if shutil.which("nvcc"):
+        ok, found, remedy = said["cuda toolkit"]
+        assert not ok and "the driver loads what CUDA 11 made" in found and remedy
+    assert "to mend first: gpu nodes, libcuda" in said["gpu tasks"][1]
+    for name in ("nvidiactl", "nvidia-uvm", "nvidia0"):
+        (dev / name).symlink_to("/dev/null")
+    subprocess.run([*nothing, str(libraries / "libcuda.so.1")], check=True)
+    file.write_text("driver 580.1\ncuda 13000\ndevice 0 name=NVIDIA_H100\n")
+    said = doctor()
+    assert said["gpu nodes"][:2] == (True, "all there, and open")
+    assert said["libcuda"][0] and said["cuda toolkit"][0] == (shutil.which("nvcc") is not None)

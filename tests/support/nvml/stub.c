@@ -10,6 +10,7 @@
  *   repeat SECONDS               time starts again at 0 each so many seconds
  *   driver ok|missing|permission|VERSION|error CODE
  *                                nvmlInit and all else fail unless ok or a version (999.99)
+ *   cuda NUMBER                  the CUDA that the driver is of, 13000 for 13.0
  *   device N KEY=VALUE ...       a device appears, or changes. Keys, in MiB, %, W, C and MHz:
  *                                uuid name memory used util power limit temp sm mem minor throttle
  *                                (a bit mask) ecc corrected (counts of memory errors)
@@ -65,6 +66,7 @@ static xid_t xids[XIDS];
 static int order[DEVICES], told[XIDS][3];
 static int rule_count, xid_count, told_count, driver, cycle;
 static long long listed;
+static int cuda;
 static char version[80];
 
 static double now(void) {
@@ -185,6 +187,7 @@ static void apply(char *line, int line_number) {
         if (second) rule(first, second, words > 3 ? word[3] : NULL, *verb == 'h');
         return;
     }
+    if (!strcmp(verb, "cuda")) { cuda = atoi(first); return; }
     if (!strcmp(verb, "count")) { listed = atoll(first); return; }
     if (!strcmp(verb, "order")) {
         int next = 0, used[DEVICES] = {0};
@@ -246,6 +249,7 @@ static void play(void) {
     rule_count = xid_count = cycle = 0;
     driver = OK;
     listed = -1;
+    cuda = 13000;
     for (int n = 0; n < DEVICES; n++) order[n] = n;
     snprintf(version, sizeof version, "999.99");
     FILE *file = fopen(script(), "r");
@@ -329,6 +333,7 @@ const char *nvmlErrorString(int code) {
 int nvmlSystemGetDriverVersion(char *into, unsigned size) {
     BEGIN; snprintf(into, size, "%s", version); return OK;
 }
+int nvmlSystemGetCudaDriverVersion_v2(int *number) { BEGIN; *number = cuda; return OK; }
 int nvmlDeviceGetCount_v2(unsigned *count) {
     BEGIN;
     *count = 0;
