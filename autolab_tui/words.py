@@ -7,6 +7,7 @@ from datetime import datetime
 from verifier.numerals import numeral
 
 UNKNOWN = "—"
+_UNBELIEVABLE = 1e15  # of a damaged or forged journal
 
 
 def duration(seconds: float | None) -> str:
@@ -70,8 +71,8 @@ def cost(dollars: float | None, unpriced: int) -> str:
 
 
 def count(number: float | None) -> str:
-    """A count, short: `912`, `12.3k`, `1.2M`."""
-    if number is None:
+    """A count, short: `912`, `12.3k`, `1.2M`; unknown where no count can be so."""
+    if number is None or not 0 <= number < _UNBELIEVABLE:
         return UNKNOWN
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if number >= size:

@@ -38,6 +38,8 @@ def run(args: argparse.Namespace) -> int:
     from engine.paths import state_dir
 
     state = state_dir(args.state)
+    if not args.json:
+        note(f"reading {args.run}")  # of a long run that takes seconds
     try:
         said: list[str] = []
         recording = Recording.open(state, args.run, said.append)

@@ -294,7 +294,7 @@ def _legend(trajectory: Trajectory, look: Look, glyphs: Glyphs) -> list[Remark]:
         upright = Canvas(1, 1)
         upright.dot(0, 0, "plot-now")
         upright.dot(0, upright.height // 2, "plot-now")
-        said.append(_entry((text_of(upright.line(0, glyphs)), "plot-now"), "now", 4))
+        said.append(_entry((text_of(upright.line(0, glyphs)), "plot-now"), "used", 4))
     meanings = dict.fromkeys(shade.meaning for shade in trajectory.shades)
     if meanings:
         said.append(_entry((glyphs.shade * 2, "plot-shade"), ", ".join(meanings), 3))

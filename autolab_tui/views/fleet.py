@@ -33,7 +33,7 @@ _COLUMNS = (
     Column("time", "used", 12, 13, rank=4),
     Column("spent", "spent", 6, 7, rank=3, align="right"),
     Column("improved", "improved", 9, 10, rank=2),
-    Column("now", "now", 20, 34),
+    Column("now", "now", 20, 26),
     Column("verdict", "last verdict", 18, 90, rank=2),
 )
 _PAIR = (
@@ -48,12 +48,16 @@ _PAIR = (
 _SINGLE = (
     Column("state", "state", 12, 12),
     Column("task", "task", 16, 22),
+    Column("who", "model", 10, 18, rank=3),
     Column("final", "final", 5, 6, align="right"),
     Column("best", "best", 5, 6, align="right"),
     Column("spark", "so far", 6, 16, rank=2),
     Column("bar", "budget", 6, 14, rank=1),
-    Column("now", "now", 16, 40),
+    Column("what", "now", 16, 60),
 )
+
+
+_SAME = {"what": "now"}  # where a line has room for one, it is what to know before what it does
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -173,8 +177,9 @@ def _head(
         by = sorting.OF_COLUMN[column.key]
         title = column.title
         role: Role = "dim"
-        if choice.sort == by and sorting.MARKED[by] == column.key:
-            title = f"{cut(title, cells - 1)}{glyphs.rising if choice.turned else glyphs.falling}"
+        if choice.sort == by and sorting.MARKED[by] in (column.key, _SAME.get(column.key)):
+            sign = glyphs.rising if choice.turned else glyphs.falling
+            title = f"{cut(title, cells - len(sign))}{sign}"
             role = "key"
         head += [(fit(title, cells, column.align), role), (" ", "dim")]
         end += cells + 1
@@ -229,7 +234,7 @@ def _cell(  # noqa: PLR0911 - one return for each column reads best as a list
         return [spent(session)]
     if key == "improved":
         return [improved(session, moment)]
-    if key == "now":
+    if key == "now" or (key == "what" and not pressing(session)):
         return now(session, moment, cells)
     return concern(session, glyphs)
 
@@ -271,6 +276,16 @@ def now(session: SessionState, moment: Moment, cells: int) -> list[Span]:
     return [(fit(doing, max(0, cells - len(tail))).rstrip(), role), (tail, "dim")]
 
 
+def pressing(session: SessionState) -> bool:
+    """Whether what to know of a session goes before what it does, where there is room for one."""
+    if session.over:
+        return False
+    point = say.last_point(session)
+    return bool(session.asking) or (
+        session.pause is None and point is not None and point.failed_gate is not None
+    )
+
+
 def concern(session: SessionState, glyphs: Glyphs) -> list[Span]:
     """Its newest alert, else its last verdict and whether that is official."""
     if session.alerts and not session.over:
@@ -305,7 +320,7 @@ def _second(session: SessionState, frame: Frame, cells: int) -> Line:
     said = [r for r in (doing, known) if r.cells]
     if session.last_improvement_active is not None and not session.over:
         said.append(remark(f"improved {improved(session, moment)[0]}", "dim", rank=2))
-    if session.usage.turns:
+    if session.usage.cost != 0:
         said.append(remark(*spent(session), rank=4))
     said.append(remark(cut_middle(say.who(session), 22), "dim", rank=3))
     return tuple(pad([("   ", "text"), *remarks(said, room, separator)], cells - 2))

@@ -32,9 +32,13 @@ OF_COLUMN = {
     "spent": "spent",
     "improved": "improved",
     "now": "activity",
+    "what": "activity",
     "verdict": "verdict",
 }
-MARKED = {sort: column for column, sort in OF_COLUMN.items()} | {"reward": "best"}
+MARKED = {sort: column for column, sort in OF_COLUMN.items()} | {
+    "reward": "best",
+    "activity": "now",
+}
 
 
 def action(sort: str) -> str:

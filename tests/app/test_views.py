@@ -248,6 +248,21 @@ def test_unknown_cost_is_said_to_be_unknown() -> None:
     assert "1 queued" in texts(overview.lines(journal.state(), Choice(), frame(journal), 160))
 
 
+@pytest.mark.parametrize("cells", [80, 120])
+def test_a_session_of_one_line_says_why_it_needs_somebody(cells: int) -> None:
+    journal = three_sessions()
+    journal.create("s-gate", "matrix_chain", run="r-20251124-1600")
+    journal.start("s-gate")
+    journal.verdict("s-gate", 10, 0.0, status="zero", gate="correct", cause="wrong_output")
+    lines = painted(journal, cells, room=3).splitlines()
+    said = {line.split()[2]: line for line in lines[1:]}
+    assert "▲ no better for" in said["rack_placement"]
+    assert "gate correct" in said["matrix_chain"]
+    assert "bash make" in said["median_filter"]
+    assert ("local/persistent" in said["median_filter"]) == (cells >= 100)
+    assert "premature stop" in said["build_flags"]
+
+
 def test_what_each_session_cost_is_in_its_row_and_can_be_sorted_by() -> None:
     journal = Journal()
     journal.engine()
