@@ -7,6 +7,7 @@ named `LABEL.PID-N` after the process that made them, so that `reap` can tell wh
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import signal
@@ -21,6 +22,7 @@ from verifier.sandbox.spec import Limits
 _MIB = 1024 * 1024
 _PERIOD = 100_000
 _PATIENCE = 10.0
+_GONE = (errno.ENOENT, errno.ENODEV)  # the second when it was removed after its file was opened
 _OVERHEAD_PIDS = 2  # bwrap itself, outside and as pid 1 inside
 
 
@@ -50,8 +52,11 @@ class Group:
         """Every process in the group."""
         found: set[int] = set()
         for folder in self._folders():
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 found.update(int(line) for line in (folder / "cgroup.procs").read_text().split())
+            except OSError as error:
+                if error.errno not in _GONE:
+                    raise
         return found
 
     def freeze(self) -> None:
@@ -115,7 +120,7 @@ class Group:
             if tree.version == 2:
                 return _fields(self._folder(tree) / "cpu.stat")["usage_usec"] / 1e6
             return int((self._folder(tree) / "cpuacct.usage").read_text()) / 1e9
-        except (FileNotFoundError, KeyError):
+        except (OSError, KeyError):
             return None
 
     def stalled_seconds(self) -> float | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -150,3 +152,27 @@ def test_a_living_owners_groups_are_left_alone(sandbox_backend):
     finally:
         group.remove()
     assert not any(Path(file).exists() for file in group.join_files())
+
+
+def test_a_group_that_somebody_removes_meanwhile_has_no_processes():
+    controllers = hierarchy.discover()
+    if not controllers.trees():
+        pytest.skip("no control groups can be used here (neither root nor a delegated cgroup v2)")
+    group, over = cgroups.create(controllers, "fleeting", Limits()), threading.Event()
+
+    def come_and_go():
+        while not over.is_set():
+            group.remove()
+            for tree in controllers.trees():
+                (tree.folder / group.name).mkdir()
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            assert group.pids() == set()
+    finally:
+        over.set()
+        other.join()
+        group.remove()
