@@ -17,8 +17,9 @@ from autolab_tui.screens.base import Host
 from autolab_tui.screens.tops import HOME, TOPS
 
 _ELSEWHERE: tuple[Place, ...] = ("session", "fleet", "tasks", "leaderboard", "compare", "launch")
-_FAR = 0.6  # what an action of another screen, or a command, is worth beside one of this screen
-_COMMAND = 0.55
+_FAR = 0.8  # what an action of another screen is worth beside one of this screen
+_COMMAND = 0.7  # and a command
+_KEYLESS = 0.5  # and what has no key, and is one of many such
 
 
 class Offer(NamedTuple):
@@ -82,10 +83,16 @@ def here(app: Home, screen: Any, query: str | None = None) -> Iterator[Offer]:
 
 
 def _elsewhere(app: Home, screen: Any, query: str) -> Iterator[Offer]:
-    known = {a.call for a in of(app.places(screen)) if a.call.startswith("app.")}
+    places = app.places(screen)
+    known = {a.call for a in of(places) if a.call.startswith("app.")}
     names = {action.name.partition(".")[2] for action in of(app.places(screen))}
     for action in ACTIONS:
-        if action.place not in _ELSEWHERE or not action.in_palette or action.call in known:
+        if (
+            action.place in places
+            or action.place not in _ELSEWHERE
+            or not action.in_palette
+            or action.call in known
+        ):
             continue
         if action.order and (not app.takes_orders or action.name.partition(".")[2] in names):
             continue  # the same can be ordered here
@@ -110,7 +117,7 @@ def _by_command(app: Home, screen: Any, query: str) -> Iterator[Offer]:
 def _score(query: str, action: Action) -> float:
     if query.strip() in map(key_word, action.keys):
         return 2.0
-    return rank(query, action)
+    return rank(query, action) * (1.0 if action.keys else _KEYLESS)
 
 
 def _key(action: Action) -> str:

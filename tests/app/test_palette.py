@@ -45,6 +45,8 @@ async def test_a_palette_command_runs(desk: Any) -> None:
         ("csv", "Write the session's run as a page and a table", "key w"),
         ("resume", "Pause the session", "key p"),
         ("extend the budget by an hour", "Change budgets of the session", "key e"),
+        ("more time", "Change budgets of the session", "key e"),
+        ("diff of the best", "What the snapshot of the verdict", "key d in a session"),
         ("rollback", "Restore its files to the snapshot", "key R in a session"),
         ("gates", "Open the verdict", "key enter in a session"),
         ("ranking", "The leaderboard", "key 3"),
@@ -57,9 +59,12 @@ async def test_a_palette_command_runs(desk: Any) -> None:
 async def test_the_palette_knows_other_words(desk: Any, asked: str, title: str, where: str) -> None:
     async with desk((120, 40)) as desk_:
         found = sorted(offers(desk_.app, desk_.app.screen, asked), key=lambda o: -o.score)
+        first = found[0] if asked in ("kill", "gates", "more time", "diff") else None
         assert any(o.title.startswith(title) and o.where.startswith(where) for o in found[:4]), (
             found[:6]
         )
+        assert first is None or first.title.startswith(title), found[:3]
+        assert len({(o.title, o.where) for o in found}) == len(found)
 
 
 async def test_the_palette_leads_to_what_is_elsewhere(desk: Any) -> None:
