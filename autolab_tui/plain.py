@@ -54,7 +54,17 @@ def lines(text: str) -> Iterator[str]:
         yield shown
 
 
+@lru_cache(maxsize=4096)
+def _as_it_is(character: str) -> bool:
+    """Whether `_harmless` keeps this character, wherever it stands."""
+    if not character.isprintable() or character in _FILLERS or character in _TONES:
+        return False
+    return unicodedata.category(character) not in ("Mn", "Me")
+
+
 def _harmless(text: str) -> str:
+    if all(map(_as_it_is, set(text))):
+        return text  # most text that is not ASCII: its letters are looked at once each
     kept: list[str] = []
     combining = 0
     for character in text:

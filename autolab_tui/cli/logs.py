@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _PAGE = 200
 _POLL = 1.0
+_MOST = 1_000_000  # characters of one field that are shown; `--json` has all of it
 _DETAILS = """\
 examples:
   autolab logs SESSION
@@ -90,15 +91,14 @@ def _over(client: EngineClient, session: str) -> bool:
 
 def lines_of(entry: Mapping[str, Any]) -> Iterator[str]:
     """A transcript's entry as lines for eyes."""
-    from autolab_tui.plain import lines
     from engine.entries import arguments_of, calls_of
 
     number, kind = entry.get("n"), str(entry.get("kind"))
     if kind == "assistant":
         yield f"--- {number} assistant"
         if entry.get("reasoning"):
-            yield from ("  " + line for line in lines(str(entry["reasoning"])))
-        yield from lines(str(entry.get("text") or ""))
+            yield from ("  " + line for line in _lines(str(entry["reasoning"])))
+        yield from _lines(str(entry.get("text") or ""))
         for call in calls_of(entry):
             yield plain(f"-> {call.get('name')}")
             yield from ("   " + line for line in _arguments(arguments_of(call)))
@@ -106,10 +106,10 @@ def lines_of(entry: Mapping[str, Any]) -> Iterator[str]:
         seconds = entry.get("seconds")
         took = f", {seconds:.1f} s" if isinstance(seconds, int | float) else ""
         yield plain(f"--- {number} {entry.get('name')}: exit code {entry.get('code')}{took}")
-        yield from lines(str(entry.get("output") or ""))
+        yield from _lines(str(entry.get("output") or ""))
     else:
         yield plain(f"--- {number} {_replaced(entry) if kind == 'summary' else kind}")
-        yield from lines(str(entry.get("text") or ""))
+        yield from _lines(str(entry.get("text") or ""))
 
 
 def _replaced(entry: Mapping[str, Any]) -> str:
@@ -121,15 +121,22 @@ def _replaced(entry: Mapping[str, Any]) -> str:
 
 
 def _arguments(arguments: object) -> Iterator[str]:
-    from autolab_tui.plain import lines
-
     if not isinstance(arguments, dict):
-        yield from lines(str(arguments))
+        yield from _lines(str(arguments))
         return
     for name, value in arguments.items():
-        key, shown = plain(name), list(lines(str(value)))
+        key, shown = plain(name), list(_lines(str(value)))
         if len(shown) == 1:
             yield f"{key}: {shown[0]}"
         else:
             yield f"{key}:"
             yield from ("  " + line for line in shown)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The text's lines, harmless; of a text beyond all measure the first of them."""
+    from autolab_tui.plain import lines
+
+    yield from lines(text[:_MOST])
+    if len(text) > _MOST:
+        yield f"... {len(text) - _MOST} more characters; --json shows them"

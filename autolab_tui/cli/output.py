@@ -14,6 +14,7 @@ from typing import Any
 _OBEYED = re.compile(
     "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
 )
+_MOST_REPLACED = 40  # characters that are replaced one after the other
 
 
 def emit(schema: str, content: Mapping[str, Any]) -> None:
@@ -28,11 +29,18 @@ def as_json(value: object, indent: int | None = None) -> str:
 
 def quiet(text: str) -> str:
     """The same JSON, with what a terminal obeys written as escapes."""
-    return text if text.isascii() and "\x7f" not in text else _OBEYED.sub(_escape, text)
+    if text.isascii() and "\x7f" not in text:
+        return text
+    obeyed = [character for character in set(text) if _OBEYED.match(character)]
+    if len(obeyed) > _MOST_REPLACED:
+        return _OBEYED.sub(lambda found: _escape(found[0]), text)
+    for character in obeyed:  # a megabyte of one of them is one pass
+        text = text.replace(character, _escape(character))
+    return text
 
 
-def _escape(found: re.Match[str]) -> str:
-    units = found[0].encode("utf-16-be", "surrogatepass").hex()
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 

@@ -66,6 +66,24 @@ def test_whatever_stands_in_a_transcript_is_text(entry: dict[str, Any]) -> None:
     assert obeyed(text_of(entry)) == set()
 
 
+def test_a_text_beyond_all_measure_is_cut_and_says_so() -> None:
+    text = "\n" * 1_000_001 + "x" * 41
+    *_, last = logs.lines_of({"n": 1, "kind": "tool", "output": text})
+    assert last == "... 42 more characters; --json shows them"
+    assert text in json.loads(output.as_json({"a": text}))["a"]
+
+
+@pytest.mark.parametrize("many", [1, 3000])
+def test_few_and_many_kinds_of_obeyed_characters_are_written_alike(many: int) -> None:
+    kinds = [*OBEYED, *map(chr, range(0xD800, 0xE000))][:many]
+    value = ["".join(kinds), "\u202e" * 1000 + "a"]
+    printed = output.as_json(value)
+    assert obeyed(printed) == set()
+    assert [text.encode("utf-16", "surrogatepass") for text in json.loads(printed)] == [
+        text.encode("utf-16", "surrogatepass") for text in value
+    ]
+
+
 def test_a_transcript_of_anything_can_be_exported() -> None:
     journal = Journal()
     journal.engine()
