@@ -53,17 +53,19 @@ class Recovery:
         begun first.
         """
         open_sessions = [s for s in self.state.sessions.values() if not s.over]
+        # Before anything is journalled here: what this engine says tells nothing of the last one.
+        seen = self._last_heard()
         worked = await self._worked_until()
+        # The clocks first: a lease that is given back is charged for up to then while they run.
+        await asyncio.gather(  # so that they share a flush
+            *(self._close(session, worked.get(session.id), seen) for session in open_sessions)
+        )
         for session in open_sessions:
             # Where no process lives on, the device is free.
             if session.lease and (session.id not in worked or not self.gpus.adopt(session)):
                 why = "its processes ended while the engine was away"
                 await self.record(LeaseReturned(why=why), session.id)
         await self._reap({s.id for s in open_sessions})
-        seen = self._last_heard()
-        await asyncio.gather(  # so that they share a flush
-            *(self._close(session, worked.get(session.id), seen) for session in open_sessions)
-        )
         begun = [session.id for session in open_sessions if session.begun]
         if begun:
             many = f"{len(begun)} sessions are" if len(begun) > 1 else f"{begun[0]} is"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.client import EngineRefusedError
+from engine.events import ClockMoved, EngineStarted
 from engine.state import SessionState
 from tests.engine.gpu.machine import Machine, make_gpu_task
 from tests.engine.session.test_sessions import spec
@@ -90,6 +91,15 @@ def test_a_session_has_its_gpu_and_no_other_and_gives_it_back(
     assert facts.gpu_time.closed == pytest.approx(worked, abs=0.01) and worked > 0.3
 
 
+def down_before_it_was_back(engine: EngineProcess, session: str) -> bool:
+    """Whether the time of the newest engine's absence began before that engine did."""
+    events = list(everything(engine))
+    (*_, started) = (e.stamp for e in events if isinstance(e.body, EngineStarted))
+    moved = [e.body for e in events if e.session == session and isinstance(e.body, ClockMoved)]
+    (*_, down) = (body.moment for body in moved if body.cause == "engine down")
+    return down < started
+
+
 @pytest.mark.slow
 def test_whoever_waits_for_a_gpu_says_so_and_holds_nobody_up(
     gpu_engine: EngineProcess, gpu_suite: Path
@@ -149,6 +159,7 @@ def test_an_engine_that_died_leaves_its_leases_to_the_next(
         kill_keeper(gpu_engine.state_dir)
         gpu_engine.restart()
         wait_for(lambda: gpu_engine.session(first).rebuilds)
+        assert down_before_it_was_back(gpu_engine, first)
         assert leases(gpu_engine, first) == ["LeaseGranted", "LeaseReturned", "LeaseGranted"]
         assert leases(gpu_engine, second) == []
         for session in (first, second):
