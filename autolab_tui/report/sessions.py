@@ -19,6 +19,7 @@ from autolab_tui.report.markup import Markup, element
 from autolab_tui.report.trajectory import MEANINGS, legend, marks, trajectory
 from engine.analysis.counting import name_of
 from engine.analysis.persistence_index import Correlation
+from engine.analysis.warnings import LiveWarning
 from engine.state import Point, SessionState
 from verifier.numerals import numeral
 
@@ -45,16 +46,25 @@ def sessions(facts: Facts) -> Markup:
 def _ending_row(one: SessionFacts) -> tuple[Markup, ...]:
     s = one.session
     outcome = s.outcome or s.state
-    evidence = s.outcome_evidence or "; ".join(f"{w.kind}: {w.evidence}" for w in one.warnings)
+    evidence = s.outcome_evidence or "; ".join(map(_warning, one.warnings))
     return (
         _link(s),
         name(s.task),
         name(name_of(s)),
         name(s.harness),
-        figure(number(one.persistence.final)),
-        element("td", outcome, class_=_OUTCOMES.get(outcome)),
+        figure(number(s.final_reward)),
+        element("td", _said(outcome), class_=_OUTCOMES.get(outcome)),
         element("td", evidence[:REASON], class_="prose"),
     )
+
+
+def _warning(warning: LiveWarning) -> str:
+    return f"{_said(warning.kind)}: {warning.evidence}"
+
+
+def _said(kind: str) -> str:
+    """The name of a class or a warning, in words."""
+    return kind.replace("_", " ")
 
 
 def _figures_row(one: SessionFacts) -> tuple[Markup, ...]:
@@ -92,7 +102,7 @@ def _session(one: SessionFacts) -> Markup:
     if s.final_reward is not None:
         final = f"final {s.final_reward:.3f}"
     best = "" if s.best_reward is None else f", best {s.best_reward:.3f}"
-    outcome = f", {s.outcome}" if s.outcome else f", {s.state}"
+    outcome = f", {_said(s.outcome or s.state)}"
     marked = [flag for flag, holds in (("assisted", s.assisted), ("unofficial", not s.official),
                                        ("timed_by: task", s.timed_by == "task"))
               if holds]  # fmt: skip
@@ -102,7 +112,7 @@ def _session(one: SessionFacts) -> Markup:
         element("p", f"{final}{best}{outcome}", *(f", {flag}" for flag in marked)),
         trajectory(s, one.used, one.budget),
         element("p", s.outcome_evidence, class_="dim") if s.outcome_evidence else None,
-        *(element("p", f"{w.kind}: {w.evidence}", class_="warn") for w in one.warnings),
+        *(element("p", _warning(w), class_="warn") for w in one.warnings),
         _verdicts(s),
         class_="session",
         id=anchor(s),

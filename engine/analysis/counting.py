@@ -16,6 +16,7 @@ import msgspec
 from engine.state import SessionState, State
 
 FEW_TASKS = 5  # fewer are too few to draw from
+_NAMED = 3  # tasks of which a remark is made one by one
 Missing = Literal["exclude", "zero"]
 Standing = Literal["counted", "not_judged", "suspect", "unfinished"]
 
@@ -193,6 +194,7 @@ def remarks(sheet: Sheet) -> list[str]:
             found.append(
                 f"{name} counts as {len(same)} tasks: its size or its files differ between sessions"
             )
+    uneven = []
     for subject in sheet.subjects:
         cells = [cell.get(subject, ()) for cell in sheet.sessions.values()]
         limits = {
@@ -203,7 +205,15 @@ def remarks(sheet: Sheet) -> list[str]:
         }
         if len(limits) > 1:
             said = ", ".join(f"{seconds:g} s" for seconds in sorted(limits))
-            found.append(f"sessions of {sheet.label(subject)} had different budgets: {said}")
+            uneven.append((sheet.label(subject), said))
+    if len(uneven) > _NAMED:
+        named = ", ".join(label for label, _ in uneven[:_NAMED])
+        found.append(
+            f"sessions of {len(uneven)} tasks had different budgets from others of the same task: "
+            f"{named} and {len(uneven) - _NAMED} more"
+        )
+    else:
+        found += [f"sessions of {label} had different budgets: {said}" for label, said in uneven]
     foreign = [s for s in sheet.subjects if s.timed_by == "task"]
     if foreign:
         mixed = len(foreign) < len(sheet.subjects)
