@@ -240,25 +240,35 @@ def shipped() -> dict[str, Theme]:
     return {DEFAULT: found.pop(DEFAULT), **found}
 
 
-def to_begin_with(wanted: str, config: Path) -> dict[str, Theme]:
-    """The theme to start with alone, where it is a shipped one; else everything.
+Theirs = tuple[dict[str, Theme], list[ThemeError]]
 
-    Reading all of them takes as long as drawing the first frame. Problems are for `everything` to
-    tell.
+
+def to_begin_with(wanted: str, theirs: dict[str, Theme]) -> Theme:
+    """The theme to start with: the operator's of that name, else a shipped one, else the default.
+
+    It is read alone: reading all that are shipped takes as long as drawing the first frame.
     """
-    entry = files("themes") / f"{wanted}.toml"
-    theirs = config / "themes"
-    if _NAME.fullmatch(wanted) and entry.is_file() and not theirs.exists():
-        return {wanted: parse(entry.read_text(encoding="utf-8"), f"themes/{wanted}.toml")}
-    return everything(config)[0]
+    if wanted in theirs:
+        return theirs[wanted]
+    for name in (wanted, DEFAULT):
+        entry = files("themes") / f"{name}.toml"
+        if _NAME.fullmatch(name) and entry.is_file():
+            break
+    return parse(entry.read_text(encoding="utf-8"), f"themes/{entry.name}")
 
 
-def everything(config: Path) -> tuple[dict[str, Theme], list[ThemeError]]:
+def everything(config: Path) -> Theirs:
     """Shipped themes and those in `config/themes`, and what was wrong with files there.
 
     A theme of the operator's replaces a shipped one of the same name.
     """
-    themes = shipped()
+    theirs, problems = operators(config)
+    return {**shipped(), **theirs}, problems
+
+
+def operators(config: Path) -> Theirs:
+    """The operator's own themes, and what was wrong with files there."""
+    themes: dict[str, Theme] = {}
     problems: list[ThemeError] = []
     folder = config / "themes"
     try:

@@ -16,8 +16,10 @@ class ThemedApp(App[None]):
     def __init__(self, wanted: str, config: Path) -> None:
         # Textual asks for their variables while it is put together, and again and again.
         self.config = config
-        self._themes = themes.to_begin_with(wanted, config)
-        self._chosen_theme = wanted if wanted in self._themes else themes.DEFAULT
+        self._theirs = themes.operators(config)
+        first = themes.to_begin_with(wanted, self._theirs[0])
+        self._themes = {first.name: first}
+        self._chosen_theme = first.name
         super().__init__()
 
     def begin_with_theme(self) -> None:
@@ -32,8 +34,9 @@ class ThemedApp(App[None]):
             self.register_theme(one.to_textual())
 
     def load_every_theme(self) -> None:
-        """Read those that the first screen did not need, the operator's own among them."""
-        self._themes, problems = themes.everything(self.config)
+        """Read those that are shipped, which the first screen did not need."""
+        theirs, problems = self._theirs
+        self._themes = {**themes.shipped(), **theirs}
         self._register_themes()
         for problem in problems:
             self.notify(plain(str(problem)), title="A theme was left out", severity="warning")

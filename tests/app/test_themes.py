@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -198,3 +199,25 @@ def test_the_example_in_the_documentation_is_sound() -> None:
     theme = themes.parse(example, "the example")
     assert theme.roles["run-verifying"] == "#d0b0ff"
     assert themes.shortfalls(theme) == []
+
+
+async def test_the_operators_files_are_read_once_and_a_broken_one_is_told(
+    desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "themes"
+    folder.mkdir()
+    (folder / "mine.toml").write_text(GOOD)
+    (folder / "broken.toml").write_text("name =")
+    read: list[str] = []
+
+    def load(path: Path) -> Theme:
+        read.append(path.name)
+        return real(path)
+
+    real = themes.load
+    monkeypatch.setattr(themes, "load", load)
+    async with desk(theme="mine") as at:
+        assert at.app.theme == "mine"
+        await at.until(lambda: "A theme was left out" in at.text(), "what is wrong")
+        assert set(SHIPPED) < set(at.app.available_themes)
+    assert sorted(read) == ["broken.toml", "mine.toml"]
