@@ -5,17 +5,21 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from autolab_tui import words
 from autolab_tui.cli.output import plain
 from autolab_tui.cli.values import short_duration
 from autolab_tui.words import plural
 from engine.events import (
     AlertCleared,
     AlertRaised,
+    BudgetChanged,
     ContextCompacted,
     EngineStarted,
     EngineStopped,
     GpusNoted,
     Intervened,
+    LeaseGranted,
+    LeaseReturned,
     ModelPaced,
     ModelRetried,
     Noted,
@@ -102,10 +106,26 @@ def describe(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - one case f
             return f"settled: {alert}"
         case Noted(text=text):
             return text
+        case BudgetChanged(run=run, by=by, why=why) as changed:
+            whose = f"budget of run {run}" if run else "budget"
+            return f"{whose} is {_limits(changed)}, by {by}" + (f": {why}" if why else "")
+        case LeaseGranted(gpus=gpus, shared=shared):
+            return f"leased {', '.join(g.words for g in gpus)}" + (", shared" if shared else "")
+        case LeaseReturned(why=why):
+            return "GPU given back" + (f": {why}" if why else "")
         case GpusNoted(name=name, state=state):
             return f"{name}: {state}"
         case _:
             return None
+
+
+def _limits(changed: BudgetChanged) -> str:
+    said = []
+    for key, limit in changed.budget.items():
+        hard = "" if limit.hard is None else f" {words.amount(key, limit.hard)}"
+        soft = "" if limit.soft is None else f" (soft {words.amount(key, limit.soft)})"
+        said.append(f"{key}{hard}{soft}")
+    return ", ".join(said) or "without limits"
 
 
 def _reward(verdict: Verdict) -> str:
@@ -118,11 +138,11 @@ def verdict_words(verdict: Verdict) -> str:
         return f"verdict ({verdict.stage}): gate {verdict.failed_gate} failed, reward 0"
     if verdict.reward is None:
         return f"verdict ({verdict.stage}): could not be judged: {verdict.reason}"
-    words = [f"verdict ({verdict.stage}): reward {verdict.reward:.3f}"]
+    said = [f"verdict ({verdict.stage}): reward {verdict.reward:.3f}"]
     if verdict.metric is not None:
-        words.append(f"{numeral(verdict.metric.value)} {verdict.metric.unit}".rstrip())
+        said.append(f"{numeral(verdict.metric.value)} {verdict.metric.unit}".rstrip())
     if verdict.speedup is not None:
-        words.append(f"{verdict.speedup.value:.2f}x")
+        said.append(f"{verdict.speedup.value:.2f}x")
     if verdict.status not in ("scored", "zero"):
-        words.append(verdict.status)
-    return ", ".join(words)
+        said.append(verdict.status)
+    return ", ".join(said)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from autolab_tui.cli.leaderboard import tally_in_words
+from autolab_tui.cli.lines import describe
 from autolab_tui.cli.status import sessions_table
 from autolab_tui.glyphs import UNICODE
 from autolab_tui.plain import width
@@ -21,7 +22,15 @@ from autolab_tui.views import sessions as say
 from autolab_tui.views.fleet import Choice
 from engine.analysis.leaderboard import leaderboard
 from engine.clock import Clock
-from engine.events import ActivityChanged, LeaseGranted, Limit, SessionMoved, SessionPaused
+from engine.events import (
+    ActivityChanged,
+    BudgetChanged,
+    LeaseGranted,
+    LeaseReturned,
+    Limit,
+    SessionMoved,
+    SessionPaused,
+)
 from engine.objects import session_object
 from tests.app.journal import BOOT, Journal
 from tests.app.served import EngineServer
@@ -252,3 +261,18 @@ def test_what_is_leased_in_part_is_not_called_free() -> None:
     said = [text_of(lines[0]) for _, lines in rows]
     expected = ["s-1 (a slice)", "s-1", "free", "s-2", "s-2 (whole GPU)", "by the slice"]
     assert all(words in line for words, line in zip(expected, said, strict=True)), said
+
+
+def test_who_follows_hears_of_leases_and_budgets(journal: Journal) -> None:
+    limits = {"active": Limit(900.0), "gpu": Limit(7200.0, 5400.0), "cost": Limit(None, 4.0)}
+    changed = BudgetChanged(budget=limits, by="ann", why="more")
+    leased = LeaseGranted(gpus=(Gpu("GPU-a", "NVIDIA H100", 0),), shared=True)
+    said = [
+        describe(journal.write(body, "s-rising"))
+        for body in (changed, leased, LeaseReturned(why="the session is over"))
+    ]
+    assert said == [
+        "budget is active 15m, gpu 2h00 (soft 1h30), cost (soft $4.00), by ann: more",
+        "leased NVIDIA H100 (GPU-a), shared",
+        "GPU given back: the session is over",
+    ]
