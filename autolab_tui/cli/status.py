@@ -52,13 +52,16 @@ def known(state: Path | None) -> tuple[dict[str, Any], str]:
         client, silent = running(state), ""
     except EngineSilentError as error:
         client, silent = None, str(error)
-    return client.status() if client else _from_journal(state), silent
-
-
-def _from_journal(state: Path | None) -> dict[str, Any]:
+    if client:
+        return client.status(), silent
     from engine.offline import status
 
-    return status(state, note) or {"engine": None, "runs": [], "sessions": []}
+    damage: list[str] = []
+    answer = status(state, damage.append)
+    for remark in damage:
+        note(remark)
+        silent = silent or "no engine runs, and none starts on a damaged journal"
+    return answer or {"engine": None, "runs": [], "sessions": []}, silent
 
 
 def narrowed(answer: Mapping[str, Any], which: str) -> dict[str, Any]:

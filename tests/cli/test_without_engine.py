@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -160,6 +162,30 @@ def test_a_journal_that_is_none_is_named(shell: Shell) -> None:
     assert done.returncode == 1
     assert "journal.sqlite3" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_of_a_damaged_journal_what_stands_before_the_damage_is_shown(shell: Shell) -> None:
+    shell.folder.mkdir(mode=0o700)
+    journal = Journal(journal_file(shell.folder), Clock(lambda: "boot", lambda: 50.0, lambda: 1e9))
+    journal.append(RunCreated(run="r1", sessions=("r1-01",), spec={}))
+    journal.append(created(), "r1-01")
+    journal.append(SessionMoved(state="running"), "r1-01")
+    journal.append(SessionMoved(state="finished"), "r1-01").result(10)
+    journal.close()
+    with closing(sqlite3.connect(journal_file(shell.folder))) as db:
+        db.execute("UPDATE events SET data = substr(data, 1, 30) WHERE seq = 4")
+        db.commit()
+    shown = shell("status")
+    assert shown.returncode == 0
+    assert "event 4" in shown.stderr and "as of event 3" in shown.stderr
+    assert "none starts on a damaged journal" in shown.stdout
+    assert "r1-01    running" in shown.stdout
+    for line in (("report", "r1", "--csv", "-"), ("logs", "r1-01"), ("replay", "r1", "--json")):
+        done = shell(*line)
+        assert (done.returncode, len(done.stderr.splitlines())) == (0, 1), done.stderr
+        assert "as of event 3" in done.stderr
+    started = shell("engine", "start")
+    assert started.returncode == 1 and "event 4" in started.stderr
 
 
 def created() -> SessionCreated:
