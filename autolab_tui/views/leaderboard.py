@@ -22,8 +22,8 @@ from verifier.numerals import numeral
 PAGES = ("scores", "domains", "endings", "persistence")
 _NAME = (
     Column("rank", "", 2, 3, align="right"),
-    Column("model", "model", 14, 30),
-    Column("harness", "harness", 7, 16, rank=3),
+    Column("model", "model", 18, 30),
+    Column("harness", "harness", 7, 16, rank=2),
 )
 # How a session ended, as the bar tells it: what went well, what went wrong, what says nothing.
 _ENDINGS: tuple[tuple[str, tuple[str, ...], Role], ...] = (

@@ -15,9 +15,9 @@ from engine.state import State
 
 _COLUMNS = (
     Column("task", "task", 16, 30),
-    Column("here", "here", 10, 60),
+    Column("here", "here", 16, 60),
     Column("best", "best", 6, 6, rank=1, align="right"),
-    Column("sessions", "sessions", 8, 8, rank=2, align="right"),
+    Column("sessions", "tried", 5, 5, rank=2, align="right"),
     Column("budget", "budget", 7, 7, rank=3, align="right"),
 )
 _NAME = 12  # cells of the names at the left of a task's facts
@@ -64,7 +64,8 @@ def rows(
         here = _here(task, glyphs)
         cell: dict[str, Span] = {
             "task": (cut(plain(task.name), given.get("task", 16)), "strong"),
-            "here": (cut(here[0], given.get("here", 10)), here[1]),
+            # What is missing, first: the rest stands beside the list.
+            "here": (cut(here[0].replace(" it needs ", " ", 1), given.get("here", 10)), here[1]),
             "best": (words.reward(of.best), "text" if of.best is not None else "dim"),
             "sessions": (str(of.sessions or ""), "dim"),
             "budget": (words.short(size.active_sec if size else None), "dim"),
