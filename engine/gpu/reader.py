@@ -15,14 +15,13 @@ from verifier.gpus.asking import Asker, HangsError, Patience
 from verifier.gpus.inventory import NAMELESS
 from verifier.gpus.nvml import (
     MOST_DEVICES,
-    NO_DRIVER,
     in_words,
-    is_there,
     processes,
     size,
     slices,
     text,
     told,
+    why_absent,
     within,
 )
 
@@ -119,8 +118,8 @@ class Reader:
                 nvml.nvmlShutdown()
 
     def _open(self) -> str:
-        if not is_there():
-            return NO_DRIVER
+        if absent := why_absent():
+            return absent
         import pynvml
 
         try:

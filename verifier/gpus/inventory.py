@@ -27,6 +27,7 @@ from verifier.gpus.nvml import (
     slices,
     text,
     told,
+    why_absent,
     within,
 )
 from verifier.gpus.nvml import processes as processes_on
@@ -112,8 +113,8 @@ def patiently(ask: Callable[[], T], patience: float, otherwise: T, key: str = "d
 
 
 def _inventory() -> Inventory:
-    if not is_there():
-        return Inventory((), NO_DRIVER)
+    if absent := why_absent():
+        return Inventory((), absent, absent != NO_DRIVER)
     import pynvml
 
     try:

@@ -19,11 +19,19 @@ _MOST_BYTES = 1 << 50
 
 def is_there() -> bool:
     """Whether the driver's library is: a try that costs nothing, as `pynvml` would, without one."""
+    return not why_absent()
+
+
+def why_absent() -> str:
+    """Why the driver's library cannot be loaded: `NO_DRIVER`, or what is wrong with it; "" if it
+    can."""
     try:
         ctypes.CDLL(_LIBRARY)
-    except OSError:
-        return False
-    return True
+    except OSError as error:
+        if str(error).startswith(f"{_LIBRARY}: cannot open"):
+            return NO_DRIVER
+        return f"the NVIDIA driver's library cannot be loaded: {error}; install it again"
+    return ""
 
 
 def in_words(nvml: Any, error: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,7 +44,7 @@ class Driver:
 
 def present(monkeypatch: pytest.MonkeyPatch, **answers: Any) -> Inventory:
     monkeypatch.setitem(sys.modules, "pynvml", Driver(**answers))
-    monkeypatch.setattr(inventory, "is_there", lambda: True)
+    monkeypatch.setattr(inventory, "why_absent", lambda: "")
     return inventory.present()
 
 
@@ -120,6 +121,7 @@ def test_nonsense_from_a_driver_is_no_crash(monkeypatch):
     found = present(monkeypatch, GetCount="many")
     assert found == Inventory((), "the NVIDIA driver does not answer", True)
     monkeypatch.setitem(sys.modules, "pynvml", Driver(GetHandleByUUID="h"))
+    monkeypatch.setattr(inventory, "is_there", lambda: True)
     assert inventory.processes("GPU-0") == ()
     monkeypatch.setitem(
         sys.modules,
@@ -142,3 +144,14 @@ def test_only_what_its_uuid_names_can_be_leased(monkeypatch):
     assert [gpu.uuid for gpu in found.gpus] == ["GPU-a", "MIG-GPU-b/1/0"]
     assert "NVIDIA A100 has the UUID '', by which nobody can name it" in found.trouble
     assert found.trouble.endswith("; and 2 more")
+
+
+def test_a_library_that_is_broken_is_no_machine_without_a_driver(tmp_path: Path):
+    (tmp_path / "libnvidia-ml.so.1").write_bytes(b"half of it")
+    code = "from verifier.gpus import inventory\nprint(inventory.present())"
+    env = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
+    )
+    assert "the NVIDIA driver's library cannot be loaded" in done.stdout
+    assert "silent=True" in done.stdout
