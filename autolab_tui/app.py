@@ -27,6 +27,7 @@ from autolab_tui.glyphs import Glyphs, choose
 from autolab_tui.link import Client, Link
 from autolab_tui.local import Local
 from autolab_tui.messages import Arrived, CallFailed, Computed, Ordered, Restored, Stopped
+from autolab_tui.offering import OfferingApp
 from autolab_tui.ordering import Ordering
 from autolab_tui.plain import plain
 from autolab_tui.screens import tops
@@ -48,8 +49,6 @@ from engine.clock import Clock
 from engine.paths import config_dir
 
 if TYPE_CHECKING:
-    from textual.command import Provider
-
     from autolab_tui.drafts import Draft
 
 FRAME = 1.0  # seconds between frames while something changes
@@ -59,13 +58,7 @@ RESTING = 5  # ticks from frame to frame while nobody looks
 QUIET = 3  # and while nothing happens
 
 
-def _palette() -> type[Provider]:
-    from autolab_tui.palette import Palette
-
-    return Palette
-
-
-class AutolabApp(ThemedApp, TellingApp, TypeAhead):
+class AutolabApp(ThemedApp, TellingApp, OfferingApp, TypeAhead):
     """Shows one engine. Everything that it knows comes from `client`."""
 
     TITLE = "AutoLab"
@@ -80,9 +73,6 @@ class AutolabApp(ThemedApp, TellingApp, TypeAhead):
     takes_orders = True
     # Lines have not the marks that Textual selects by, and a click would draw all of them anew.
     ALLOW_SELECT = False
-    ENABLE_COMMAND_PALETTE = True
-    COMMAND_PALETTE_BINDING = "ctrl+p"
-    COMMANDS: ClassVar[set[Callable[[], type[Provider]]]] = {_palette}  # type: ignore[assignment]
     NOTIFICATION_TIMEOUT: ClassVar[float] = 6
     animation_level = "none"
 

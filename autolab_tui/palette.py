@@ -6,13 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual import on
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.dom import DOMNode
+from textual.markup import escape
+from textual.widgets import Input
 
 from autolab_tui.actions import ACTIONS, Action, Place, key_word, of
 from autolab_tui.actions.commands import available
 from autolab_tui.actions.finding import rank
+from autolab_tui.plain import plain
 from autolab_tui.screens.base import Host
 from autolab_tui.screens.tops import HOME, TOPS
 
@@ -47,6 +51,14 @@ class Home(Host, Protocol):
         """Do what a key would do."""
 
 
+class PaletteScreen(CommandPalette):
+    """Textual's, but `enter` does nothing that was found for fewer letters than were typed."""
+
+    @on(Input.Changed)
+    def _typed(self) -> None:
+        self.query_one(CommandList).highlighted = None
+
+
 class Palette(Provider):
     """Offers the actions of the screen below, then the rest."""
 
@@ -57,12 +69,14 @@ class Palette(Provider):
     async def discover(self) -> Hits:
         """The actions of this screen, in the order of their titles."""
         for offer in sorted(here(self._app, self.screen)):
-            yield DiscoveryHit(Content(offer.title), offer.run, offer.title, offer.where)
+            yield DiscoveryHit(Content(offer.title), offer.run, offer.title, escape(offer.where))
 
     async def search(self, query: str) -> Hits:
         """What was asked for in words; a key's own name finds it, too."""
         for offer in offers(self._app, self.screen, query):
-            yield Hit(offer.score, Content(offer.title), offer.run, offer.title, offer.where)
+            yield Hit(
+                offer.score, Content(offer.title), offer.run, offer.title, escape(offer.where)
+            )
 
 
 def offers(app: Home, screen: Any, query: str) -> Iterator[Offer]:
@@ -111,7 +125,9 @@ def _by_command(app: Home, screen: Any, query: str) -> Iterator[Offer]:
         score = _COMMAND * rank(query, command)
         if score:
             line = command.filled(run, session)
-            yield Offer(command.help, f"copies: {line}", partial(app.copy, line, line), score)
+            yield Offer(
+                command.help, f"copies: {plain(line)}", partial(app.copy, line, line), score
+            )
 
 
 def _score(query: str, action: Action) -> float:

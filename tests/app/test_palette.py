@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from autolab_tui.actions import at
 from autolab_tui.actions.commands import COMMANDS
+from autolab_tui.app import AutolabApp
 from autolab_tui.cli.nouns import build
 from autolab_tui.local import Local
 from autolab_tui.palette import here, offers
 from autolab_tui.screens.fleet import FleetScreen
 from autolab_tui.screens.session import SessionScreen
-from tests.app.served import EngineServer
+from engine.client import EngineClient
+from tests.app.conftest import Desk
+from tests.app.journal import Journal
+from tests.app.served import EngineServer, serve, still_clock
 
 
 async def test_the_palette_has_the_actions(desk: Any) -> None:
@@ -119,3 +124,35 @@ async def test_a_report_is_written_where_we_are(
         await desk_.press("w")
         await desk_.until(lambda: "wrote r.html" in desk_.text(), "what was written")
     assert asked == [["r-20251124-1600"]]
+
+
+async def test_what_runs_are_called_is_no_markup(
+    socket_path: Path, tmp_path: Path, journal: Journal
+) -> None:
+    evil = "r-[/nope][@click=app.quit]x\x1b[2J"
+    journal.run(evil, ["s-evil"])
+    journal.create("s-evil", run=evil)
+    journal.wait(1)
+    with serve(socket_path, journal):
+        app = AutolabApp(EngineClient(socket_path), clock=still_clock(journal), config=tmp_path)
+        async with app.run_test(size=(140, 40)) as pilot:
+            before = Desk(app, pilot)
+            await before.until(lambda: app.store.loaded, "first data")
+            app.choice = replace(app.choice, words="s-evil")
+            await before.press("home")
+            await before.press("ctrl+p")
+            await before.pilot.press(*"rerun")
+            await before.until(lambda: "autolab rerun r-[/nope]" in before.text(), "the command")
+            assert "\x1b" not in before.text()
+
+
+async def test_enter_runs_nothing_that_was_found_for_fewer_letters(desk: Any) -> None:
+    async with desk((120, 40)) as desk_:
+        await desk_.press("ctrl+p")
+        await desk_.until(lambda: "Change budgets" in desk_.text(), "what there is")
+        palette = desk_.app.screen
+        palette._cancel_gather_commands = lambda: None
+        palette._gather_commands = lambda value: None  # an answer that is slow to come
+        await desk_.pilot.press("z", "enter")
+        assert desk_.app.screen is palette
+        assert desk_.app.choice.sort == "needs you"
