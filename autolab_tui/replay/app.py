@@ -57,7 +57,9 @@ class ReplayApp(AutolabApp):
     def on_mount(self) -> None:
         """Say what there is to say of the recording."""
         for remark in self._said:
-            self.notify(remark, title="The journal is damaged", severity="warning", timeout=60)
+            # The terminal has the whole of it, above and below the app.
+            short = remark.rpartition(". ")[2]
+            self.notify(short, title="The journal is damaged", severity="warning", timeout=15)
 
     def time_bar(self) -> Lines:
         """The line that each screen has at its bottom."""

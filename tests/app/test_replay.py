@@ -214,3 +214,12 @@ async def test_gpus_are_shown_by_the_minutes_that_the_journal_has(tmp_path: Path
         await at.press("5")
         await at.until(lambda: "0 H100" in at.text(), "the device")
         assert "90%" in at.text() and "s-rising" in at.text()
+
+
+async def test_of_a_damaged_journal_the_rest_is_replayed_and_that_is_said(tmp_path: Path) -> None:
+    said = ["event 9 cannot be read. What follows is as of event 8, 2025, before the damage"]
+    app = ReplayApp(recording(tmp_path), config=tmp_path / "config", said=said)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        at = Desk(app, pilot)
+        await at.until(lambda: "The journal is damaged" in at.text(), "the remark")
+        assert "as of event 8" in at.text() and "median_filter" in at.text()
