@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from autolab_tui import words
 from autolab_tui.glyphs import Glyphs
@@ -152,7 +153,7 @@ def table(
         pair, columns = False, _COLUMNS
     else:
         pair = 2 * len(sessions) <= max(room, 2)
-        columns = _PAIR if pair else _SINGLE
+        columns = _PAIR if pair else _single(sessions)
     given = widths(columns, cells - 2)
     shown_columns = [c for c in columns if c.key in given]
     head, ends = _head(shown_columns, given, choice, frame.glyphs)
@@ -164,6 +165,13 @@ def table(
     height = 2 if pair else 1
     rows = tuple((s.id, Painted(height, partial(lines, s))) for s in sessions)
     return Table(tuple(pad(head, cells)), ends, rows, height)
+
+
+def _single(sessions: Sequence[SessionState]) -> tuple[Column, ...]:
+    """The columns of one line; where models compete, whose line it is goes before how it rose."""
+    if len({session.model or session.agent for session in sessions}) < 2:
+        return _SINGLE
+    return tuple(replace(c, rank=4) if c.key == "spark" else c for c in _SINGLE)
 
 
 def _head(

@@ -259,7 +259,7 @@ def test_a_session_of_one_line_says_why_it_needs_somebody(cells: int) -> None:
     assert "▲ no better for" in said["rack_placement"]
     assert "gate correct" in said["matrix_chain"]
     assert "bash make" in said["median_filter"]
-    assert ("local/persistent" in said["median_filter"]) == (cells >= 100)
+    assert ("local/persistent" if cells >= 100 else "loca") in said["median_filter"]
     assert "premature stop" in said["build_flags"]
 
 
