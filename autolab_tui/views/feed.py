@@ -76,14 +76,16 @@ def folds(found: Sequence[FeedItem]) -> list[FeedItem | Fold]:
     groups: dict[tuple[str, str], list[FeedItem]] = {}  # the youngest group of each cause
     told: list[list[FeedItem]] = []
     for item in found:
+        if item.session is None or item.kind not in _FOLDED:
+            told.append([item])
+            continue
         cause = (item.kind, _cause(item))
         group = groups.get(cause)
         if group is not None and group[-1].at - item.at <= _AT_ONCE:
             group.append(item)
-            continue
-        told.append([item])
-        if item.session is not None and item.kind in _FOLDED:
-            groups[cause] = told[-1]
+        else:
+            groups[cause] = [item]
+            told.append(groups[cause])
     shown: list[FeedItem | Fold] = []
     for group in told:
         if len(group) < _LEAST:
