@@ -11,9 +11,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
-from rich.console import RenderableType
 from textual import events, on
-from textual.geometry import Size
 from textual.screen import Screen
 
 from autolab_tui import preferences, returning, themes, words
@@ -22,7 +20,6 @@ from autolab_tui.analyses import compute
 from autolab_tui.attention import Attention
 from autolab_tui.bindings import bindings
 from autolab_tui.calls import Calls
-from autolab_tui.framediff import Paper, thrifty
 from autolab_tui.glyphs import Glyphs, choose
 from autolab_tui.link import Client, Link
 from autolab_tui.local import Local
@@ -30,6 +27,7 @@ from autolab_tui.messages import Arrived, CallFailed, Computed, Ordered, Restore
 from autolab_tui.offering import OfferingApp
 from autolab_tui.ordering import Ordering
 from autolab_tui.plain import plain
+from autolab_tui.repainting import RepaintingApp
 from autolab_tui.screens import tops
 from autolab_tui.screens.base import DrawnScreen
 from autolab_tui.screens.fleet import FleetScreen
@@ -53,12 +51,11 @@ if TYPE_CHECKING:
 
 FRAME = 1.0  # seconds between frames while something changes
 PRESENCE = 60.0  # seconds between two words to the engine that somebody is here
-_AFTER_RESIZE = 0.1
 RESTING = 5  # ticks from frame to frame while nobody looks
 QUIET = 3  # and while nothing happens
 
 
-class AutolabApp(ThemedApp, TellingApp, OfferingApp, TypeAhead):
+class AutolabApp(ThemedApp, TellingApp, OfferingApp, RepaintingApp, TypeAhead):
     """Shows one engine. Everything that it knows comes from `client`."""
 
     TITLE = "AutoLab"
@@ -101,17 +98,14 @@ class AutolabApp(ThemedApp, TellingApp, OfferingApp, TypeAhead):
         self._start_demo = start_demo
         self.local = local
         self.orders = Ordering(self, self.store, self.calls)
-        self._paper = Paper() if os.environ.get("AUTOLAB_FULL_FRAMES", "") in ("", "0") else None
         self._link = Link(client, self._wake)
         self.choice = returning.choice(self._remembered, run)
         self._drawn = float("-inf")
-        self._ticks = 0
         self._attention, self._looked_at = Attention(), -1
         self._present = float("-inf")
         self._narrowed = run is not None
         self._came_back = False
         self._focused_terminal = True
-        self._terminal: Size | None = None
         self.begin_with_theme()
 
     def _come_back(self) -> None:
@@ -240,31 +234,6 @@ class AutolabApp(ThemedApp, TellingApp, OfferingApp, TypeAhead):
         """The frame to draw now."""
         store = self.store
         return Frame(store.moment(), store.health(), store.beats, self.glyphs)
-
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        if self._paper is not None:
-            renderable = thrifty(renderable, self._paper)
-        super()._display(screen, renderable)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Send everything again, once the new layout stands.
-
-        A terminal that was made smaller and larger again, faster than we look, has the size that it
-        had and has lost its last columns; Textual takes such a resize for none.
-        """
-        known, self._terminal = self._terminal, event.size
-        if not self._ticks and known in (None, event.size):
-            return  # told at the start, twice, while nothing can have been lost
-        if self._paper is not None:
-            self._paper.forget()
-        self.set_timer(_AFTER_RESIZE, self.action_repaint)
-
-    def action_repaint(self) -> None:
-        """Send every cell again: the terminal may have lost some."""
-        if self._paper is not None:
-            self._paper.forget()
-        if self.screen_stack:  # after a resize just before the end there is none any more
-            self.screen.refresh()
 
     def on_app_blur(self, event: events.AppBlur) -> None:
         """Nobody looks: draw rarely."""

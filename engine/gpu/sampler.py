@@ -114,9 +114,11 @@ class Sampler:
             with self._lock:
                 self._ring.extend(earlier)
                 # A rest is no silence: the next look is when it was meant to be. After a long look
-                # (tens of thousands of processes, or a device that hangs) it is longer.
-                rest = max(self._seconds, _SHARE * (now - began))
-                rest = rest if reading.gpus else REST_SECONDS * self._seconds
+                # (tens of thousands of processes, or a device that hangs) it is longer, but not
+                # without end: the machine may have slept meanwhile.
+                longest = REST_SECONDS * self._seconds
+                rest = min(max(self._seconds, _SHARE * (now - began)), longest)
+                rest = rest if reading.gpus else longest
                 self._asked = now + rest
                 self._ring.append(Sample(now, reading))
             self._tell(reading)
