@@ -166,6 +166,7 @@ class AutolabApp(ThemedApp, TellingApp, OfferingApp, RepaintingApp, TypeAhead):
 
     def _tick(self) -> None:
         self._ticks += 1
+        self.heed_size()
         if self._ticks % self._pace() == 0:
             self.draw()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+import shutil
 
 from rich.console import RenderableType
 from textual import events
@@ -44,16 +44,23 @@ class RepaintingApp(App[None]):
         self.set_timer(_AFTER_RESIZE, self._settle)
 
     def _settle(self) -> None:
-        """Draw for the size that the terminal has by now.
-
-        Two resizes in a row may be told in the wrong order: the signal of the second interrupts
-        Textual between asking for the first one's size and passing it on.
-        """
-        size = None if self.is_headless else _size()
-        if size is not None and size != self._terminal:
-            self.post_message(events.Resize(size, size))
-        else:
+        """Draw for the size that the terminal has by now."""
+        if not self.heed_size():
             self.action_repaint()
+
+    def heed_size(self) -> bool:
+        """Take up the terminal's size if it is another than was told; whether it was.
+
+        Two sizes in a row may be told in the wrong order: the signal of the second interrupts
+        Textual between asking for the first one and passing it on.
+        """
+        if self.is_headless or self._terminal is None:
+            return False
+        size = Size(*shutil.get_terminal_size())
+        if size == self._terminal:
+            return False
+        self.post_message(events.Resize(size, size))
+        return True
 
     def action_repaint(self) -> None:
         """Send every cell again: the terminal may have lost some."""
@@ -61,11 +68,3 @@ class RepaintingApp(App[None]):
             self._paper.forget()
         if self.screen_stack:  # after a resize just before the end there is none any more
             self.screen.refresh()
-
-
-def _size() -> Size | None:
-    """The terminal's columns and lines; None where it does not tell."""
-    try:
-        return Size(*os.get_terminal_size(sys.__stdin__.fileno() if sys.__stdin__ else 0))
-    except (OSError, ValueError):
-        return None

@@ -176,6 +176,16 @@ def test_a_terminal_that_shrank_and_grew_at_once_is_whole(
         at.until(lambda: differing(seen, at.cells()) == [], "all of the columns again")
 
 
+def test_a_size_that_no_signal_told_of_is_taken_up(engine: EngineServer, tmp_path: Path) -> None:
+    deaf = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGWINCH})\n"
+    python, flag, program, *rest = still_app(engine, tmp_path)
+    with terminal([python, flag, deaf + program, *rest], (80, 24)) as at:
+        at.until(lambda: "improved 37s ago" in at.text(), "the fleet, two lines a session")
+        at.settle()
+        at.resize(200, 50)
+        at.until(lambda: "last verdict" in at.text(), "the columns of a wide terminal")
+
+
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
 def test_frames_of_changes_equal_a_full_repaint(
     engine: EngineServer, tmp_path: Path, size: tuple[int, int]
