@@ -39,7 +39,7 @@ def plain(text: str) -> str:
     """One line of harmless text: runs of white space become one space."""
     text = text[:LINE_LIMIT]
     if text.isascii() and text.isprintable():
-        return text if "  " not in text else _SPACES.sub(" ", text).strip()
+        return (text if "  " not in text else _SPACES.sub(" ", text)).strip()
     return _SPACES.sub(" ", _harmless(_ESCAPES.sub("", text))).strip()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import sys
 
 from rich.console import RenderableType
 from textual import events
@@ -52,12 +52,11 @@ class RepaintingApp(App[None]):
         """Take up the terminal's size if it is another than was told; whether it was.
 
         Two sizes in a row may be told in the wrong order: the signal of the second interrupts
-        Textual between asking for the first one and passing it on.
+        Textual between asking for the first one and passing it on. And Textual believes COLUMNS and
+        LINES, which somebody exported when the terminal had another size.
         """
-        if self.is_headless or self._terminal is None:
-            return False
-        size = Size(*shutil.get_terminal_size())
-        if size == self._terminal:
+        size = None if self.is_headless else _size()
+        if size is None or self._terminal in (None, size):
             return False
         self.post_message(events.Resize(size, size))
         return True
@@ -68,3 +67,12 @@ class RepaintingApp(App[None]):
             self._paper.forget()
         if self.screen_stack:  # after a resize just before the end there is none any more
             self.screen.refresh()
+
+
+def _size() -> Size | None:
+    """The terminal's columns and lines; None where it does not tell."""
+    try:
+        size = os.get_terminal_size(sys.__stdin__.fileno() if sys.__stdin__ else 0)
+    except (OSError, ValueError):
+        return None
+    return Size(*size) if all(size) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -36,6 +36,7 @@ def harmless(text: str) -> bool:
 
 
 @given(HOSTILE)
+@example(" ")
 def test_one_line_is_harmless(text: str) -> None:
     shown = plain(text)
     assert harmless(shown)

@@ -57,7 +57,9 @@ class Terminal:
         if self.pid == 0:
             os.chdir(ROOT)
             settings = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT)}
-            os.execve(sys.executable, arguments, {**os.environ, **settings, **environ})
+            # Those who draw pictures in this process leave the size of theirs behind.
+            kept = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+            os.execve(sys.executable, arguments, {**kept, **settings, **environ})
         self.resize(*size)
 
     def resize(self, columns: int, lines: int) -> None:
@@ -183,6 +185,12 @@ def test_a_size_that_no_signal_told_of_is_taken_up(engine: EngineServer, tmp_pat
         at.until(lambda: "improved 37s ago" in at.text(), "the fleet, two lines a session")
         at.settle()
         at.resize(200, 50)
+        at.until(lambda: "last verdict" in at.text(), "the columns of a wide terminal")
+
+
+def test_a_size_that_was_exported_is_not_believed(engine: EngineServer, tmp_path: Path) -> None:
+    exported = {"COLUMNS": "60", "LINES": "20"}
+    with terminal(still_app(engine, tmp_path), (200, 50), **exported) as at:
         at.until(lambda: "last verdict" in at.text(), "the columns of a wide terminal")
 
 

@@ -161,7 +161,8 @@ def threaded(sandboxes: None, task_dir: Path) -> Path:
 def seal_fits(verdict: Verdict) -> bool:
     if len(os.sched_getaffinity(0)) < 2:
         return not verdict.seal.official and "2 threads were measured on 1 CPU" in verdict.seal.why
-    return "kernel does not tell" not in verdict.seal.why and "threads" not in verdict.seal.why
+    told = "kernel does not tell" not in verdict.seal.why or waited([os.getpid()]) is None
+    return told and "threads" not in verdict.seal.why
 
 
 def test_two_threads_are_timed_on_two_cpus(threaded: Path) -> None:
