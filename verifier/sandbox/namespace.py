@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _PATIENCE = 10.0
+_SURELY = 0.1  # seconds of nothing but waiting for a stopped child, until it is believed
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -61,6 +62,8 @@ class PidNamespace:
         be stopped now and will be before it runs again: that is enough.
         """
         mine: set[int] = set()
+        same: set[int] = set()
+        since = time.monotonic()
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             processes = self.processes()
@@ -68,7 +71,12 @@ class PidNamespace:
                 if process.state == "T" and process.pid not in mine:
                     self._stopped_before.add(process.pid)
             running = [p for p in processes if p.state not in "TtZX"]
-            if all(p.pid in mine and _waits_in_the_kernel(p.pid) for p in running):
+            if not running:
+                return
+            seen = {p.pid for p in processes} if _wait_for_children(running, processes) else set()
+            if not seen or seen != same:  # a moment of this is a fork that is not over yet
+                same, since = seen, time.monotonic()
+            elif time.monotonic() - since > _SURELY and all(p.pid in mine for p in running):
                 return
             for process in _parents_first(running):
                 with contextlib.suppress(ProcessLookupError):
@@ -176,6 +184,12 @@ def _threads(pid: int) -> list[str]:
         return [f"{entry.path}/stat" for entry in os.scandir(f"/proc/{pid}/task")]
     except OSError:
         return []
+
+
+def _wait_for_children(running: Iterable[Process], processes: Iterable[Process]) -> bool:
+    """Whether each of those waits in the kernel and has a child that is stopped or waits too."""
+    parents = {p.parent for p in processes if p.state in "TtD"}
+    return all(p.pid in parents and _waits_in_the_kernel(p.pid) for p in running)
 
 
 def _waits_in_the_kernel(pid: int) -> bool:
