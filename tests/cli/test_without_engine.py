@@ -107,12 +107,18 @@ def test_a_broken_theme_is_found(shell: Shell) -> None:
     assert "mine.toml" in json.loads(checked.stdout)["broken"][0]
 
 
-def test_status_reads_the_journal_that_an_engine_left(shell: Shell) -> None:
+def begun(shell: Shell) -> Journal:
+    """A journal with a run of one session that runs."""
     shell.folder.mkdir(mode=0o700)
     journal = Journal(journal_file(shell.folder), Clock(lambda: "boot", lambda: 50.0, lambda: 1e9))
     journal.append(RunCreated(run="r1", sessions=("r1-01",), spec={}))
     journal.append(created(), "r1-01")
     journal.append(SessionMoved(state="running"), "r1-01")
+    return journal
+
+
+def test_status_reads_the_journal_that_an_engine_left(shell: Shell) -> None:
+    journal = begun(shell)
     journal.append(ClockMoved(to="working", moment=42.5), "r1-01")
     journal.append(ActivityChanged(activity="generating"), "r1-01").result(10)
     journal.close()
@@ -165,11 +171,7 @@ def test_a_journal_that_is_none_is_named(shell: Shell) -> None:
 
 
 def test_of_a_damaged_journal_what_stands_before_the_damage_is_shown(shell: Shell) -> None:
-    shell.folder.mkdir(mode=0o700)
-    journal = Journal(journal_file(shell.folder), Clock(lambda: "boot", lambda: 50.0, lambda: 1e9))
-    journal.append(RunCreated(run="r1", sessions=("r1-01",), spec={}))
-    journal.append(created(), "r1-01")
-    journal.append(SessionMoved(state="running"), "r1-01")
+    journal = begun(shell)
     journal.append(SessionMoved(state="finished"), "r1-01").result(10)
     journal.close()
     with closing(sqlite3.connect(journal_file(shell.folder))) as db:
